@@ -1,1 +1,1 @@
-"""From any log to the cause, its evidence and the next step: one classifier for the ladder and for `explain`."""
+"""Finds the cause of a failure in a log, with its evidence and the next step; used by the ladder and by `explain`."""

@@ -1,4 +1,4 @@
-"""What there is to say about each failure code: what tfprov does by itself, and what a person can do."""
+"""Advice for each failure code: what tfprov does about it by itself, and what the user can do."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class _Row(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What `codes.toml` says of a code.
+    """The row of a failure code in `codes.toml`.
 
     Attributes:
         alone: what tfprov does about it by itself.
-        you: what a person can do.
-        commands: to run; `PROFILE` stands for the profile.
-        changes: keys of the profile.
-        ask: what to ask the administrator for; None when nobody else is needed.
+        you: what the user can do.
+        commands: to run; `PROFILE` stands for the path of the profile.
+        changes: keys of the profile to set.
+        ask: what to request from the administrator; None when no administrator is needed.
     """
 
     alone: str
@@ -41,7 +41,7 @@ class About:
 
 
 def about(code: str) -> About:
-    """What is known of a code; its row of the vocabulary when the table has nothing more."""
+    """The advice for a failure code; for one that is not in `codes.toml`, the remedy from `errors.CODES`."""
     row = _table().get(code)
     if row is None:
         return About(alone="reports it with its evidence", you=CODES[code].remedy)

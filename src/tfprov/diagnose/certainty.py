@@ -1,4 +1,4 @@
-"""How sure a cause is, and what would make it sure."""
+"""Rates how certain a cause is, and says how to become certain."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tfprov.diagnose.records import Certainty, Hit
 from tfprov.diagnose.view import View
 
 _OWN_WORDS = 56
-"""From this rank on a rule reads the words of the cause itself; below it, words that several causes share."""
+"""Rules of this rank or above match a message of the cause itself; below it, one that several causes share."""
 _OUTER_WORDS = 40
-"""Below this rank a rule reads what stands around a cause, or what only hints at one."""
+"""Rules below this rank match the surroundings of a cause, or a mere hint at one."""
 
 KERNEL_TELLS = "look at what the kernel says of it: `dmesg | tail`"
 
@@ -21,11 +21,11 @@ _BY_ENDING = frozenset({"oom-killed", "cpu-no-avx", "probe-crashed"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sureness:
-    """How sure a cause is.
+    """The certainty of a cause.
 
     Attributes:
         level: `certain`, `likely` or `possible`.
-        by: what to do to be certain, as an imperative; empty where it is.
+        by: what to do to be certain, as an imperative; empty when it is certain already.
     """
 
     level: Certainty
@@ -33,13 +33,13 @@ class Sureness:
 
 
 def sureness(code: str, rank: int, hit: Hit, view: View) -> Sureness:
-    """How sure it is that a code is the cause.
+    """Rate how certain it is that a code is the cause.
 
     Args:
         code: failure code.
-        rank: of its deciding rule, under the condition that held.
+        rank: of its deciding rule, after the cases of that rule.
         hit: of that rule.
-        view: what is known of the log and around it.
+        view: the facts from the log and its context.
     """
     lacks = _lacking_fact(code, hit, view)
     if lacks is not None:

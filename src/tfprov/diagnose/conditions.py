@@ -1,4 +1,4 @@
-"""Named conditions of the rules: what the facts have to be for a line to mean what the rule says."""
+"""Named conditions on the facts, which decide what a line that a rule matched means."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ _FAMILY = re.compile(
 
 
 def holds(name: str, view: View, hit: Hit) -> bool:
-    """Whether a condition holds; `not NAME` turns it round, `A and B` needs both."""
+    """Whether a condition holds.
+
+    Args:
+        name: in `CONDITIONS`; `not NAME` negates it, `A and B` needs both.
+        view: the facts from the log and its context.
+        hit: of the rule that has the condition.
+    """
     if " and " in name:
         return all(holds(part, view, hit) for part in name.split(" and "))
     if name.startswith("not "):
@@ -38,7 +44,7 @@ def package_of(hit: Hit) -> str:
 
 
 def wanted_version(hit: Hit) -> tuple[int, ...] | None:
-    """The version that a message asks for with `==`; None when it does not pin."""
+    """The version that the requirement in a message pins, as numbers; None when it pins none."""
     text = hit.captures.get("requirement") or ""
     found = re.search(r"={2,3}\s*([\d.]+)", text)
     return numbers(found[1]) if found else numbers(hit.captures.get("wanted"))
@@ -49,7 +55,7 @@ def _is_tensorflow(_view: View, hit: Hit) -> bool:
 
 
 def _python_unfit(view: View, hit: Hit) -> bool:
-    """The Python is known, and the release asked for (or every release) has no wheel for it."""
+    """The Python is known, and the pinned release has no wheel for it; without a pin, no release has."""
     python = view.python
     if python is None:
         return False
@@ -60,7 +66,7 @@ def _python_unfit(view: View, hit: Hit) -> bool:
 
 
 def _index_is_empty(view: View, hit: Hit) -> bool:
-    """The machine is known to have wheels of the release: that there are none is the doing of the index."""
+    """Wheels exist for this machine and Python, so that it is the index that lacks them."""
     context, python = view.context, view.python
     if (
         python is None
@@ -84,7 +90,7 @@ def _misspelt(_view: View, hit: Hit) -> bool:
 
 
 def _placeholder(view: View, hit: Hit) -> bool:
-    """tensorflow-gpu where it is only the placeholder: from 2.12 on, or unpinned on a Python newer than its wheels."""
+    """The message is about tensorflow-gpu as a placeholder: from 2.12 on, or unpinned with Python 3.11 or newer."""
     if package_of(hit) != "tensorflow-gpu":
         return False
     wanted = wanted_version(hit)
@@ -95,7 +101,7 @@ def _placeholder(view: View, hit: Hit) -> bool:
 
 
 def _old_pip(view: View, _hit: Hit) -> bool:
-    # Wheels tagged manylinux2010 and manylinux2014 need pip 19.0 and 19.3.
+    # Wheels with the tags manylinux2010 and manylinux2014 need pip 19.0 and 19.3.
     pip = numbers(view.told.get("pip"))
     return pip is not None and pip < (19, 3)
 
@@ -110,7 +116,7 @@ def _needs_newer_glibc(view: View, hit: Hit) -> bool:
 
 
 def _elsewhere(view: View, hit: Hit) -> bool:
-    """A package of NVIDIA's for Linux, asked for on another system."""
+    """A package of NVIDIA for Linux is requested on another system."""
     return package_of(hit).startswith("nvidia-") and view.context.system in {"windows", "macos"}
 
 
@@ -129,9 +135,9 @@ _QUIET = frozenset(
 
 
 def _goes_on(view: View, hit: Hit) -> bool:
-    """After the line the program computes, prints devices or serves: it does without what the line misses.
+    """After the line, the program computes, lists devices or serves, so that it works without what is missing.
 
-    Not so where a GPU is asked for, and where TensorFlow found one: then doing without is the fault.
+    False where a GPU is requested or TensorFlow found one: then running without it is the failure.
     """
     if view.gpu_wanted or "has_gpu" in view.told:
         return False
@@ -139,14 +145,14 @@ def _goes_on(view: View, hit: Hit) -> bool:
 
 
 def _dies_otherwise(view: View, hit: Hit) -> bool:
-    """After the line something fails that no rule accounts for, and nobody asked for a GPU."""
+    """After the line, something fails that no rule explains, and no GPU is requested."""
     if view.gpu_wanted or "has_gpu" in view.told:
         return False
     return any(line.number > hit.first for line in view.unaccounted)
 
 
 def _only_cudart(view: View, _hit: Hit) -> bool:
-    """The runtime alone is missing, which an import looks for on every machine, and nothing was about GPUs."""
+    """Only the CUDA runtime is missing, which any import looks for, and nothing else in the log is about GPUs."""
     if view.gpu_wanted is not None or "has_gpu" in view.told:
         return False
     missing = [hit for hit in view.hits if hit.rule.name in {"dso-loader", "dll-cuda"}]
@@ -160,7 +166,7 @@ _LOADER_WARNING = re.compile(r"\bW (?:tensorflow|external)/")
 
 
 def _other_faults(view: View, hit: Hit) -> bool:
-    """Something else in the log is a fault of its own."""
+    """Another hit in the log is a failure in itself."""
     return any(
         other is not hit and other.rule.code not in _QUIET and other.rule.rank >= 30
         for other in view.hits
@@ -169,7 +175,7 @@ def _other_faults(view: View, hit: Hit) -> bool:
 
 
 def _fatal_faults(view: View, hit: Hit) -> bool:
-    """A fault that ended something, which a library that TensorFlow went on without did not."""
+    """Another hit is a fatal failure, outside the group of GPUs, whose missing libraries TensorFlow can run without."""
     return any(
         other is not hit
         and other.rule.code not in _QUIET
@@ -186,7 +192,7 @@ def _is_case_noise(view: View, hit: Hit) -> bool:
 
 
 def _says(pattern: str) -> Condition:
-    """A condition on the words of the first line that matched."""
+    """A condition that the first matching line contains a pattern."""
     compiled = re.compile(any_quotes(pattern), re.IGNORECASE)
 
     def condition(_view: View, hit: Hit) -> bool:
@@ -196,7 +202,7 @@ def _says(pattern: str) -> Condition:
 
 
 def _every_line_says(pattern: str) -> Condition:
-    """A condition on all lines that matched."""
+    """A condition that all matching lines that were kept contain a pattern."""
     compiled = re.compile(any_quotes(pattern), re.IGNORECASE)
 
     def condition(_view: View, hit: Hit) -> bool:
@@ -206,7 +212,7 @@ def _every_line_says(pattern: str) -> Condition:
 
 
 def _told(name: str) -> Condition:
-    """A condition on a clue."""
+    """A condition that the log has a clue."""
     return lambda view, _: name in view.told
 
 
@@ -226,7 +232,10 @@ def _wheel_of_other_platform(view: View, hit: Hit) -> bool:
 
 
 def _wheel_of_other_python(view: View, hit: Hit) -> bool:
-    """The wheel's Python is not the one that runs; unknown, it is the likelier cause unless the tag is a new one."""
+    """The wheel is for another Python than the one in use.
+
+    If that is unknown, this is the more likely cause, unless the platform tag is a new one.
+    """
     found = _WHEEL.search(hit.captures.get("wheel", ""))
     if found is None or found["abi"] in {"none", "abi3"}:
         return False
@@ -237,18 +246,18 @@ def _wheel_of_other_python(view: View, hit: Hit) -> bool:
 
 
 def _wheel_of_plain_tags(_view: View, hit: Hit) -> bool:
-    """A tag that every pip has known since there are wheels: pip's age is no reason."""
+    """The platform tag is one that every pip supports, so that an old pip cannot be the reason."""
     found = _WHEEL.search(hit.captures.get("wheel", ""))
     return found is not None and found["platform"].startswith(("linux_", "win"))
 
 
 def _uv_pinned(_view: View, hit: Hit) -> bool:
-    """Uv names the version that it looked at; whether that one was asked for, its conclusion tells."""
+    """The conclusion of uv shows that the version was requested; before it, uv names any version that it considered."""
     return "pin" in hit.captures
 
 
 def _older_manylinux(_view: View, hit: Hit) -> bool:
-    """The platform's tag is a manylinux of this processor, so only its glibc can be too old."""
+    """The machine's manylinux tag has an older glibc than the wheels for its processor need, so that is the reason."""
     own = re.search(r"manylinux_(\d+)_(\d+)_(\w+)", hit.captures.get("platform", ""))
     offered = re.findall(r"manylinux_(\d+)_(\d+)_(\w+)", hit.captures.get("platforms", ""))
     if own is None:
@@ -264,13 +273,13 @@ def _python_too_new(view: View, _hit: Hit) -> bool:
 
 
 def _only_driver_library(view: View, _hit: Hit) -> bool:
-    """The log names the libraries that are missing, and only the driver's is among them."""
+    """The only missing library that the log names is that of the driver."""
     names = {hit.rule.name for hit in view.hits}
     return bool(names & {"libcuda-missing", "cuinit-303"}) and "dso-loader" not in names
 
 
 def _other_driver_library(view: View, _hit: Hit) -> bool:
-    """The driver's library and kernel module differ in version: an update without a restart."""
+    """The driver's library and kernel module differ in version, as after an update without a restart."""
     library, module = numbers(view.told.get("libcuda")), numbers(view.context.driver)
     return library is not None and module is not None and library[:2] != module[:2]
 
@@ -284,14 +293,14 @@ _NAME_OF_NEWER = re.compile(r"(?<!initialized )module '?tensorflow'? has no attr
 
 
 def _older_than_name(view: View, hit: Hit) -> bool:
-    """TensorFlow 1 is known to be the one that runs, and a name is missing that it has not had from the beginning."""
+    """TensorFlow 1 is known to be in use, and a name is missing that its early releases did not have."""
     old = view.tensorflow is not None and view.tensorflow < (2,)
     old = old or (view.python is not None and view.python < (3, 5))
     return old and any(_NAME_OF_NEWER.search(plain(line.text)) for line in hit.lines[:1])
 
 
 def _second_gpu(view: View, _hit: Hit) -> bool:
-    """Another GPU of the machine is used: leaving out a weak one is not a fault."""
+    """Another GPU is in use, so that ignoring a weak one is not a failure."""
     return "has_gpu" in view.told and not view.context.gpus_missing
 
 
@@ -311,7 +320,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "emulated": lambda view, _: bool(view.context.emulated),
         "container": lambda view, _: bool(view.context.container),
         "wsl": lambda view, _: bool(view.context.wsl),
-        # The shell of Macs; with nothing else known, a program of Intel's that Rosetta runs is the likelier cause.
+        # zsh is the shell of Macs: if nothing else is known, an Intel program under Rosetta is the more likely cause.
         "zsh-alone": lambda view, hit: view.context.system is None and _ZSH(view, hit),
         "intel-mac": lambda view, _: (
             "is_intel_mac" in view.told or (view.context.system == "macos" and view.context.machine == "x86_64")
@@ -351,7 +360,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "second-gpu": _second_gpu,
         "older-than-name": _older_than_name,
         "retry-line": _every_line_says(r"Retrying \(Retry\(total=[1-9]|Retrying in [\d.]+ s|\bretrying\b(?! \(Retry)"),
-        # What runs has the number of a release behind `.so`; without it, it is the name that a build links to.
+        # A library that is loaded at run time has a version after `.so`; without it, the name is used by the linker.
         "linked-in-build": _says(r"libhdf5\.so: |Unable to load dependency"),
         "warning-line": _says(r"^(?:WARNING|W |\d+-\d+-\d+ \S+ W |W\d{4} )|: W tensorflow| W tensorflow"),
         "informational-line": _every_line_says(
@@ -395,4 +404,4 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "relying-on-driver": _every_line_says(r"Relying on driver|You are using ptxas"),
     }
 )
-"""By name. Each looks at the facts and at the lines that matched."""
+"""The conditions by name. Each is evaluated on the facts and on the matching lines of its rule."""

@@ -1,4 +1,4 @@
-"""Read a log and say what it tells."""
+"""Diagnoses a log."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from tfprov.diagnose.scan import Scanner
 
 
 def diagnose(stream: BinaryIO, context: LogContext | None = None) -> Diagnosis:
-    """What a log tells: causes with the root first, their consequences, and noise.
+    """Diagnose a log: causes with the root cause first, their consequences, and noise.
 
-    Reads the stream to its end, once, in blocks: memory does not grow with the log.
+    Reads the stream to its end, once and in blocks: memory use does not grow with the log.
 
     Args:
-        stream: the log as bytes, in any encoding that holds ASCII as it is, or UTF-16.
-        context: facts about the machine and the wish; where it says nothing, the log is asked.
+        stream: the log as bytes, in an encoding that is a superset of ASCII, or in UTF-16.
+        context: facts about the machine and the profile; those that are missing are taken from the log.
     """
     return judge(_scanner().scan(stream), context or LogContext())
 
 
 def diagnose_text(text: str, context: LogContext | None = None) -> Diagnosis:
-    """The same for a text that is in memory already."""
+    """Diagnose a log that is in memory already; `context` as in `diagnose`."""
     return diagnose(BytesIO(text.encode("utf-8", "replace")), context)
 
 
 def telling_lines(text: str, count: int) -> tuple[str, ...]:
-    """The last lines of a text, without blank lines and those that look like a fault and are not one.
+    """The last lines of a log, without blank lines and harmless messages that look like errors.
 
     Args:
-        text: a log in memory; at most ten times `count` of its last lines are looked at.
-        count: most lines to give.
+        text: the log; at most ten times `count` of its last lines are considered.
+        count: maximum number of lines to return.
     """
     lines = [line.rstrip() for line in text.splitlines()[-10 * count :] if line.strip()]
     return tuple(line for line in lines if not _is_noise(line))[-count:]

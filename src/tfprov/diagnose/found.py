@@ -1,4 +1,4 @@
-"""A rule that matches in a log, while that is read."""
+"""Collects the matches of a rule while a log is being read."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ from tfprov.redact import redact
 
 MOST_LINES = 12
 EVIDENCE_LENGTH = 400
-"""Of a line: longer ones are cut."""
+"""Maximum number of characters kept of a line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A rule with its pattern, and whether that reads digits."""
+    """A rule with its compiled pattern.
+
+    Attributes:
+        rule: the rule.
+        search: its pattern, with quotes made optional.
+        numeric: whether the pattern matches particular digits.
+    """
 
     rule: Rule
     search: re.Pattern[str]
@@ -26,7 +32,16 @@ class Compiled:
 
 @dataclass(slots=True)
 class Found:
-    """How often a rule matched, and the lines that are kept of it: the first few and the last one."""
+    """The matches of a rule so far.
+
+    Attributes:
+        compiled: the rule.
+        count: number of matching lines.
+        first: number of the first one, counted from 1; 0 before it.
+        last: number and content of the last one, when more match than are kept in `lines`; else None.
+        lines: the first `MOST_LINES` of them.
+        captures: named groups by name; the first value of each is kept.
+    """
 
     compiled: Compiled
     count: int = 0
@@ -36,7 +51,13 @@ class Found:
     captures: dict[str, str] = field(default_factory=dict)
 
     def add(self, number: int, text: str, captures: dict[str, str]) -> None:
-        """Another line that matched, with the groups of the match; empty where one did not take part."""
+        """Add a matching line.
+
+        Args:
+            number: of the line, counted from 1.
+            text: of the line.
+            captures: named groups of the match; empty text for a group that did not participate.
+        """
         self.count += 1
         self.first = self.first or number
         line = LogLine(number=number, text=text[:EVIDENCE_LENGTH])
@@ -50,11 +71,11 @@ class Found:
 
     @property
     def last_number(self) -> int:
-        """Number of the last line that matched."""
+        """Number of the last matching line, counted from 1."""
         return self.last[0] if self.last is not None else self.lines[-1].number
 
     def hit(self) -> Hit:
-        """What is told of it, without secrets."""
+        """The matches as an immutable record, with secrets redacted."""
         lines = list(self.lines)
         if self.last is not None:
             lines.append(LogLine(number=self.last[0], text=clean(self.last[1])[:EVIDENCE_LENGTH]))

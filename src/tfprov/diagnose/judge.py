@@ -1,4 +1,4 @@
-"""From rules that matched to a diagnosis: what is the cause, what follows from it, and what is noise."""
+"""Turns matching rules into a diagnosis: which finding is the cause, which are its consequences, which are noise."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _KILLED = frozenset({-9, 137})
 _ILLEGAL = frozenset({-4, 132, 0xC000001D, 0xC000001D - (1 << 32)})
 
 _BEFORE_INSTALL = ("network", "artifact", "machine", "resolve", "interpreter", "platform")
-# What a code is a consequence of whenever the one is found beside the other, whichever rule found it.
+# Codes and labels of groups that a code is a consequence of when both are found in a log, whichever rules found them.
 _FOLLOWS: dict[str, tuple[str, ...]] = {
-    # The last words of an installer that could not look, or of a program whose install failed.
+    # The final errors of an installer that could not reach its index, or of a program whose installation failed.
     "tf-not-in-env": _BEFORE_INSTALL,
     "install-failed": (*_BEFORE_INSTALL, "python-deps", "gpu"),
     "import-failed": ("python-deps", "gpu", "platform", "machine"),
@@ -54,7 +54,7 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
     "cache-corrupt": ("disk-full", "disk-quota", "net-reset", "net-timeout", "net-portal"),
     "conda-cache-corrupt": ("disk-full", "disk-quota", "windows-long-path", "permission-denied"),
     "conda-http": ("net-proxy", "net-tls-cert", "net-dns"),
-    # Words about the way there are vaguer than those about who refused.
+    # Messages about the connection are vaguer than those about what refused it.
     "net-reset": ("net-proxy", "net-tls-cert", "net-dns"),
     "net-timeout": ("net-proxy", "net-dns"),
     "net-refused": ("net-proxy", "conda-http"),
@@ -69,9 +69,14 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
 
 
 def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
-    """Rank what was found. Pure."""
+    """Rank the findings of a scan. Pure.
+
+    Args:
+        scanned: the rules that matched.
+        context: facts from outside the log.
+    """
     view = look(scanned.hits, context)
-    # A rule that says nothing of a line accounts for nothing.
+    # A rule that means nothing under the given facts does not account for its lines.
     silent = [hit for hit in view.hits if not _meaning(hit, view)[0]]
     if silent:
         telling = look([hit for hit in scanned.hits if hit not in silent], context)
@@ -127,12 +132,12 @@ def _sorted(
 
 
 def _is_same(consequence: Finding, cause: Finding) -> bool:
-    """Whether a consequence is only a vaguer reading of the lines of its cause."""
+    """Whether a consequence is only a vaguer interpretation of the lines of its cause."""
     return set(consequence.lines) <= set(cause.lines)
 
 
 def _is_root(other: str, code: str, by_code: Mapping[str, Sequence[tuple[int, Hit]]], ranks: Mapping[str, int]) -> bool:
-    """Whether `code` is a consequence of `other`. What a rule says of itself holds whatever the ranks are."""
+    """Whether `code` is a consequence of `other`. What a rule itself `follows` applies regardless of ranks."""
     if _says_so(other, by_code[code]) and not _says_so(code, by_code[other]):
         return True
     return ranks[other] >= ranks[code] and _explains(other, code, by_code[code])
@@ -185,7 +190,7 @@ def _finding(code: str, rows: Sequence[tuple[int, Hit]], view: View, role: Role,
 
 
 def _unknown(view: View) -> list[Finding]:
-    """That something failed and nothing accounts for it, with the lines that say so."""
+    """The finding for a failure that no rule explains, with the lines that report it; empty without such lines."""
     if not view.unaccounted:
         return []
     shown = view.unaccounted[:_LINES]
@@ -217,7 +222,7 @@ def _noise(hit: Hit) -> Finding:
 
 
 def _of_status(view: View) -> Finding | None:
-    """What the exit status alone says: a process that was killed writes nothing about it."""
+    """The finding from the exit status alone, because a process that was killed prints nothing about it."""
     status = view.context.returncode
     if status is None:
         return None

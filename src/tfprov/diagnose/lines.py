@@ -1,4 +1,4 @@
-"""From bytes to lines: blocks of bounded size, whatever the encoding and whatever a console put around the words."""
+"""Reads a log in blocks of bounded size, decodes it, and strips lines of colours and prefixes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import BinaryIO
 
 BLOCK_BYTES = 1 << 18
 LINE_LENGTH = 2000
-"""Longer lines are cut for the rules: no message that tells a cause is that long, but minified pages are."""
+"""Maximum length of a line that rules see: no message about a cause is longer, but minified pages are."""
 
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)?|\x1b[@-_=>]|[\x00\x07\x08\x0f\x0e]"
 )
-# As caret notation, in logs that were copied out of a pager.
+# Escape sequences written out, in logs that were copied from a pager.
 _SHOWN_ESCAPES = re.compile(
     r"\^\[\[[0-9;]*[A-Za-z]|(?:\\x1b|\\033|\\u001b)\[[0-9;]*m|(?<![\w\]])\[[0-9]{1,2}(?:;[0-9]{1,3})*m"
 )
@@ -23,36 +23,36 @@ _PREFIX = re.compile(
     # GitHub, GitLab (`2024-01-01T00:00:00.0Z 00O `), kubernetes, Azure, journald in ISO form, log frameworks.
     r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?:?(?: \d\d[OE]\+?)?(?:\s+|$)"
     r"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?\s+"
-    # HTTP's form of a date.
+    # The date format of HTTP.
     r"|[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})\s+"
     # docker buildx: `#12 34.56 `, and `34.56 ` in the block that repeats the failed step.
     r"|#\d+ (?:\d+\.\d+ )?|\d{1,5}\.\d{1,3} (?=\S)"
     # docker compose: `name-1  | `.
     r"|[\w.-]{1,60}\s+\| "
-    # Lines of containers as kubernetes keeps them.
+    # Lines of containers in the log files of kubernetes.
     r"|(?:stdout|stderr) [FP] "
     # Azure and GitHub commands, journald and syslog.
     r"|##\[[a-z]+\]|::(?:error|warning|notice|debug)[^:]{0,200}::"
     r"|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d [\w.-]+ [\w./-]+(?:\[\d+\])?: "
-    # Quoted in an issue.
+    # A quotation in Markdown, as in an issue.
     r"|>\s(?=\S)"
     r")"
 )
 _EMPHASIS = re.compile(r"([*_`~]{1,3})(?=\S)(?P<text>.+?)(?<=\S)\1")
-"""Of Markdown, around a whole line."""
+"""Markdown emphasis around a whole line."""
 _COLOURS = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)?|\x1b[@-_=>]")
 _BOX = re.compile(r"[─-▟]+[>▶]?")
 
 
 def blocks(stream: BinaryIO, *, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """The stream as UTF-8 without a byte-order mark, in blocks of whole lines ended by LF.
+    """The stream as UTF-8 without a byte-order mark, in blocks of whole lines that end with LF.
 
-    A block may end within a line only when that line is longer than a block; it is then cut at a carriage return if
-    there is one. Memory is bounded by a few blocks.
+    Only a line that is longer than a block is split between blocks, at a carriage return if it has one. Memory use is
+    limited to a few blocks.
     """
     held = b""
     for chunk in _utf8(stream, size):
-        # Of both: a CR at the end of what is held may be half of a CRLF.
+        # Replaced after joining, because a CR at the end of the previous chunk may be half of a CRLF.
         held += chunk
         if b"\r\n" in held:
             held = held.replace(b"\r\n", b"\n")
@@ -83,7 +83,7 @@ def _utf8(stream: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def _encoding(head: bytes) -> str | None:
-    """UTF-16 of Windows consoles, by its mark or by its zero bytes; None for everything that holds ASCII as it is."""
+    """The codec for UTF-16, as Windows consoles write it, detected by mark or zero bytes; None for anything else."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     sample = head[:400]
@@ -97,12 +97,12 @@ def _encoding(head: bytes) -> str | None:
 
 
 def without_colours(block: bytes) -> bytes:
-    """A block without escape sequences, which may stand within words; as many lines as before."""
+    """A block without escape sequences, which may occur within words; the number of lines does not change."""
     return _COLOURS.sub(b"", block) if b"\x1b" in block else block
 
 
 def clean(raw: bytes) -> str:
-    """A line as a person reads it: no colours, no prefixes of a CI system, no emphasis, no blanks at its ends."""
+    """The text of a line without colours, timestamps and prefixes of CI systems, emphasis and surrounding blanks."""
     text = raw[:LINE_LENGTH].decode("utf-8", "replace")
     if "\x1b" in text or "\x08" in text or "\x00" in text:
         text = _ESCAPES.sub("", text)
@@ -120,12 +120,12 @@ def clean(raw: bytes) -> str:
 
 
 def joined(texts: list[str]) -> str:
-    """Lines that a tool wrapped, as one: without the frames that pip, uv and rich draw around them."""
+    """Join lines that a tool wrapped, without the frames that pip, uv and rich draw around them."""
     return " ".join(" ".join(_BOX.sub(" ", text) for text in texts).split())
 
 
 def windows(raw: bytes) -> Iterator[bytes]:
-    """The parts of a line that were on the screen one after the other; of long ones windows that overlap."""
+    """The parts of a line between carriage returns, as with progress bars; long parts in overlapping windows."""
     for part in raw.split(b"\r"):
         if len(part) <= LINE_LENGTH:
             yield part
@@ -135,7 +135,14 @@ def windows(raw: bytes) -> Iterator[bytes]:
 
 
 def following_lines(lines: list[bytes], index: int, following: bytes, count: int) -> list[str]:
-    """So many lines after one as a person reads them; those that the block does not have are of the following block."""
+    """The cleaned lines after a line.
+
+    Args:
+        lines: of the block.
+        index: of the line in it.
+        following: the next block, which provides lines at the end of this one.
+        count: how many lines to return; fewer at the end of the log.
+    """
     after = lines[index + 1 : index + 1 + count]
     if len(after) < count and following:
         after = [*after, *following[: 4 * LINE_LENGTH].split(b"\n")[: count - len(after)]]

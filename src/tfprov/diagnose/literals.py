@@ -1,11 +1,11 @@
-"""Literals of rules, ordered by the words that they are known by: how most words of a log are passed over."""
+"""Indexes the literals of rules by a characteristic word, so that most words of a log can be skipped."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-# Words that every log is full of: a literal is known by another of its words, if it has one.
+# Words that are frequent in any log: a literal is indexed by another of its words, if it has one.
 _COMMON = frozenset(
     {
         *("and", "are", "at", "be", "been", "but", "by", "can", "could", "for", "from", "has", "have", "in"),
@@ -35,16 +35,16 @@ _COMMON = frozenset(
 )
 _WORD = re.compile(rb"[a-z]{3,}")
 Literal = tuple[bytes, tuple[int, ...]]
-"""A literal with the numbers of the rules that need it."""
+"""A literal, with the indexes of the rules that need it."""
 Group = tuple[bytes, tuple[Literal, ...]]
-"""What literals of one word begin with, and those: none like `os error 28` needs a look where `os error` is not."""
+"""A common start of literals, and the literals: where `os error` does not occur, `os error 28` need not be searched."""
 
 
 def word_of(literal: bytes) -> bytes:
-    """The word that a literal is known by: the longest that is not common.
+    """The word that a literal is indexed by: the longest that is not common, else the longest.
 
     Raises:
-        ValueError: it has no word of three letters.
+        ValueError: it has no word of three letters or more.
     """
     words: list[bytes] = _WORD.findall(literal)
     if not words:
@@ -56,12 +56,12 @@ _SIEVE_FROM = 50
 
 
 class Part:
-    """A word that literals are known by, while a log is read.
+    """A word that literals are indexed by, with its state during the scan of a log.
 
     Attributes:
         word: the word.
-        groups: the literals of it that are still looked for.
-        sieve: tells whether one of them may stand in a text; from some lines on it is one call in C.
+        groups: its literals that are still searched for.
+        sieve: its result is true if a text may contain one of them; a compiled pattern from the call `_SIEVE_FROM` on.
     """
 
     __slots__ = ("_asked", "groups", "sieve", "word")
@@ -72,7 +72,7 @@ class Part:
         self.keep(groups)
 
     def keep(self, groups: tuple[Group, ...]) -> None:
-        """Look for these literals alone from now on."""
+        """Search only for these literals from now on."""
         self.groups = groups
         self.sieve: Callable[[bytes], object] = self._ask
 
@@ -85,7 +85,7 @@ class Part:
 
 
 def _sieve(word: bytes, groups: Iterable[Group]) -> Callable[[bytes], object]:
-    """Finds the word where one of its literals stands around it: one call in C in place of a look for each literal."""
+    """A search for the word as part of any of its literals: one regular expression instead of a search for each."""
     around = set()
     for start, literals in groups:
         before = start[: len(start) - len(word)]
@@ -101,7 +101,7 @@ def _sieve(word: bytes, groups: Iterable[Group]) -> Callable[[bytes], object]:
 
 
 def groups_of(word: bytes, literals: Sequence[Literal]) -> tuple[Group, ...]:
-    """Literals of a word by what they begin with, up to the end of the word."""
+    """Group the literals of a word by their start, up to the end of the word."""
     found: dict[bytes, list[Literal]] = {}
     for literal, rules in literals:
         found.setdefault(literal[: literal.index(word) + len(word)], []).append((literal, rules))
@@ -109,9 +109,9 @@ def groups_of(word: bytes, literals: Sequence[Literal]) -> tuple[Group, ...]:
 
 
 def beginnings(words: Iterable[bytes]) -> re.Pattern[bytes]:
-    """Finds the words of a text, whole, in which the first three letters of one of these stand.
+    """A pattern that finds the words of a text that contain the first three letters of any of these words.
 
-    One pass in C over words that a log has for the first time: where no two lines are alike, that is all of them.
+    It is applied to all new words of a log at once; in a log without repetition, these are all of its words.
     """
     tree: dict[str, dict[str, set[str]]] = {}
     for word in words:

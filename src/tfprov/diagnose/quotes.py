@@ -1,9 +1,9 @@
-# ruff: noqa: RUF001, RUF002  quotes that look alike are what this is about
-r"""Quotes: a message is read alike whichever quotes stand around its names, and where there are none.
+# ruff: noqa: RUF001, RUF002  this module is about quotes that look alike
+r"""Makes patterns match a message with any kind of quotes around its names, or without quotes.
 
 CPython writes `'x'`, ld.so `` `x' ``, gcc `‘x’`, a shell that repeats a message `\'x\'`; Python 2 wrote none at all.
-Who pastes a message into a title, a chat or Markdown changes them, or loses them. So a pattern is written with the
-quotes of its tool, and read for any.
+Pasting a message into a title, a chat or Markdown changes or removes them. So a pattern is written with the quotes of
+its tool, and compiled to match any.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _LOWER = bytes(range(256)).lower()
 
 
 def plain(text: str) -> str:
-    """A text as long as before, with all quotes as `'`; an escaped one becomes two."""
+    """Replace all quotes with `'`, and an escaped one with two; the length of the text does not change."""
     return text.translate(_PLAIN).replace("\\'", "''")
 
 
 def bare(text: bytes) -> bytes:
-    """A text in lower case without any quotes; as many lines as before."""
+    """A text in lower case without quotes; the number of lines does not change."""
     if not text.isascii():
         text = _MULTIBYTE.sub(b"", text)
     if b"\\'" in text or b'\\"' in text:
@@ -33,10 +33,10 @@ def bare(text: bytes) -> bytes:
 
 
 def any_quotes(pattern: str) -> str:
-    """A regular expression over texts that are `plain`, in which quotes around names may be doubled or missing.
+    """Convert a pattern to one for `plain` texts, in which quotes around names may be doubled or missing.
 
-    Where one is missing, the name ends there all the same: `'imp'` is not found in `importlib` nor in `imp.x`. Quotes
-    stay where anything may stand between them, and where one ends an alternative; two in a row are an empty text.
+    A missing quote still delimits the name: `'imp'` does not match in `importlib` or `imp.x`. Quotes stay mandatory
+    around a part that can match anything, and where one ends an alternative; two in a row mean an empty text.
     """
     return "".join(_read(_SET_OF_QUOTES.sub("'", pattern)))
 
@@ -54,7 +54,7 @@ _PARTS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""Of a pattern: quotes by what they are there for, sets, and single characters."""
+"""Splits a pattern into quotes by their role, sets, and single characters."""
 _ANYTHING_OR_END = re.compile(r"(?:\(\?(?:P<\w+>|:))?(?:\\S|\.|\[\^)|[|)]|\Z")
 
 

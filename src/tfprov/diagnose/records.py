@@ -1,4 +1,4 @@
-"""What the diagnosis works with: rules, what is known around a log, and what is found in it."""
+"""Records of the diagnosis: rules, the context of a log, and the findings in it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Literal
 from tfprov.errors import CODES, Group
 
 NOISE = "noise"
-"""In place of a failure code: the lines look like a fault and are not one."""
+"""In place of a failure code: the lines look like an error but are harmless."""
 
 NOTHING = ""
-"""In place of a failure code: under these conditions the line says nothing."""
+"""In place of a failure code: under this condition the line means nothing."""
 
 UNKNOWN = "unknown"
-"""In place of a failure code: something failed, and nothing accounts for the lines that say so."""
+"""In place of a failure code: something failed, and no rule explains the lines that report it."""
 
 Role = Literal["cause", "consequence", "unknown", "noise"]
 Certainty = Literal["certain", "likely", "possible"]
@@ -24,11 +24,11 @@ Certainty = Literal["certain", "likely", "possible"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What a rule means under a condition on the facts.
+    """The meaning of a rule under a condition on the facts.
 
     Attributes:
-        when: name of a condition in `conditions.py`; `not NAME` for its opposite.
-        code: failure code, or `noise`.
+        when: name of a condition in `conditions.py`; `not NAME` for its negation, `A and B` for both.
+        code: failure code, `noise`, or `NOTHING`.
         rank: replaces that of the rule; None keeps it.
     """
 
@@ -39,21 +39,21 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One message format of one tool.
+    """A rule that recognises one message format of one tool.
 
     Attributes:
-        name: its own, kebab-case.
-        code: failure code, or `noise`.
+        name: unique, kebab-case.
+        code: failure code, `noise`, `clue` or `sign`.
         reads: tool, versions and the place or format of the message.
-        needs: lower-case literals; at least one of them stands in every line that the pattern can match. They are how
-            a log of hundreds of megabytes is passed over quickly.
-        pattern: searched in a line without colour codes, letter case ignored; named groups are kept as captures. A
-            pattern with two ways to say the same names the second group `status__2`.
-        examples: text that the rule must recognise as its code, one at least; each is a test.
-        rank: how near to the root the cause stands; the highest cause of a log is its root.
-        span: lines that the pattern is searched in, joined by blanks: for messages that tools wrap.
-        cases: meanings under conditions; the first that holds replaces `code`.
-        follows: codes, or labels of groups, that make this a consequence when they are found too.
+        needs: lower-case literals, at least one of which is in every line that the pattern can match. They allow a log
+            of hundreds of megabytes to be skipped through quickly.
+        pattern: searched in a line without colour codes, ignoring case; named groups are kept as captures. In a pattern
+            with two alternatives for the same value, the second group is named `status__2`.
+        examples: at least one text that must be recognised as this code; each is a test.
+        rank: how close the cause is to the root; the cause with the highest rank in a log is its root cause.
+        span: number of lines, joined by blanks, that the pattern is searched in: for messages that tools wrap.
+        cases: meanings under conditions; the first whose condition holds replaces `code`.
+        follows: codes, or labels of groups, that make this a consequence if they are found as well.
     """
 
     name: str
@@ -70,22 +70,25 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogContext:
-    """What is known about where a log comes from. None and empty mean: not known, ask the log.
+    """Facts about the origin of a log. None and empty mean unknown; such facts are taken from the log if possible.
 
     Attributes:
-        tool: what printed it (`uv pip compile`, `pip install`); its first word is the program.
-        returncode: exit status of that tool; negative is the number of a signal.
-        accelerator: what the profile asks for: `cpu`, `cuda`, `metal`, `rocm`.
+        tool: that printed it (`uv pip compile`, `pip install`); its first word is the program.
+        returncode: exit status of that tool; negative for the number of a signal.
+        accelerator: requested by the profile: `cpu`, `cuda`, `metal`, `rocm`.
         system: `linux`, `macos`, `windows`.
         machine: `x86_64`, `aarch64`, `arm64`.
         libc: `glibc` or `musl`.
         python: version (`3.12.1`).
         bits: pointer size of that Python.
         container: `docker`, `podman`, `kubernetes`, …
+        wsl: whether it is WSL.
+        emulated: whether the processor is emulated, as by Rosetta or QEMU.
+        avx: whether the processor has AVX.
         gpu: whether the machine has an NVIDIA GPU.
-        gpus_missing: whether TensorFlow lists fewer GPUs than it should: then one that it leaves out is a fault.
+        gpus_missing: whether TensorFlow lists fewer GPUs than it should, so that ignoring one is a failure.
         driver: kernel driver version (`550.144.03`), never the CUDA version.
-        profile: path of the profile, for the words of a remedy.
+        profile: path of the profile, for the text and commands of a remedy.
         requested: `tensorflow.version` of the profile.
     """
 
@@ -110,7 +113,7 @@ class LogContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """A line of evidence: its number in the log, from 1, and its text without colours, prefixes and secrets."""
+    """A line of evidence: its number in the log, counted from 1, and its text without colours, prefixes and secrets."""
 
     number: int
     text: str
@@ -118,15 +121,15 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A rule that matched.
+    """The matches of a rule in a log.
 
     Attributes:
         rule: the rule.
-        count: how often.
-        first: number of the first line.
-        last: number of the last line.
-        lines: the first few lines and the last one.
-        captures: named groups of the first match; what later matches add is kept too.
+        count: number of matching lines.
+        first: number of the first one, counted from 1.
+        last: number of the last one.
+        lines: the first few and the last one.
+        captures: named groups by name; the first value of each that is not empty.
     """
 
     rule: Rule
@@ -139,7 +142,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileChange:
-    """A key of the profile to set; a list value is added to what is there."""
+    """A key of the profile to set, dotted; a tuple is appended to the existing list."""
 
     key: str
     value: str | bool | int | tuple[str, ...]
@@ -147,13 +150,13 @@ class ProfileChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remedy:
-    """What to do.
+    """What to do about a cause.
 
     Attributes:
         text: the next step, in a sentence.
         commands: to run, in order.
-        changes: keys of the profile to change.
-        ask: what to ask the administrator for.
+        changes: keys of the profile to set.
+        ask: what to request from the administrator; None when no administrator is needed.
     """
 
     text: str
@@ -164,21 +167,21 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that a log tells.
+    """A finding in a log.
 
     Attributes:
         code: failure code, `unknown` or `noise`.
         role: `cause`; `consequence` of the finding whose code is `follows`; `unknown`; `noise`.
-        what: one line: what happened.
-        lines: numbers of the first lines, ascending, from 1; empty when the exit status alone tells it.
-        evidence: those lines.
-        count: how many lines say so.
-        rules: names of the rules, the deciding one first.
-        captures: what was read from the lines (package, version, path, …).
-        follows: code of the cause, for a consequence.
-        remedy: None for all but causes.
-        certainty: how sure a cause is; None for all else.
-        to_be_sure: what to do to be certain of a cause, as an imperative; empty where it is.
+        what: what happened, in one line.
+        lines: numbers of the first lines, ascending, counted from 1; empty when it follows from the exit status alone.
+        evidence: lines of the log, those of the deciding rule first.
+        count: number of lines that matched.
+        rules: names of the rules that matched, the deciding one first.
+        captures: values from the lines by name (package, version, path, …).
+        follows: code of the cause, for a consequence; else None.
+        remedy: what to do about a cause; else None.
+        certainty: of a cause; else None.
+        to_be_sure: what to do to be certain of a cause, as an imperative; empty when it is certain already.
     """
 
     code: str
@@ -196,20 +199,20 @@ class Finding:
 
     @property
     def group(self) -> Group | None:
-        """Group of the code; None for noise."""
+        """Group of the failure code; None for `unknown` and `noise`."""
         return CODES[self.code].group if self.code in CODES else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """Everything that was read from a log.
+    """The diagnosis of a log.
 
     Attributes:
-        findings: causes first, the root at the head; then consequences, then what is unknown, then noise.
-        context: what was known before, and what the log itself told.
-        lines: how many lines were read.
-        bytes: how many bytes were read.
-        tail: the last lines that are not blank, for when nothing is known.
+        findings: causes, beginning with the root cause; then consequences, then unknown failures, then noise.
+        context: the given facts, completed by those from the log.
+        lines: number of lines that were read.
+        bytes: number of bytes that were read, as UTF-8.
+        tail: the last lines that are not blank, for a log without known causes.
     """
 
     findings: tuple[Finding, ...]
@@ -220,5 +223,5 @@ class Diagnosis:
 
     @property
     def root(self) -> Finding | None:
-        """The root cause; None when the log tells of no fault, or of none that is known."""
+        """The root cause; None when the log contains no known failure."""
         return next((one for one in self.findings if one.role == "cause"), None)

@@ -1,7 +1,7 @@
-"""Which Pythons a TensorFlow release has wheels for: enough to say why pip found none.
+"""The range of Pythons that each TensorFlow release has wheels for, to explain why pip found none.
 
-From the wheels' own tags. From 1.15 on they are those of `plan/data/compat.json`, which the plan decides with, and the
-Pythons that environments are not made for: people still paste logs of them.
+The ranges come from the tags of the wheels. From 1.15 on they agree with `plan/data/compat.json`, which plans are based
+on, and include the Pythons that tfprov does not support, because users still paste logs from those.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ _PYTHONS: dict[tuple[int, int], Pythons] = {
 
 
 def pythons_of(release: tuple[int, ...] | None) -> Pythons | None:
-    """Oldest and newest Python that a release has wheels for; None when the release is not known."""
+    """The oldest and newest Python that a release has wheels for, by minor version; None for an unknown release."""
     if release is None or len(release) < 2:
         return None
     return _PYTHONS.get((release[0], release[1]))
 
 
 def newest_for(python: tuple[int, ...]) -> tuple[int, int] | None:
-    """The newest release with wheels for a Python; None when there is none."""
+    """The newest release with wheels for a Python, by minor version; None when there is none."""
     fitting = [release for release, (low, high) in _PYTHONS.items() if low <= python[:2] <= high]
     return max(fitting, default=None)
 
 
 def oldest_python() -> tuple[int, int]:
-    """The oldest Python that any release on the index still has wheels for."""
+    """The oldest Python 3 that any release on the index has wheels for."""
     return (3, 5)
 
 
 def newest_python() -> tuple[int, int]:
-    """The newest Python that the newest release has wheels for."""
+    """The newest Python that any release has wheels for."""
     return max(high for _, high in _PYTHONS.values())

@@ -1,4 +1,4 @@
-"""What to do about a cause, on this machine and for this profile."""
+"""Adapts the advice for a failure code to the machine, the profile and what the log names."""
 
 from __future__ import annotations
 
@@ -23,24 +23,30 @@ KNOWN_NAMES = (
     *("opencv-python", "opencv-python-headless", "pillow", "h5py", "protobuf", "grpcio", "jupyter", "jupyterlab"),
     *("ipykernel", "transformers", "jax", "torch", "requests", "tqdm", "pyyaml", "setuptools", "plotly", "xgboost"),
 )
-"""Projects that are asked for beside TensorFlow: a misspelt one is told as what it is close to."""
+"""Projects that are commonly installed with TensorFlow; suggested for a misspelt name that is close to one."""
 _CAPTURES = ("requirement", "package", "library", "symbol", "attribute", "wheel", "path", "url", "capability", "wants")
 
 
-# What environments are made for; a profile that asks for anything older is refused.
+# The oldest versions that tfprov supports: a profile that requests older ones is refused.
 _OLDEST_RELEASE = (1, 15)
 _OLDEST_PYTHON = (3, 6)
 
 
 def what_happened(code: str, hit: Hit, captures: Mapping[str, str], view: View) -> str:
-    """One line for people: the meaning of the code, and what the lines name."""
+    """One line for messages: the meaning of the code, and the package, path or similar that the log names."""
     del hit, view
     named = next((captures[name] for name in _CAPTURES if captures.get(name)), "")
     return f"{CODES[code].meaning}: `{named.strip()[:160]}`" if named else CODES[code].meaning
 
 
 def remedy(code: str, captures: Mapping[str, str], view: View) -> Remedy:
-    """The next step, as far as the facts allow: commands of the log's system, keys of the profile, what to ask for."""
+    """The next step for a cause: text, commands for the system of the log, keys of the profile, what to request.
+
+    Args:
+        code: failure code.
+        captures: named groups of the rules that matched.
+        view: the facts from the log and its context.
+    """
     known = about(code)
     general = Remedy(text=known.you, commands=_commands(known.commands, view), changes=known.changes, ask=known.ask)
     special = _SPECIAL.get(code)
@@ -55,7 +61,7 @@ def _commands(commands: tuple[str, ...], view: View) -> tuple[str, ...]:
             continue
         if system == "windows" and _UNIX_ONLY.search(command):
             continue
-        # In WSL, `wsl` is a command of the Windows around it.
+        # In WSL, Windows commands such as `wsl` are available.
         if system in {"linux", "macos"} and _WINDOWS_ONLY.search(command) and not view.context.wsl:
             continue
         kept.append(command.replace("PROFILE", profile or ""))
@@ -63,7 +69,7 @@ def _commands(commands: tuple[str, ...], view: View) -> tuple[str, ...]:
 
 
 def _of_pair(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy:
-    """Python and TensorFlow that do not go together: say which do."""
+    """For a Python and a TensorFlow release that do not fit: name the versions that do."""
     asked = captures.get("requirement") or captures.get("pin") or ""
     found = re.search(r"tensorflow\S*?={2,3}\s*([\d.]+)", asked)
     wanted = numbers(found[1]) if found else numbers(captures.get("wanted"))
@@ -90,7 +96,7 @@ def _of_pair(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy
 
 
 def _of_gpu_wish(general: Remedy, _captures: Mapping[str, str], view: View) -> Remedy:
-    """Nobody said whether a GPU is wanted: without one the line is harmless."""
+    """For missing GPUs: if it is not known whether a GPU is wanted, say that it is harmless without one."""
     if view.gpu_wanted is None:
         return replace(general, text=f"harmless if no GPU is wanted; else {general.text}")
     return replace(general, changes=()) if view.gpu_wanted and view.context.accelerator is None else general
@@ -117,7 +123,7 @@ def _of_driver(general: Remedy, _captures: Mapping[str, str], view: View) -> Rem
 
 
 def _of_container(general: Remedy, captures: Mapping[str, str], _view: View) -> Remedy:
-    """A container that lost its devices is not one that never had them."""
+    """For a container: distinguish one that lost its GPU devices from one that never had them."""
     if "lost" not in captures:
         return general
     text = (
@@ -131,7 +137,7 @@ def _of_container(general: Remedy, captures: Mapping[str, str], _view: View) -> 
 
 
 def _of_name(general: Remedy, captures: Mapping[str, str], _view: View) -> Remedy:
-    """A name that is close to a known one."""
+    """For a misspelt name: suggest the known project that is closest."""
     asked = re.match(r"[\w.-]+", captures.get("requirement") or captures.get("package") or "")
     near = difflib.get_close_matches(asked[0].lower().replace("_", "-"), KNOWN_NAMES, n=1, cutoff=0.75) if asked else []
     if asked is None or not near or near[0] == asked[0].lower():
@@ -140,7 +146,7 @@ def _of_name(general: Remedy, captures: Mapping[str, str], _view: View) -> Remed
 
 
 def _of_library(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy:
-    """Which package of the system brings the library, as far as the table knows."""
+    """For a missing system library: name the packages that contain it, if it is in the table."""
     library = captures.get("library", "")
     known = providers(library)
     if known is None or view.context.system in {"windows", "macos"}:

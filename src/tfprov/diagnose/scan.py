@@ -1,8 +1,8 @@
-"""Which rules match in a log, and where: one pass, bounded memory, most lines passed over without a look.
+"""Finds the rules that match in a log, in one pass with bounded memory, most lines of which are skipped.
 
-A line goes through three sieves. Lines of a shape that was seen before (the same text but for digits) need no second
-look. Of the others, only those are looked at in which a word of a literal of a rule stands; and of the rules, only
-those of which a literal stands in the line are tried. What words tell is remembered too: logs have few different ones.
+A line passes three filters. A line of a known shape (the same text except for digits) is not examined again. Of the
+others, only lines with an indexed word of some literal are examined; and only the rules are tried that have a literal
+in the line. The result for each word is cached, because logs have few different words.
 """
 
 from __future__ import annotations
@@ -30,45 +30,46 @@ from tfprov.diagnose.records import Hit, LogLine, Rule
 from tfprov.redact import redact
 
 _WORDS_AND_LINES = bytes(byte if 97 <= byte <= 122 or byte == 10 else 32 for byte in range(256))
-"""Translates lines in lower case into their words, with blanks for all else."""
+"""Translates lines in lower case into their words, with blanks for all other characters but line ends."""
 
 _SHAPE = bytes.maketrans(b"123456789", b"000000000").lower()
-"""Translates lines into their shapes: in lower case, and all digits alike."""
+"""Translates lines into their shapes: in lower case, with every digit as 0."""
 _MOST_SHAPES = 20_000
 _SHAPE_LENGTH = 300
-"""Longer lines are not remembered, so that what is remembered stays small."""
+"""Longer lines are not cached, to keep the cache small."""
 _MOST_CLUES = 50
 _MOST_HITS = 500
 _MOST_WORDS = 100_000
-"""Beyond that a log is not of words: then those alone tell that rules or their examples have, and very long ones."""
+"""A log with more different words is not in a language; then only words from rules and their examples are cached, and
+long ones."""
 _LONG_WORD = 11
 _TAIL = 8
 _NUMERIC = re.compile(r"\\d|(?<![{,\d])[0-9](?![\d,]*\})")
-"""Of a pattern: it reads digits. How often something may stand there is no such digit."""
-# Of a shape: numbers, addresses and hashes, however long.
+"""Finds digits that a pattern matches, but not those in its quantifiers."""
+# Finds numbers, addresses and hashes of any length in a shape.
 _NUMBERS = re.compile(rb"[0-9a-f]*0[0-9a-f.]*")
-# Here the digits are what tells: error numbers, statuses, signals.
+# Finds numbers that carry the meaning of a line: error numbers, statuses, signals.
 _TELLING_NUMBER = re.compile(rb"(?:err\w*|code|status|https?|signal|exit\w*|capab\w*)[ :=/#(\[-]{0,3}0")
 _VAIN_TRIES = 200
 _ALL_VAIN_TRIES = 20_000
 _RULE_VAIN_TRIES = 100
-"""After so many tries in vain of all rules, in lines that are not alike, each that was tried in vain so often is given
-up until the end of the log."""
+"""After `_ALL_VAIN_TRIES` failed matches of all rules, in lines of different shapes, a rule with more than this many is
+given up, except at the end of the log."""
 _FOLLOWING = 64 * 1024
 _VAIN_BLOCKS = 20
-"""Of logs that are not of words: blocks in which a word may stand in vain."""
+"""In logs that are not in a language: number of blocks in which a word may occur without leading to a rule."""
 _END_BLOCKS = 2
-"""Of the end of a log, which is read again with the rules that were given up."""
+"""Number of blocks at the end of a log that are read again with the rules that were given up."""
 _WIDE_LINE = 1_000
 _ENDLESS = 100_000
 _WIDE_VAIN_TRIES = 100
-"""How often a rule is tried in vain in parts of endless lines: they are pages and archives, and each try is dear."""
+"""How often a rule may fail to match in parts of endless lines: these are pages and archives, where tries are slow."""
 _SPAN_TRIES = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scanned:
-    """What one pass over a log found.
+    """The result of one pass over a log.
 
     Attributes:
         hits: rules that matched, in the order of their first line.
@@ -84,7 +85,7 @@ class Scanned:
 
 
 class Scanner:
-    """Rules made ready for many logs. Compiling takes some milliseconds; the scanner itself keeps no state of a log."""
+    """Rules compiled for use on many logs, which takes some milliseconds. Keeps no state of a log."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._compiled = [
@@ -95,11 +96,11 @@ class Scanner:
         for index, rule in enumerate(rules):
             for literal in rule.needs:
                 by_literal.setdefault(bare(literal.encode()), []).append(index)
-        # A literal is looked for in lines in which a word of it stands, or a longer word that holds that one.
+        # A literal is searched for in lines with its indexed word, or with a longer word that contains this one.
         by_word: dict[bytes, list[Literal]] = {}
         for needle, indexes in by_literal.items():
             by_word.setdefault(word_of(needle), []).append((needle, tuple(indexes)))
-        # By its first three letters: a new word of a log is looked up by every three that it has.
+        # Indexed words by their first three letters: a new word of a log is looked up by each three letters in it.
         self._by_letters: dict[bytes, list[tuple[bytes, tuple[Group, ...]]]] = {}
         for word, literals in by_word.items():
             self._by_letters.setdefault(word[:3], []).append((word, groups_of(word, literals)))
@@ -127,22 +128,22 @@ class _Pass:
         self._by_letters = by_letters
         self._beginnings = beginnings
         self._own_words = own_words
-        # Whether the log has so many words that it is not of a language.
+        # Whether the log has too many different words to be in a language.
         self._is_babel = False
-        # Rules that have matched so often that another match tells nothing new.
+        # Rules that are not tried any more, because they have matched often enough or were given up.
         self._done: set[int] = set()
-        self._dull: set[bytes] = set()
-        # A word of the log to the words of literals that it is or that stand in it.
+        self._dull: set[bytes] = set()  # words that lead to no literal
+        # Words of the log, each with the indexed words that it contains.
         self._telling: dict[bytes, tuple[Part, ...]] = {}
         self._parts: dict[bytes, Part] = {}
         self._found: dict[int, Found] = {}
-        # Shape to the rules that matched in it; rules that read digits are looked up by the exact text instead.
+        # Shapes with the rules that matched in them; for rules that match digits, the exact text is the key instead.
         self._shapes: dict[bytes, tuple[int, ...]] = {}
         self._exact: dict[str, tuple[int, ...]] = {}
         self._vain: dict[bytes, int] = {}
         self._tedious: set[bytes] = set()
         self._wide_vain: dict[int, int] = {}
-        # Of endless lines: rules that are not tried any more, how often words stood there in vain, and the words left.
+        # For endless lines: rules that are not tried any more, how often words led to no rule, and the remaining words.
         self._tired: set[int] = set()
         self._vain_words: dict[bytes, int] = {}
         self._wide_telling: dict[bytes, tuple[Part, ...]] = {}
@@ -150,9 +151,9 @@ class _Pass:
         self._span_tries: dict[int, int] = {}
         self._rule_vain: dict[int, int] = {}
         self._all_vain = 0
-        # Rules that are given up until the end.
+        # Rules that are given up, except at the end of the log.
         self._weary: set[int] = set()
-        # Where the end is read again: the line of each rule up to which it told what it had to.
+        # When the end is read again: the line up to which the matches of each rule have been collected.
         self._read_until: dict[int, int] = {}
         self._vain_blocks: dict[bytes, int] = {}
         self._has_given_up = False
@@ -179,12 +180,12 @@ class _Pass:
         return Scanned(hits=tuple(hits), lines=number - 1, bytes=total, tail=tuple(one for one in tail if one.text))
 
     def _read_end_again(self) -> None:
-        """Read the last lines with all that was given up: what ended a program is told there."""
+        """Read the last lines again with everything that was given up, because the fatal error is usually there."""
         if not self._has_given_up:
             return
         again = _Pass(self._compiled, self._by_letters, self._beginnings, self._own_words)
         again._found, again._done = self._found, self._done - self._weary
-        # So little is read to its end, whatever it costs.
+        # The end is short enough to be read with all rules, whatever it costs.
         again._is_patient = True
         again._read_until = {rule: found.last_number for rule, found in self._found.items()}
         for number, block, following in tuple(self._end):
@@ -210,7 +211,7 @@ class _Pass:
     def _unknown(
         self, number: int, lines: list[bytes], lows: list[bytes], *, shapes: list[bytes]
     ) -> dict[int, list[int]]:
-        """The same of the lines alone of which the shape was not seen before; the others are counted."""
+        """The candidates among lines of a new shape; repeated matches in lines of a known shape are counted at once."""
         known = self._shapes
         fresh: list[int] = []
         for index, shape in enumerate(shapes[: len(lines)]):
@@ -231,12 +232,12 @@ class _Pass:
         return candidates
 
     def _candidates(self, indexes: Sequence[int], lows: list[bytes], text: bytes) -> dict[int, list[int]]:
-        """For the index of each line worth a look the rules worth a try, in order.
+        """The rules to try in each line, by the index of the line; lines without any are left out.
 
         Args:
-            indexes: of the lines to look at.
+            indexes: of the lines to examine.
             lows: all lines of the block in lower case, without quotes.
-            text: the lines to look at, one after the other.
+            text: the lines to examine, joined by line ends.
         """
         lines = [line.split() for line in text.translate(_WORDS_AND_LINES).split(b"\n")]
         vocabulary = self._vocabulary(lines)
@@ -252,7 +253,7 @@ class _Pass:
                 continue
             low = lows[index]
             if len(low) > LINE_LENGTH:
-                # Each part of it is asked by itself.
+                # Each part of a long line is examined by itself.
                 found[index] = []
                 continue
             rules = self._asked(telling, words, low)
@@ -264,7 +265,7 @@ class _Pass:
         return found
 
     def _give_up_words(self, words: Set[bytes]) -> None:
-        """Words that stand in block after block without a literal around them are no reason to look, until the end."""
+        """Ignore words that occurred in many blocks without leading to a rule, except at the end of the log."""
         for word in words:
             times = self._vain_blocks[word] = self._vain_blocks.get(word, 0) + 1
             if times > _VAIN_BLOCKS:
@@ -273,7 +274,7 @@ class _Pass:
                 self._has_given_up = True
 
     def _asked(self, telling: Mapping[bytes, tuple[Part, ...]], words: Iterable[bytes], low: bytes) -> set[int]:
-        """Rules worth a try of which a literal stands in a text with these words."""
+        """The rules to try in a text with these words: those that have a literal in it and are not done."""
         rules: set[int] = set()
         for word in words:
             if word in telling:
@@ -287,7 +288,7 @@ class _Pass:
         return rules - self._done if rules else rules
 
     def _vocabulary(self, lines: list[list[bytes]]) -> set[bytes]:
-        """The different words of lines; where a log has too many, those alone that may tell something."""
+        """The different words of lines; in a log with too many, only those that may lead to a rule."""
         if not self._is_babel:
             return set(chain.from_iterable(lines))
         found = (self._telling.keys() | self._own_words).intersection(chain.from_iterable(lines))
@@ -296,7 +297,7 @@ class _Pass:
         return found
 
     def _learn(self, words: set[bytes]) -> None:
-        """Find out which words tell something, once for each."""
+        """Find the indexed words in each new word, and cache the result."""
         new = words - self._dull
         new.difference_update(self._telling)
         by_letters = self._by_letters
@@ -322,7 +323,7 @@ class _Pass:
         raw = lines[index]
         after: list[str] | None = None
         matched: list[int] = []
-        # What a pattern over several lines or one that reads digits says of this line, it need not say of another.
+        # The result for this line cannot be reused for others if a pattern matches digits or spans several lines.
         varies = len(shape) > _SHAPE_LENGTH or any(
             self._compiled[rule].numeric or self._compiled[rule].rule.span > 1 for rule in rules
         )
@@ -346,7 +347,7 @@ class _Pass:
                 read, plain_read = text, plain_text
                 if compiled.rule.span > 1:
                     spans = True
-                    # Such a pattern costs most, and what it says is never remembered.
+                    # Such a pattern is the most expensive, and its result is never cached.
                     tries = self._span_tries[rule] = self._span_tries.get(rule, 0) + 1
                     if tries > _SPAN_TRIES:
                         continue
@@ -394,7 +395,7 @@ class _Pass:
             self._give_up(rule)
 
     def _worth(self, window: bytes, *, is_wide: bool) -> list[int]:
-        """The rules that a part of a long line is worth; its words were learned with those of the whole line."""
+        """The rules to try in a part of a long line, whose words were cached with those of the whole line."""
         shape = window.translate(_SHAPE)
         if self._shapes.get(shape) == ():
             return []
@@ -410,14 +411,14 @@ class _Pass:
         return sorted(rules)
 
     def _tire(self, words: Iterable[bytes]) -> None:
-        """Words that stood in parts of endless lines in vain often enough are no reason to look there any more."""
+        """Ignore words in parts of endless lines where they have occurred too often without leading to a rule."""
         for word in words:
             times = self._vain_words[word] = self._vain_words.get(word, 0) + 1
             if times > _WIDE_VAIN_TRIES:
                 del self._wide_telling[word]
 
     def _telling_in(self, is_wide: bool) -> Mapping[bytes, tuple[Part, ...]]:
-        """The words that tell something; in parts of endless lines without those that were looked at there in vain."""
+        """The words that lead to literals; in parts of endless lines without the words and rules given up there."""
         if not is_wide:
             return self._telling
         if self._wide_of != (len(self._telling), len(self._tired)):
@@ -433,7 +434,7 @@ class _Pass:
         return self._wide_telling
 
     def _grow_tired(self, shape: bytes) -> None:
-        """Lines of a kind that were read in vain often enough are passed over from now on, whatever their numbers."""
+        """Skip lines of a kind from now on, whatever their numbers, if they were tried without a match too often."""
         if len(shape) > _SHAPE_LENGTH:
             return
         if len(self._vain) > _MOST_SHAPES:
@@ -454,7 +455,7 @@ class _Pass:
             self._give_up(rule)
 
     def _give_up(self, rule: int) -> None:
-        """Look for a rule no more, nor for the literals that only such rules need."""
+        """Stop trying a rule, and searching for literals that only such rules need."""
         self._done.add(rule)
         emptied = False
         for part in self._parts.values():
@@ -478,7 +479,7 @@ class _Pass:
             if found.count < MOST_LINES:
                 found.add(number, clean(raw), {})
             else:
-                # Millions of repetitions: the words of the last one are made readable at the end.
+                # A line may repeat millions of times, so only the last one is cleaned, at the end.
                 found.count += 1
                 found.last = number, raw[:LINE_LENGTH]
 
@@ -489,5 +490,5 @@ class _Pass:
 
 
 def _kind(shape: bytes) -> bytes:
-    """A shape without the length of its numbers; itself when it is too long to be remembered."""
+    """A shape regardless of the length of its numbers; the shape itself when it is too long to be cached."""
     return _NUMBERS.sub(b"0", shape) if len(shape) <= _SHAPE_LENGTH else shape

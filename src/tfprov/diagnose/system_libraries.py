@@ -1,4 +1,4 @@
-"""Which package of the operating system brings a library."""
+"""Looks up which package of a Linux distribution contains a shared library."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tfprov.structured import toml_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Providers:
-    """Packages that bring a library.
+    """The packages that contain a library.
 
     Attributes:
         debian: package of Debian and Ubuntu.
         fedora: package of Fedora and RHEL.
-        instead: a way that needs none of them; empty where there is none.
+        instead: an alternative without a system package, for messages; empty when there is none.
     """
 
     debian: str
@@ -26,7 +26,7 @@ class Providers:
 
 
 def providers(library: str) -> Providers | None:
-    """The packages that bring a library; None for one that the table does not know.
+    """The packages that contain a library; None for one that is not in the table.
 
     Args:
         library: name of its file (`libGL.so.1`).

@@ -1,4 +1,4 @@
-"""What is known when a log has been read: the facts that came with it, and those that the log itself tells."""
+"""Combines the facts given with a log and those found in it into one view, which conditions are evaluated on."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import Hit, LogContext, LogLine
 
 CLUE = "clue"
-"""In place of a failure code: the line says nothing about a fault, but something about the machine or the wish."""
+"""In place of a failure code: the line is not about a failure, but states a fact about the machine or the request."""
 
 
 SIGN = "sign"
-"""In place of a failure code: the line says that something failed, and not what."""
+"""In place of a failure code: the line says that something failed, but not what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A log as the conditions see it.
+    """A log in the form in which conditions see it.
 
     Attributes:
-        context: facts, those of the log filled in where none were given.
-        told: what the log tells beyond the context's fields: `gpu_wanted`, `pip`, `tensorflow`, `capability` …
-        hits: rules that matched, clues left out.
-        last: number of the last line of each clue.
-        unaccounted: lines that say that something failed after all work, and of which no rule says more; the most
-            telling first.
+        context: the given facts, completed by those from the log.
+        told: facts from the log by name, also ones that are not fields of the context: `gpu_wanted`, `pip`,
+            `tensorflow`, `capability` …
+        hits: rules that matched, without clues and signs.
+        last: number of the last line of each clue, by its name.
+        unaccounted: lines that report a failure after the last sign of success, and that no other rule explains; the
+            most relevant first.
     """
 
     context: LogContext
@@ -39,7 +40,7 @@ class View:
 
     @property
     def gpu_wanted(self) -> bool | None:
-        """Whether a GPU is asked for; None when neither the profile nor the log says so."""
+        """Whether a GPU is requested; None when neither the profile nor the log tells."""
         accelerator = self.context.accelerator
         if accelerator in {"cuda", "rocm", "metal"}:
             return True
@@ -51,23 +52,28 @@ class View:
 
     @property
     def python(self) -> tuple[int, ...] | None:
-        """Version of the Python as numbers; None when not known."""
+        """Version of Python as numbers; None when unknown."""
         return numbers(self.context.python)
 
     @property
     def tensorflow(self) -> tuple[int, ...] | None:
-        """Version of TensorFlow that the log speaks of, as numbers."""
+        """Version of TensorFlow in the log as numbers; None when unknown."""
         return numbers(self.told.get("tensorflow"))
 
 
 def numbers(version: str | None) -> tuple[int, ...] | None:
-    """The leading numbers of a version; None when it has none."""
+    """The leading numbers of a version: `(2, 16, 1)` for `v2.16.1rc0`; None when it has none."""
     found = re.match(r"v?(\d+(?:\.\d+)*)", version or "")
     return tuple(int(part) for part in found[1].split(".")) if found else None
 
 
 def look(hits: Sequence[Hit], context: LogContext) -> View:
-    """Take the clues out of the hits and complete the context with them. What was given is never overruled."""
+    """Separate clues and signs from the other hits, and complete the context with facts from the log.
+
+    Args:
+        hits: of all rules, in the order of their first line.
+        context: the given facts, which take precedence over those from the log.
+    """
     told: dict[str, str] = {}
     last: dict[str, int] = {}
     for hit in hits:
@@ -75,7 +81,7 @@ def look(hits: Sequence[Hit], context: LogContext) -> View:
             continue
         if hit.rule.code == CLUE:
             for name, value in hit.captures.items():
-                # A tag of manylinux writes 2.28 as `2_28`.
+                # manylinux tags write 2.28 as `2_28`.
                 told.setdefault(name, value.replace("_", ".") if name == "glibc" else value)
                 last[name] = max(last.get(name, 0), hit.last)
         else:
@@ -90,13 +96,13 @@ def look(hits: Sequence[Hit], context: LogContext) -> View:
 
 
 def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> tuple[LogLine, ...]:
-    """Lines of signs after the last line of work that no other rule has read, by number or by text.
+    """Lines of signs after line number `worked` that no other rule has matched, most relevant first.
 
-    Only the first lines and the last one of a rule are kept, so a repeated line is recognised by what it says.
+    Hits keep only their first lines and the last one, so a repeated line is recognised by matching the pattern again.
     """
     known = {line.number for hit in rules for line in hit.lines}
     patterns = [re.compile(any_quotes(hit.rule.pattern), re.IGNORECASE) for hit in rules if hit.count > len(hit.lines)]
-    # Of exceptions the last one was not caught; of other words the first is nearest to the cause.
+    # Of several exceptions, the last one was not caught; of other lines, the first is nearest to the cause.
     told = [
         (-hit.rule.rank, -line.number if hit.rule.rank == _EXCEPTION else line.number, line)
         for hit in signs
@@ -108,10 +114,10 @@ def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> 
 
 
 _EXCEPTION = 3
-"""Rank of the sign that is the last line of an exception."""
+"""Rank of the sign that matches the last line of a traceback."""
 
 _SYSTEMS = {"is_linux": "linux", "is_macos": "macos", "is_windows": "windows"}
-# Clues that say something by being there at all: name of the clue, field, value.
+# Clues whose presence alone states a fact: name of the clue, field of the context, value.
 _SIGNS: tuple[tuple[str, str, object], ...] = (
     ("is_musl", "libc", "musl"),
     ("is_32bit", "bits", 32),
@@ -129,7 +135,7 @@ def _learned(told: Mapping[str, str], context: LogContext) -> dict[str, object]:
         if one.name in told and getattr(context, one.name) is None
     }
     if context.system is None:
-        # What was told first: a log of WSL names folders of Windows too.
+        # The first one counts, because a log from WSL also mentions folders of Windows.
         systems = [_SYSTEMS[sign] for sign in told if sign in _SYSTEMS]
         learned.update({"system": systems[0]} if systems else {})
     for sign, name, value in _SIGNS:
