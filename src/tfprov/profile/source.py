@@ -336,6 +336,9 @@ def nearest(cwd: Path) -> Path | None:
     """The profile for a folder: `tfprov.toml` or `[tool.tfprov]` in `pyproject.toml`, there or in a folder above.
 
     Without either, a dependency file in the folder itself; None when there is none of these.
+
+    Raises:
+        OSError: a `pyproject.toml` or `setup.cfg` cannot be read.
     """
     for folder in (cwd, *cwd.parents):
         if (folder / PROFILE).is_file():
@@ -352,7 +355,11 @@ def _has_own_table(path: Path) -> bool:
 
 
 def lists(folder: Path) -> tuple[Path, ...]:
-    """The dependency files in a folder, in the order of preference."""
+    """The dependency files in a folder, in the order of preference.
+
+    Raises:
+        OSError: a `pyproject.toml` or `setup.cfg` cannot be read.
+    """
     return tuple(path for name in _LISTS if (path := folder / name).is_file() and _says_needs(path))
 
 
@@ -380,6 +387,7 @@ def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
 
     Raises:
         TfprovError: `profile-missing`.
+        OSError: as in `nearest`.
     """
     if not name:
         here = nearest(cwd)

@@ -139,7 +139,7 @@ class Verdict:
 
     @property
     def first_failure(self) -> tuple[Device, Leg] | None:
-        """The failed leg that decides the exit status; None when all passed."""
+        """The failed leg that decides the exit status, with its device; None when all passed."""
         for device in self.devices:
             for leg in device.legs:
                 if not leg.ok:

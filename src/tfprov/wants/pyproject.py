@@ -103,7 +103,7 @@ def read_lists(names: Sequence[str], basket: Basket, where: str) -> None:
 
 
 class _Reader:
-    """Reads the tables of one document."""
+    """Reads the tables of one document into a basket."""
 
     def __init__(self, document: Table, basket: Basket) -> None:
         self._document = document

@@ -86,7 +86,7 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
     for key, (value, line) in given.items():
         where = f"{name}:{line}"
         if isinstance(value, UnknownValueError):
-            # `python_requires` alone needs no build here: the resolver learns it from the metadata.
+            # Not for `python_requires` alone: if there is a build, the resolver learns it from that.
             asks_build = asks_build or key == "install_requires" or (key == "extras_require" and bool(parts.extras))
         elif key == "python_requires" and value:
             basket.python(str(value), where)
@@ -104,6 +104,8 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
 
 def _ask_build(tree: ast.Module, basket: Basket, parts: ProjectParts, *, can: bool) -> None:
     """Add the dependencies that the build reports; if it cannot run, those in the requirements file that is named.
+
+    Without such a file, the build is tried all the same.
 
     Args:
         tree: of the `setup.py`.
