@@ -66,7 +66,7 @@ def _requirement(text: str) -> str:
 
 
 def _project(text: str) -> str:
-    if not _NAME.match(text):
+    if not _NAME.fullmatch(text):
         raise ValueError(f"`{text}` is not the name of a project such as `jax`")
     return text
 

@@ -156,7 +156,7 @@ def read(path: Path) -> Receipt:
             "usage", f"`{path}` cannot be read as a receipt", evidence=(str(error),), hint=hint
         ) from error
     if not isinstance(content, dict) or content.get("receipt") != FORMAT or not _is_whole(content):
-        raise TfprovError("usage", f"`{path}` is no receipt of format {FORMAT}", hint=hint)
+        raise TfprovError("usage", f"`{path}` is not a receipt of format {FORMAT}", hint=hint)
     return Receipt(
         made=str(content.get("made", "")),
         tfprov=str(content.get("tfprov", "")),

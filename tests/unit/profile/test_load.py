@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -601,3 +602,10 @@ def test_a_wheel_that_is_not_there_is_told_without_the_hint_of_the_schema(tmp_pa
         f"train.toml:3: `{name} @ ./x-0-py3-none-any.whl`: there is no such file here; {way}",
         "hint: correct the lines named in the report",
     ]
+
+
+@pytest.mark.parametrize("key", ["packages.exclude", "packages.build"])
+@pytest.mark.parametrize("name", ["jax>=2", "jax foo", "jax/..", "jax\n", "jax-", "", "./jax"])
+def test_where_a_name_is_meant_nothing_else_is_taken(tmp_path: Path, key: str, name: str) -> None:
+    told = report(write(tmp_path, f"{key} = [{json.dumps(name)}]\n"))
+    assert any("is not the name of a project such as `jax`" in line for line in told), told
