@@ -64,20 +64,26 @@ _LIMIT_S = 1200
 _INTRO = """\
 # Which companions go with which TensorFlow
 
-What became of a profile that asks for one companion beside one TensorFlow, on Linux x86-64, on the processor. Every cell was
-run: `tfprov up` at the quick level, without the rung `repair`, so that only the table of known breaks
-(`src/tfprov/plan/data/companions.toml`) and the metadata of the packages could help. **Imports** means that each module which the
-companion brings was imported in that environment, after TensorFlow. Its version stands beside it, and the Python; below them
-the rows of the table that were applied. Companions that do not touch each other were tried in one environment: "9 more beside".
+This page shows which packages can be installed and imported alongside which TensorFlow, on Linux x86-64, on the CPU. In
+each cell, a profile asks for one companion alongside one TensorFlow. Every cell was run, with `tfprov up` at the quick
+level and without the rung `repair`, so that only the table of known breaks (`src/tfprov/plan/data/companions.toml`) and
+the metadata of the packages could help.
 
-This page is made by `python tools/companions.py page` from what `tools/companions.py try` found
-([how to add a row](extending.md#a-known-break)). The newest release of each minor version was taken, and of the companion the newest
-that the resolver found to fit.
+- **Imports** means that each module of the companion was imported in that environment, after TensorFlow. It is followed
+  by the companion's version and the Python, and then by the rows of the table that were applied.
+- Companions that do not affect each other were tried in one environment: "9 more beside".
+- The newest release of each minor version was used, with the newest companion that the resolver could combine with it.
 
-What needs no row: `wrapt`, `absl-py` and `typing-extensions`. TensorFlow's own metadata bind them where it breaks (`wrapt<1.15` in 2.12,
-2.14 and 2.15, `typing-extensions<4.6` in 2.12.1 and 2.13); the cells of 2.19 and 2.20 were run with wrapt 2.5.2, absl-py 2.5.1
-and typing-extensions 4.16.0. With CUDA, not run for want of a GPU but locked: `torch` is bound below 2.11 and `jax[cuda13]` refused,
-since their cuDNN and NCCL for CUDA 13 are the same files as those for CUDA 12 that TensorFlow needs; `jax[cuda12]` shares them.
+`wrapt`, `absl-py` and `typing-extensions` need no row. TensorFlow's own metadata restrict them where they break it
+(`wrapt<1.15` in 2.12, 2.14 and 2.15, `typing-extensions<4.6` in 2.12.1 and 2.13). The cells of 2.19 and 2.20 were run
+with wrapt 2.5.2, absl-py 2.5.1 and typing-extensions 4.16.0.
+
+With CUDA, these were locked but not run, for lack of a GPU: `torch` is bound below 2.11 and `jax[cuda13]` is refused,
+because their cuDNN and NCCL for CUDA 13 are the same files as those for CUDA 12 that TensorFlow needs. `jax[cuda12]`
+shares them.
+
+`python tools/companions.py page` makes this page from what `tools/companions.py try` found
+([how to add a row](extending.md#a-known-break)).
 
 """
 
@@ -223,7 +229,7 @@ def page(cells: Mapping[tuple[str, str], Cell]) -> str:
     for name in companions:
         shown = " | ".join(_shown(cells.get((name, release))) for release in RELEASES)
         lines.append(f"| `{name}` | {shown} |")
-    lines += ["", "## What does not, and why", ""]
+    lines += ["", "## What does not import, and why", ""]
     for name in companions:
         for release in RELEASES:
             cell = cells.get((name, release))
