@@ -335,6 +335,17 @@ def test_after_an_adoption_it_is_an_environment_like_any_other(project: Project,
     assert "replaced no environment that is kept" in gone.stderr
 
 
+@pytest.mark.parametrize("options", [(), ("--in-place",)])
+def test_the_lock_that_is_written_says_where_the_project_is(project: Project, options: tuple[str, ...]) -> None:
+    editable_project(project)
+    assert project.adopt(*options)[0] == 0
+    (lock,) = project.root.glob("pylock.*.toml")
+    assert 'directory = { path = ".", editable = true }' in lock.read_text()
+    for again in ((), ("--recreate",)):
+        done = project.run("up", *again)
+        assert done.returncode == 0, done.stderr
+
+
 def test_a_profile_that_was_looked_at_and_changed_counts(project: Project) -> None:
     """`adopt`, a look, a change, then `adopt --in-place`."""
     project.make(*BASE)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import sdists
 from journals import events
 from sham import MODULE
 from site_under_test import OLDER, PYTHON, RELEASE, Site, only_here, sham_wheel
@@ -85,6 +86,20 @@ def test_packages_that_need_older_companions_than_their_metadata_say_get_them(si
     assert 'name = "companion"\nversion = "1.5"' in lock
     assert 'bounds = ["companion<2", "other<3"]' in lock
     assert site.up()["already"] is True
+
+
+def test_a_lock_with_a_bound_still_says_where_the_users_folder_is(site: Site) -> None:
+    folder = site.root / "own project"
+    folder.mkdir()
+    for name, text in sdists.project("mine", "1.0").items():
+        (folder / name).write_text(text)
+    (site.root / "needs.txt").write_text("mine @ ./own project\n")
+    site.write('[packages]\nfiles = ["needs.txt"]\nrequirements = ["needs-old"]\n')
+    site.up()
+    assert kept(site) == ["companion<2"]
+    assert 'directory = { path = "own project" }' in site.lock.read_text()
+    assert site.up()["already"] is True
+    assert site.up("--recreate")["ok"] is True
 
 
 def test_a_bound_that_does_not_help_is_tried_once_and_leaves_the_lock_as_it_was(site: Site, tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ def only_allowed(resolved: str, hashes: Mapping[str, tuple[str, ...]]) -> str:
     Raises:
         TfprovError: `version-not-available` when no file of a project is allowed.
     """
-    document = tomlkit.parse(resolved).unwrap()
+    # Changed in place: others read the text of a document in the form in which uv writes it.
+    document = tomlkit.parse(resolved)
     for package, files, kept in _compared(document, hashes):
         if not kept:
             allowed = hashes[canonicalize_name(package["name"])]
@@ -34,8 +35,9 @@ def only_allowed(resolved: str, hashes: Mapping[str, tuple[str, ...]]) -> str:
                 ),
                 hint="remove the hashes of this package, or take them from the index in use",
             )
-        if "wheels" in package:
-            package["wheels"] = kept
+        if "wheels" in package and kept != files:
+            package["wheels"] = tomlkit.array()
+            package["wheels"].extend(kept)
     return tomlkit.dumps(document)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from packaging.utils import canonicalize_name
 
@@ -138,7 +139,8 @@ def with_publishers(resolved: str, publishers: Mapping[str, tuple[Publisher, ...
 
 def _inline(table: Mapping[str, str]) -> str:
     """An inline table in TOML, whose basic strings have the same syntax as in JSON."""
-    return f"{{ {', '.join(f'{json.dumps(name)} = {json.dumps(value)}' for name, value in table.items())} }}"
+    written = partial(json.dumps, ensure_ascii=False)  # TOML has no escapes for halves of surrogate pairs
+    return f"{{ {', '.join(f'{written(name)} = {written(value)}' for name, value in table.items())} }}"
 
 
 def _invalid(file: LockedFile, why: str) -> TfprovError:

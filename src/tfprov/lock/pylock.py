@@ -51,17 +51,21 @@ _OURS = b"[tool.tfprov"
 _MOVE = "move it away; tfprov never overwrites what it did not make"
 
 
-def write(path: Path, resolved: str, header: Header) -> None:
+def write(path: Path, resolved: str, header: Header, *, folder: Path | None = None) -> None:
     """Write a lock: the resolver's document and tfprov's own table. Credentials in URLs are dropped.
 
     Args:
         path: the lock file; its parent folder is created.
         resolved: a whole PEP 751 document.
         header: tfprov's own table.
+        folder: the folder where the lock will be used; None for that of `path`.
     """
     own = tomlkit.dumps({"tool": {"tfprov": asdict(header)}})
     # Folders become relative, because a lock is committed together with them and checked out anywhere.
-    resolved = FOLDER.sub(lambda found: f"{found[1]}{json.dumps(_relative(found['path'], path.parent))}", resolved)
+    start = folder or path.parent
+    resolved = FOLDER.sub(
+        lambda found: found[1] + json.dumps(_relative(found["path"], start), ensure_ascii=False), resolved
+    )
     document = (
         "# Made by tfprov: the exact files of the environment, with their hashes.\n"
         "# Renew it with `tfprov lock --upgrade`; other tools read it as PEP 751.\n"
@@ -107,6 +111,7 @@ def read(
     tags: Sequence[Tag],
     platform: str | None = None,
     changes: tuple[str, ...] = (),
+    folder: Path | None = None,
 ) -> Lock:
     """The lock for one interpreter: for each package the wheel whose tag comes first in `tags`, or its source.
 
@@ -116,6 +121,7 @@ def read(
         tags: wheel tags that it supports, best first.
         platform: the platform whose target to return; None for the one where the lock was made.
         changes: why the lock was resolved in this run; kept in the record.
+        folder: the folder that paths in the lock are relative to; None for that of `path`.
 
     Raises:
         TfprovError: `lock-invalid` when it is not a valid lock; `lock-unfit` when a package has no wheel for the tags
@@ -123,14 +129,15 @@ def read(
     """
     raw, header, pylock = _parse(path)
     files, sources = [], []
+    place = (folder or path.parent) / path.name
     try:
         # packaging evaluates markers and tags as in PEP 751, "Installation".
         for package, source in pylock.select(environment=environment, tags=tags):
             # A direct reference (`name @ https://…`) is locked as an archive.
             if isinstance(source, PackageWheel) or (isinstance(source, PackageArchive) and _is_wheel(source)):
-                files.append(_locked(path, package, source))
+                files.append(_locked(place, package, source))
             elif package.name in header.built:
-                sources.append(_source(path, package, source))
+                sources.append(_source(place, package, source))
             else:
                 raise TfprovError(
                     "lock-unfit",

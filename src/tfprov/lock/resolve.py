@@ -27,7 +27,7 @@ from tfprov.structured import toml_of
 _FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?=")')
 _PATH = re.compile(r'(?<=[{ ])path = "([^"]+\.(?:whl|zip|tar|tgz|tar\.\w+))"')
 
-FOLDER = re.compile(r'(?m)^(directory = \{ path = )"(?P<path>[^"\\]+)"')
+FOLDER = re.compile(r'(?m)^(directory = \{ ?path = )"(?P<path>[^"\\]+)"')
 """The folder of a project in a document; absolute in the result of `resolve`."""
 _NAMED_FOLDER = re.compile(
     r'(?m)^name = "(?P<name>[^"]+)"\n(?:version = .*\n)?directory = \{ path = "(?P<path>[^"\\]+)"(?P<rest>.*)$'

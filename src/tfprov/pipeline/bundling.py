@@ -123,7 +123,7 @@ def bundle(request: Request, wanted: BundleRequest, emit: Emit) -> Bundled:
             locked = sources.with_wheels(context, machine, portable.without_links(locked))
             # If the profile locks for several platforms, the bundle serves all of them, too.
             also = dict.fromkeys((*wanted.platforms, *loaded.profile.lock.platforms))
-            served = _served(machine.facts, locked.lock, tuple(also))
+            served = _served(machine.facts, locked.lock, tuple(also), folder=context.lock_folder)
             wheels, fetched = _fetched(context, machine, [file for _, files in served for file in files])
             platforms = [one.platform for one, _ in served]
             with step(context, "tools"):
@@ -180,9 +180,15 @@ def _prepared(request: Request, wanted: BundleRequest, work: Path, emit: Emit) -
 
 
 def _served(
-    facts: Facts, lock: Lock, also: Sequence[PlatformName]
+    facts: Facts, lock: Lock, also: Sequence[PlatformName], *, folder: Path
 ) -> list[tuple[ServedPlatform, tuple[LockedFile, ...]]]:
     """The locked files that this platform and each of the requested ones need.
+
+    Args:
+        facts: about this machine.
+        lock: the lock for it.
+        also: further platforms.
+        folder: the folder that paths in the lock are relative to.
 
     Raises:
         TfprovError: `lock-unfit` when the lock does not serve one of them.
@@ -194,7 +200,7 @@ def _served(
         chosen = list(lock.files) if name == here else []
         try:
             # Also for the oldest system of the platform, which may need another wheel of the same package.
-            oldest = _select(lock, there)
+            oldest = _select(lock, there, folder)
             chosen += (*oldest.files, *_built(lock, oldest, name, is_here=name == here))
             target = oldest.target
         except TfprovError:
@@ -231,7 +237,7 @@ def _built(lock: Lock, other: Lock, name: PlatformName, *, is_here: bool) -> Ite
         yield wheel
 
 
-def _select(lock: Lock, facts: Facts) -> Lock:
+def _select(lock: Lock, facts: Facts, folder: Path) -> Lock:
     python = lock.target.python
     header = pylock.read_header(lock.path)
     platform = platform_of(facts)
@@ -242,6 +248,7 @@ def _select(lock: Lock, facts: Facts) -> Lock:
         environment=marker_environment(python, "cpython", facts),
         tags=supported_tags(python, False, facts),
         platform=platform,
+        folder=folder,
     )
 
 

@@ -52,7 +52,7 @@ class Request:
         host: file with the facts of another machine to plan for; None for this machine.
         offline: whether to use only files on this machine, and no network.
         bundle: a bundle to take everything from, then older ones that have what it lacks; empty for none.
-        lock: path of the lock; None for the usual place.
+        lock: path of the lock, which will be used beside the profile; None for the usual place.
         keep_rollback: after a rollback, True to stay at that generation until profile or lock changes, False to go
             forward again; None to fail and let the user choose.
         drift: what to do with packages that were installed by hand: `take` them into the profile, `drop` them, or only
@@ -175,6 +175,11 @@ class Context:
         if not self.source.shipped and (beside.exists() or paths.writable(folder)):
             return beside
         return self.environment.root / name
+
+    @property
+    def lock_folder(self) -> Path:
+        """The folder that paths in the lock are relative to; for a lock in a given place, that of the profile."""
+        return (self.lock_path if self.request.lock is None else self.source.path).parent
 
     @functools.cached_property
     def tool_caches(self) -> Path:

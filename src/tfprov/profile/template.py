@@ -77,6 +77,6 @@ def profile_template(
         version=version,
         minor=".".join(version.split(".")[:2]),
         why=why,
-        files=f"files = {json.dumps(files)}" if files else '# files = ["requirements.txt"]',
+        files=f"files = {json.dumps(files, ensure_ascii=False)}" if files else '# files = ["requirements.txt"]',
         bounds="".join(f"\n# {bound}: that holds, too." for bound in bounds),
     )

@@ -12,7 +12,8 @@ from packaging.pylock import Pylock
 from packaging.tags import Tag
 
 from tfprov.errors import TfprovError
-from tfprov.lock import pylock
+from tfprov.lock import platforms, pylock
+from tfprov.lock.allowed import only_allowed
 from tfprov.lock.records import Header, Inputs, Lock, LockedFile, Target
 
 TAGS = (
@@ -414,3 +415,39 @@ def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(tmp_path: Path) -> None
     with pytest.raises(TfprovError) as failure:
         pylock.check_ours(path)
     assert failure.value.code.name == "path-not-ours"
+
+
+FOLDER = 'directory = { path = "%s", editable = true }\n'
+
+
+@pytest.mark.parametrize("name", ["a project", "pröject", "📦 box", "in/side"])
+def test_a_folder_is_relative_to_the_lock_however_the_document_was_made(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").touch()
+    plain = document(package("app", wheel("app")), package("mine", more=FOLDER % folder.as_posix()))
+    header = replace(HEADER, built=("mine",))
+    here = platforms.PLATFORMS["linux-x86_64"]
+    variables = {**ENVIRONMENT, "sys_platform": here.sys_platform, "platform_machine": here.platform_machine}
+    for made in (
+        plain,
+        only_allowed(plain, {"app": (SHA,)}),
+        platforms.merge({"linux-x86_64": plain, "macos-arm64": plain}, python="3.12"),
+    ):
+        path = tmp_path / "pylock.train.toml"
+        pylock.write(path, made, header)
+        assert str(tmp_path) not in path.read_text()
+        lock = pylock.read(path, environment=variables, tags=TAGS)  # type: ignore[arg-type]  # a whole environment
+        assert [(source.folder, source.editable) for source in lock.sources] == [(str(folder.resolve()), True)]
+
+
+def test_a_lock_that_is_made_elsewhere_has_the_paths_of_its_place(tmp_path: Path) -> None:
+    folder = tmp_path / "project" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").touch()
+    draft = tmp_path / "far" / "away" / "pylock.train.toml"
+    text = document(package("mine", more=FOLDER % folder.as_posix()))
+    pylock.write(draft, text, replace(HEADER, built=("mine",)), folder=folder.parent)
+    assert 'path = "mine"' in draft.read_text()
+    lock = pylock.read(draft, environment=ENVIRONMENT, tags=TAGS, folder=folder.parent)  # type: ignore[arg-type]  # a whole environment
+    assert [source.folder for source in lock.sources] == [str(folder)]

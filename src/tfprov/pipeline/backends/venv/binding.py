@@ -32,7 +32,7 @@ def bind(context: Context, machine: Machine, locked: Locked, bounds: tuple[str, 
     if not any(name == PYTHON or kind_of(name) is not None for name in names):
         try:
             write(context, machine, Choice(plan=locked.plan), interpreter, bounds=bounds, path=path)
-            return read(machine, locked.plan, interpreter, path, why)
+            return read(machine, locked.plan, interpreter, path, why, folder=context.lock_folder)
         except TfprovError as error:
             if not may_differ(error):
                 raise
@@ -40,4 +40,4 @@ def bind(context: Context, machine: Machine, locked: Locked, bounds: tuple[str, 
     if choice.plan.decision.python != locked.plan.decision.python:
         interpreter = find_interpreter(context, machine, choice.plan)
     write(context, machine, choice, interpreter, bounds=bounds, path=path)
-    return read(machine, choice.plan, interpreter, path, why)
+    return read(machine, choice.plan, interpreter, path, why, folder=context.lock_folder)

@@ -22,7 +22,7 @@ def expected_files(context: Context, machine: Machine, choice: Choice) -> tuple[
     environment = marker_environment(decision.python.version, "cpython", facts)
     tags = supported_tags(decision.python.version, False, facts)
     if locked_choice(context, machine) is not None:
-        return pylock.read(context.lock_path, environment=environment, tags=tags).files
+        return pylock.read(context.lock_path, environment=environment, tags=tags, folder=context.lock_folder).files
     document = choice.resolved
     updates = context.request.host is None and context.environment.active() is not None
     if document is None and updates and not context.request.locked and can_resolve(machine):

@@ -61,7 +61,7 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
     """
     path, plan = context.lock_path, choice.plan
     changes = why_resolve(context)
-    locked = partial(read, machine, plan, interpreter)
+    locked = partial(read, machine, plan, interpreter, folder=context.lock_folder)
     if not changes:
         found = locked(path)
         _attest_others(context, machine, found.lock)
@@ -144,17 +144,17 @@ def write(
     target = dataclasses.replace(target, variables={**variables_for(bounds), **target.variables})
     header = dataclasses.replace(header, target=target, bounds=bounds)
     if context.loaded.profile.index.attestations == "off":
-        pylock.write(path, resolved, header)
+        pylock.write(path, resolved, header, folder=context.lock_folder)
         return
     older = pylock.publishers_in(context.lock_path)
     with temporary("attested") as folder:
         # Not written to its path yet: only the old lock records the publishers to compare with.
         draft = folder / path.name
         pylock.write(draft, resolved, header)
-        files = of_indexes(read(machine, choice.plan, interpreter, draft).lock)
+        files = of_indexes(read(machine, choice.plan, interpreter, draft, folder=folder).lock)
     found = attested(context, machine, files, older=older)
     header = dataclasses.replace(header, attested=tuple(sorted(file.sha256 for file in files)))
-    pylock.write(path, with_publishers(resolved, found), header)
+    pylock.write(path, with_publishers(resolved, found), header, folder=context.lock_folder)
 
 
 def _kept_bounds(context: Context, plan: Plan) -> tuple[str, ...]:
@@ -172,8 +172,25 @@ def _kept_bounds(context: Context, plan: Plan) -> tuple[str, ...]:
     return header.bounds
 
 
-def read(machine: Machine, plan: Plan, interpreter: Interpreter, path: Path, changes: tuple[str, ...] = ()) -> Locked:
-    """The files of a lock for an interpreter; `changes` says why the lock was made in this run, a line each."""
+def read(
+    machine: Machine,
+    plan: Plan,
+    interpreter: Interpreter,
+    path: Path,
+    changes: tuple[str, ...] = (),
+    *,
+    folder: Path,
+) -> Locked:
+    """The files of a lock for an interpreter.
+
+    Args:
+        machine: the machine.
+        plan: what the lock was made for.
+        interpreter: of the plan.
+        path: the lock.
+        changes: why the lock was made in this run, a line each.
+        folder: the folder that paths in it are relative to.
+    """
     facts = machine.facts
     found = pylock.read(
         path,
@@ -181,6 +198,7 @@ def read(machine: Machine, plan: Plan, interpreter: Interpreter, path: Path, cha
         tags=supported_tags(interpreter.version, interpreter.free_threaded, facts),
         platform=platform_of(facts),
         changes=changes,
+        folder=folder,
     )
     return Locked(plan=plan, interpreter=interpreter, lock=found)
 
