@@ -38,8 +38,16 @@ def redact(text: str) -> str:
 
 
 def without_userinfo(url: str) -> str:
-    """The URL without user and password, for files that others read (locks)."""
-    return _USERINFO.sub(r"\g<scheme>", url)
+    """The URL without user and password, for files that others read (locks).
+
+    The user of SSH stays: it is no secret, and without it (`git`) servers refuse everybody.
+    """
+    return _USERINFO.sub(_without_secrets, url)
+
+
+def _without_secrets(found: re.Match[str]) -> str:
+    scheme, user = found["scheme"], found[0].removeprefix(found["scheme"]).partition(":")[0].rstrip("@")
+    return f"{scheme}{user}@" if user and scheme.lower().endswith("ssh://") else scheme
 
 
 def without_signature(url: str) -> str:

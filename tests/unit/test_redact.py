@@ -85,6 +85,13 @@ def test_user_and_password_are_left_out_of_every_address_of_a_document() -> None
     assert without_userinfo(document) == 'url = "https://a/x.whl"\nurl = "https://b/y.whl"\n'
 
 
+@pytest.mark.parametrize("scheme", ["ssh", "git+ssh", "SSH"])
+def test_the_user_of_ssh_stays_in_an_address_without_the_password(scheme: str) -> None:
+    for login in ("git", "git:secret", "git:se@cret"):
+        assert without_userinfo(f'url = "{scheme}://{login}@host:22/x.git"') == f'url = "{scheme}://git@host:22/x.git"'
+    assert without_userinfo(f"{scheme}://:secret@host/x.git") == f"{scheme}://host/x.git"
+
+
 def test_every_text_in_a_document_is_redacted_whatever_it_lies_in() -> None:
     address = "https://u:p@host"
     document = {"a": address, "b": [address, (address, 1)], "c": {"d": None, "e": True, "f": 1.5}}
