@@ -98,6 +98,23 @@ def test_who_signed_it_stands_in_the_lock_and_may_not_be_somebody_else_later(sit
         assert "2.21.0" in site.lock.read_text(encoding="utf-8")
 
 
+def test_what_nobody_could_be_asked_about_is_asked_about_later(site: Site, tmp_path: Path) -> None:
+    sigstore = Sigstore()
+    sigstore.trust(site.root / ".cache")
+    older, newer = (sham_wheel(tmp_path / version, version) for version in (OLDER, RELEASE))
+    owners = {older: sigstore.provenance(older, "owner/project"), newer: sigstore.provenance(newer, "thief/project")}
+    with index_of(older, newer, provenance=owners) as index:
+        assert lock(site, index, "off") == (0, "")  # its pages are read now
+        assert lock(site, index, "prefer", "--set", f"tensorflow.version==={OLDER}", "--upgrade") == (0, "")
+        assert lock(site, index, "prefer", "--upgrade", "--offline") == (0, "")
+        written = toml_of(site.lock.read_text(encoding="utf-8"))
+        assert [package["version"] for package in written["packages"]] == [RELEASE]
+        assert written["packages"][0]["attestation-identities"][0]["repository"] == "owner/project"
+        assert written["tool"]["tfprov"]["attested"] == []
+        done = site.run("up", "train.toml", "--locked")
+        assert "error[publisher-changed]" in done.stderr
+
+
 def test_a_signature_that_another_sigstore_vouches_for_does_not_hold(site: Site, tmp_path: Path) -> None:
     wheel = sham_wheel(tmp_path, RELEASE)
     with index_of(wheel, provenance={wheel: Sigstore().provenance(wheel, "owner/project")}) as index:

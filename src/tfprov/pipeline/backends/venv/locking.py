@@ -20,12 +20,12 @@ from tfprov.lock import platforms, pylock
 from tfprov.lock.allowed import refused_in
 from tfprov.lock.attestations import with_publishers
 from tfprov.lock.question import Pinned
-from tfprov.lock.records import Header, Inputs, Lock, Target
+from tfprov.lock.records import Header, Inputs, Target
 from tfprov.lock.renew import versions_in
 from tfprov.lock.resolve import is_tensorflow, sources_in, tensorflows_in
 from tfprov.paths import temporary
 from tfprov.pipeline import other_platforms
-from tfprov.pipeline.backends.venv.attesting import attested, of_indexes
+from tfprov.pipeline.backends.venv.attesting import attest_new, attest_others
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver, nothing_to_resolve_from
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
@@ -64,7 +64,7 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
     locked = partial(read, machine, plan, interpreter, folder=context.lock_folder)
     if not changes:
         found = locked(path)
-        _attest_others(context, machine, found.lock)
+        attest_others(context, machine, found.lock)
         return found
     require_change_allowed(context, changes)
     if not machine.network.has_pages:
@@ -78,14 +78,6 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
             text = f"the hashes of `{name}` were not compared: `{found.lock.target.package}` is taken in its place"
             context.emit(Note(text=text, level="warning"))
     return found
-
-
-def _attest_others(context: Context, machine: Machine, lock: Lock) -> None:
-    """Verify attestations that were not verified when the lock was made: other platforms install other wheels."""
-    header = pylock.read_header(lock.path) if context.loaded.profile.index.attestations != "off" else None
-    if header is not None:
-        files = [file for file in of_indexes(lock) if file.sha256 not in header.attested]
-        attested(context, machine, files, older=pylock.publishers_in(lock.path))
 
 
 def require_change_allowed(context: Context, changes: tuple[str, ...]) -> None:
@@ -146,15 +138,14 @@ def write(
     if context.loaded.profile.index.attestations == "off":
         pylock.write(path, resolved, header, folder=context.lock_folder)
         return
-    older = pylock.publishers_in(context.lock_path)
     with temporary("attested") as folder:
         # Not written to its path yet: only the old lock records the publishers to compare with.
         draft = folder / path.name
         pylock.write(draft, resolved, header)
-        files = of_indexes(read(machine, choice.plan, interpreter, draft, folder=folder).lock)
-    found = attested(context, machine, files, older=older)
-    header = dataclasses.replace(header, attested=tuple(sorted(file.sha256 for file in files)))
-    pylock.write(path, with_publishers(resolved, found), header, folder=context.lock_folder)
+        drafted = read(machine, choice.plan, interpreter, draft, folder=folder).lock
+    publishers, seen = attest_new(context, machine, drafted)
+    header = dataclasses.replace(header, attested=seen)
+    pylock.write(path, with_publishers(resolved, publishers), header, folder=context.lock_folder)
 
 
 def _kept_bounds(context: Context, plan: Plan) -> tuple[str, ...]:
@@ -183,13 +174,7 @@ def read(
 ) -> Locked:
     """The files of a lock for an interpreter.
 
-    Args:
-        machine: the machine.
-        plan: what the lock was made for.
-        interpreter: of the plan.
-        path: the lock.
-        changes: why the lock was made in this run, a line each.
-        folder: the folder that paths in it are relative to.
+    `changes` says why it was made in this run, a line each; paths in it are relative to `folder`.
     """
     facts = machine.facts
     found = pylock.read(
