@@ -151,3 +151,14 @@ def test_a_lock_whose_folder_is_gone_says_so(site: Site) -> None:
     assert json.loads(done.stdout)["error"]["code"] == "profile-invalid"
     assert "`./project`: there is no such file here" in json.loads(done.stdout)["error"]["evidence"][0]
     assert site.lock.read_text() == text
+
+
+def test_a_project_whose_version_only_its_build_knows_is_as_the_lock_has_it(site: Site) -> None:
+    folder = lay_down(site.root / "project")
+    pyproject = (folder / "pyproject.toml").read_text()
+    (folder / "pyproject.toml").write_text(pyproject.replace('version = "1.0"', 'dynamic = ["version"]', 1))
+    ask(site, "./project")
+    site.up()
+    assert 'name = "mine"\ndirectory' in site.lock.read_text()
+    examined = site.run("doctor", "train.toml")
+    assert examined.returncode == 0, examined.stdout

@@ -277,11 +277,12 @@ def _wheel_drift(root: Path, files: Sequence[LockedFile | LockedSource], *, owne
             yield Defect(
                 code="package-drift",
                 path=file.name,
-                expected=file.version,
+                expected=file.version or "installed",
                 found="missing",
                 fix=fix,
             )
-        elif not _same(version, file.version):
+        # A lock may have a source without a version: then only its build knows it.
+        elif file.version and not _same(version, file.version):
             yield Defect(
                 code="package-drift",
                 path=file.name,
