@@ -85,6 +85,23 @@ def test_a_changed_profile_ends_a_rollback(site: Site) -> None:
     assert active(site) == "0004"
 
 
+@pytest.mark.parametrize("ways", [(("1",), ("1",)), (("3",), ("1",)), ((), ()), (("1",), ("3",))], ids=str)
+def test_after_two_rollbacks_up_still_knows_what_was_left(site: Site, ways: tuple[tuple[str, ...], ...]) -> None:
+    site.offer(build_wheel(site.root / "built", "other", "1.0"))
+    site.write('[packages]\nrequirements = ["helper", "other"]\n')
+    site.up()
+    assert active(site) == "0004"
+    for way in ways:
+        assert site.run("rollback", "train.toml", *way).returncode == 0
+    here = int(active(site))
+    refused = site.run("up", "train.toml")
+    told = f"generation {here}, and profile and lock still ask for what generation 4 is"
+    assert f"error[rolled-back]: `train` was rolled back to {told}" in refused.stderr
+    assert site.run("rollback", "train.toml", "4").returncode == 0
+    assert json.loads(site.run("status", "train.toml", "--json").stdout)["environments"][0]["state"] == "verified"
+    assert site.up()["already"] is True
+
+
 def test_a_rollback_to_what_is_damaged_since_is_taken_back(site: Site) -> None:
     site.run("rollback", "train.toml")
     (library,) = site.home.glob("data/environments/*/generations/0001/lib/python*/site-packages")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tfprov.envs.records import Generation
@@ -20,7 +20,7 @@ class Rollback:
 
     Attributes:
         number: the generation that was rolled back to.
-        before: the generation that was active before.
+        before: the generation that was left, by this rollback or by the first of several.
         profile_digest: digest of the profile that `before` was made from.
         lock_digest: digest of its lock file.
         keep: whether `up` was told to stay with `number`.
@@ -45,6 +45,27 @@ def read(root: Path, active: Generation | None) -> Rollback | None:
     except (OSError, ValueError, TypeError):
         return None
     return found if active is not None and active.number == found.number else None
+
+
+def after(earlier: Rollback | None, before: Generation | None, found: Generation) -> Rollback | None:
+    """The note about a rollback, which may follow another one; None if it leads to what profile and lock ask for.
+
+    Args:
+        earlier: the rollback that was in effect until now.
+        before: the generation that is active until now.
+        found: the one that is rolled back to.
+    """
+    if earlier is not None and earlier.number == found.number:
+        return earlier
+    if earlier is None and before is not None and before.seal is not None:
+        left = before.seal.profile_digest, before.seal.lock_digest
+        earlier = Rollback(number=before.number, before=before.number, profile_digest=left[0], lock_digest=left[1])
+    if earlier is None:
+        return None
+    asked = earlier.profile_digest, earlier.lock_digest
+    if found.seal is not None and (found.seal.profile_digest, found.seal.lock_digest) == asked:
+        return None
+    return replace(earlier, number=found.number, keep=False)
 
 
 def forget(root: Path) -> None:

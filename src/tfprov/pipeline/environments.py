@@ -243,25 +243,13 @@ def rollback(environment: Environment, *, number: int | None) -> Generation:
         for one in wanted:
             flaw = environment.flaw(one)
             if flaw is None or _mended(environment, one, flaw):
+                note = rollbacks.after(rollbacks.read(environment.root, active), active, one)
                 environment.activate(one)
-                _note(environment, active, one)
+                if note is not None:
+                    rollbacks.write(environment.root, note)
                 return one
             flaws.append((one, flaw))
         raise _no_way_back(environment, flaws, named=number is not None)
-
-
-def _note(environment: Environment, before: Generation | None, found: Generation) -> None:
-    """Record that the environment was rolled back from the generation that profile and lock ask for."""
-    if before is not None and before.seal is not None and before.number != found.number:
-        rollbacks.write(
-            environment.root,
-            rollbacks.Rollback(
-                number=found.number,
-                before=before.number,
-                profile_digest=before.seal.profile_digest,
-                lock_digest=before.seal.lock_digest,
-            ),
-        )
 
 
 def _mended(environment: Environment, generation: Generation, flaw: Flaw) -> bool:
