@@ -548,3 +548,29 @@ def test_overrides_and_exclusions_are_kept_in_the_lock(site: Site) -> None:
     assert 'name = "low"\nversion = "2.0"' in lock
     assert 'name = "jax"' not in lock
     assert site.up()["already"] is True
+
+
+@pytest.mark.parametrize("more", ["", '[packages]\nrequirements = ["helper"]\n'], ids=["alone", "with others"])
+def test_a_release_that_does_not_work_is_followed_by_the_next_where_that_is_allowed(tmp_path: Path, more: str) -> None:
+    site = Site.make(tmp_path)
+    built = site.root / "built"
+    broken = sham_wheel(built, RELEASE, sabotage="\nraise ImportError('this build is broken')\n")
+    site.offer(broken, sham_wheel(built, OLDER), build_wheel(built, "helper", "1.0"))
+    site.write(f"[tensorflow]\nallow-fallback = true\n{more}")
+    document = site.up()
+    assert site.imported() == OLDER
+    assert document["decision"]["tensorflow"]["version"] == OLDER  # type: ignore[index]  # a JSON document
+    assert f'version = "{OLDER}"' in site.lock.read_text()
+    assert site.up()["already"] is True
+    assert len([name for name in site.generations() if name.isdecimal()]) == 1
+
+
+def test_where_no_release_works_the_lock_is_that_of_the_first(tmp_path: Path) -> None:
+    site = Site.make(tmp_path)
+    broken = "\nraise ImportError('this build is broken')\n"
+    site.offer(*(sham_wheel(site.root / "built", version, sabotage=broken) for version in (RELEASE, OLDER)))
+    site.write("[tensorflow]\nallow-fallback = true\n")
+    done = site.run("up", "train.toml")
+    assert "error[import-failed]" in done.stderr
+    assert f"trying tensorflow-cpu {OLDER} (cpu) instead" in done.stderr
+    assert f'version = "{RELEASE}"' in site.lock.read_text()

@@ -27,11 +27,13 @@ class Choice:
         resolved: PEP 751 document of the resolver, whose versions the lock keeps; None when nothing was resolved.
         resolved_for: the decision whose limits the document satisfies. The plan may have an older release, because
             the resolver chose within a range.
+        instead: why it is taken instead of what the lock on disk holds, as a line; empty where that counts.
     """
 
     plan: Plan
     resolved: str | None = None
     resolved_for: Decision | None = None
+    instead: str = ""
 
     def answers(self, interpreter: Interpreter) -> bool:
         """Whether the document can be locked as it is: resolved for this interpreter, with all limits of the plan."""

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.contents import content_of
@@ -18,6 +19,7 @@ from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
+from tfprov.paths import write_atomic
 from tfprov.pipeline.context import Context, Request, read_profile
 from tfprov.pipeline.records import Outcome
 
@@ -107,13 +109,29 @@ def _first_that_works(context: Context, choice: Choice, provision: Callable[[Cho
         chosen = other.tensorflow
         text = f"trying {chosen.package} {chosen.version} ({chosen.accelerator}) instead"
         context.emit(Note(text=text, level="warning"))
-        return provision(Choice(plan=dataclasses.replace(choice.plan, decision=other)))
+        with _restoring(context.lock_path):
+            return provision(Choice(plan=dataclasses.replace(choice.plan, decision=other), instead=text))
 
     steps = [Step(Rung.NORMAL, partial(provision, choice))]
     steps += [Step(Rung.OTHER_RELEASE, partial(fall_back, other)) for other in others]
     policy = Policy(tries=1, deadline=context.deadline)
     # The first decision is not reported as an attempt: its stages report their own.
     return climb("up", steps, emit=without_normal(context.emit), skip=context.skip, policy=policy)
+
+
+@contextlib.contextmanager
+def _restoring(lock: Path) -> Iterator[None]:
+    """Restore a lock if the block fails, so that no run follows one whose release did not work either."""
+    before = content_of(lock) if lock.exists() else None
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if before is None:
+                lock.unlink(missing_ok=True)
+            else:
+                write_atomic(lock, before)
+        raise
 
 
 def plan(request: Request, emit: Emit) -> Plan:

@@ -57,7 +57,7 @@ class CondaBackend:
     def lock(self, context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
         from tfprov.pipeline.backends.conda import locking
 
-        return locking.lock(context, machine, choice.plan)
+        return locking.lock(context, machine, choice)
 
     def bind(
         self, context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path

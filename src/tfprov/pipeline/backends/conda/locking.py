@@ -43,20 +43,20 @@ from tfprov.redact import without_userinfo
 from tfprov.wants.conda_specs import CondaSpec
 
 
-def lock(context: Context, machine: Machine, plan: Plan) -> Locked:
+def lock(context: Context, machine: Machine, choice: Choice) -> Locked:
     """The conda packages and wheels for a machine, from the lock on disk, which is made or renewed if necessary.
 
     Raises:
         TfprovError: `lock-missing` or `lock-unfit` when the lock must not be changed; `lock-invalid`; the failure of
             the solver or the resolver.
     """
-    path = context.lock_path
+    path, plan = context.lock_path, choice.plan
     if context.request.host is not None:
         machine = _reached_from_here(context, machine)
     if context.loaded.profile.lock.platforms:
         told = "`lock.platforms` is for venvs: this conda lock is for one platform; `tfprov lock --host` makes another"
         context.emit(Note(text=told, level="warning"))
-    changes = _why_solve(context, machine)
+    changes = _why_solve(context, machine) or tuple(filter(None, (choice.instead,)))
     if changes:
         require_change_allowed(context, changes)
         _make(context, machine, plan, path)

@@ -60,7 +60,7 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
             the network and it must not be used; the resolver's failure.
     """
     path, plan = context.lock_path, choice.plan
-    changes = why_resolve(context)
+    changes = why_resolve(context) or tuple(filter(None, (choice.instead,)))
     locked = partial(read, machine, plan, interpreter, folder=context.lock_folder)
     if not changes:
         found = locked(path)
