@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,18 +30,18 @@ class Flusher:
 
     def __init__(self) -> None:
         """Start no thread before the first file."""
-        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._tasks: deque[_Task] = deque()
+        self._changed = threading.Condition()
+        self._at_work = False
         self._failure: TfprovError | None = None
 
     def add(self, path: Path, records: Sequence[Path]) -> None:
         """Flush a file at its final place, then remove its records, in this order."""
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="flush", daemon=True)
-                self._thread.start()
-            self._tasks.put(_Task(path, records))
+        with self._changed:
+            self._tasks.append(_Task(path, records))
+            if not self._at_work:
+                threading.Thread(target=self._work, name="flush", daemon=True).start()
+                self._at_work = True
 
     def wait(self) -> None:
         """Wait until all files so far are on the disk. The flusher may be used again afterwards.
@@ -49,28 +49,34 @@ class Flusher:
         Raises:
             TfprovError: `disk-full` and the like; a file that could not be flushed was removed.
         """
-        with self._lock:
-            thread, self._thread = self._thread, None
-            if thread is not None:
-                self._tasks.put(None)
-        if thread is not None:
-            thread.join()
-        failure, self._failure = self._failure, None
+        with self._changed:
+            self._changed.wait_for(lambda: not self._at_work)
+            failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
 
     def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
+        while (task := self._next()) is not None:
             try:
                 with paths.naming(task.path):
                     _flush(task.path)
             except OSError as error:
-                self._failure = self._failure or classify_exception(error)
+                with self._changed:
+                    self._failure = self._failure or classify_exception(error)
                 with contextlib.suppress(OSError):
                     task.path.unlink()
             for record in task.records:
                 with contextlib.suppress(OSError):
                     record.unlink()
+
+    def _next(self) -> _Task | None:
+        """The next file; None, and the end of the thread, when there is none."""
+        with self._changed:
+            if self._tasks:
+                return self._tasks.popleft()
+            self._at_work = False
+            self._changed.notify_all()
+            return None
 
 
 def _flush(path: Path) -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from tfprov.errors import TfprovError
+from tfprov.fetch import flushing
 from tfprov.fetch.flushing import Flusher
 
 
@@ -63,3 +66,28 @@ def test_what_the_disk_does_not_take_is_removed_and_told_once(tmp_path: Path, mo
     assert caught.value.code.name == "disk-full"
     assert [path.name for path in tmp_path.iterdir()] == ["two"]
     flusher.wait()
+
+
+def test_a_wait_ends_although_more_is_added_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, go_on = threading.Event(), threading.Event()
+    real = flushing._flush
+
+    def slow(path: Path) -> None:
+        if path.name == "one":
+            busy.set()
+            go_on.wait()
+        real(path)
+
+    monkeypatch.setattr(flushing, "_flush", slow)
+    flusher = Flusher()
+    flusher.add(*made(tmp_path, "one"))
+    busy.wait()
+    waiting = threading.Thread(target=flusher.wait, daemon=True)
+    waiting.start()
+    time.sleep(0.1)  # long enough to be waiting
+    flusher.add(*made(tmp_path, "two"))
+    time.sleep(0.1)
+    go_on.set()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
