@@ -138,10 +138,18 @@ def _shells(folders: Sequence[Path]) -> dict[int, list[tuple[Path, float]]]:
     for folder in folders:
         follows = followed(str(stable(folder))) == os.path.realpath(folder)
         for notes in (folder / OLDER_SHELLS, *((folder.parents[1] / SHELLS,) if follows else ())):
-            with contextlib.suppress(OSError, ValueError):
-                for left in notes.iterdir():
+            for left in _listed(notes):
+                # A shell may be deactivated meanwhile, and systems leave files of their own (`.nfs…`, `.DS_Store`).
+                with contextlib.suppress(OSError, ValueError):
                     found.setdefault(int(left.name), []).append((folder, left.stat().st_mtime))
     return found
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _began_before(process: Any, moment: float) -> bool:

@@ -138,6 +138,21 @@ def test_a_shell_that_left_its_number_and_not_what_has_the_number_now(generation
         assert users(generation) == []
 
 
+@pytest.mark.skipif(BASH is None, reason="there is no bash")
+@pytest.mark.parametrize("stray", [".DS_Store", ".nfs0001"])
+def test_a_shell_counts_whatever_else_lies_among_the_numbers(generation: Path, stray: str) -> None:
+    notes = generation.parents[1] / SHELLS
+    notes.mkdir()
+    (generation.parents[1] / "current").symlink_to("generations/0004")
+    with contextlib.ExitStack() as shells:
+        script = f"true > '{notes}/'$$; echo; read line"
+        first = shells.enter_context(process(str(BASH), "-c", script))
+        (notes / stray).touch()
+        (notes / "999999999").symlink_to("gone")
+        second = shells.enter_context(process(str(BASH), "-c", script))
+        assert sorted(users(generation)) == sorted([first.pid, second.pid])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not tell of folders")
 def test_what_is_held_for_the_program_that_a_process_becomes(generation: Path) -> None:
     child = os.fork()
