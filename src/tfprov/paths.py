@@ -378,8 +378,9 @@ def sweep_staged(parent: Path) -> None:
     """Delete what killed runs left of their `staged` places in a folder."""
     with contextlib.suppress(OSError):
         for place in parent.glob(f".*{_STAGED}"):
-            if _STAGED_NAME.fullmatch(place.name) and not _is_held(place):
-                shutil.rmtree(to_trash(place), ignore_errors=True) if place.is_dir() else place.unlink()
+            with contextlib.suppress(OSError):
+                if _STAGED_NAME.fullmatch(place.name) and not _is_held(place):
+                    shutil.rmtree(to_trash(place), ignore_errors=True) if place.is_dir() else place.unlink()
 
 
 def _is_held(place: Path) -> bool:
@@ -460,12 +461,10 @@ def sweep_temporary(*, now: float) -> None:
     """
     import tempfile
 
-    import psutil
-
     with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
         for entry in entries:
             found = _TEMPORARY_NAME.fullmatch(entry.name)
-            if found is None or not entry.is_dir(follow_symlinks=False) or psutil.pid_exists(int(found[1])):
+            if found is None or not entry.is_dir(follow_symlinks=False) or _is_running(int(found[1])):
                 continue
             with contextlib.suppress(OSError):
                 status = entry.stat(follow_symlinks=False)
@@ -475,6 +474,16 @@ def sweep_temporary(*, now: float) -> None:
                     is_left = now - status.st_mtime > _ABANDONED_SECONDS
                 if is_left and status.st_uid == _user():
                     shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    import psutil
+
+    try:
+        return bool(psutil.pid_exists(pid))
+    except OverflowError:
+        # Anybody can make a folder of any name there, also with a number that no process can have.
+        return False
 
 
 def _user() -> int:

@@ -153,6 +153,12 @@ class TestTemporary:
         paths.sweep_temporary(now=time.time() + 4000)
         assert not left.exists()
 
+    def test_a_name_with_a_number_that_no_process_can_have_is_that_of_a_killed_run(self, tmp_path: Path) -> None:
+        left = tmp_path / "tfprov-lock-9999999999-x1"
+        left.mkdir()
+        paths.sweep_temporary(now=time.time() + 4000)
+        assert not left.exists()
+
     def test_what_others_made_stays(self, tmp_path: Path, gone: int) -> None:
         names = {"tfprov-mine", f"other-lock-{gone}-abc", f"tfprov-lock-{gone}", f"tfprov-lock-{gone}-file"}
         for name in names - {f"tfprov-lock-{gone}-file"}:
@@ -295,6 +301,14 @@ with staged(Path({str(tmp_path / "made")!r}), folder={folder}) as place:
         assert left.exists()
         sweep_staged(tmp_path)
         assert list(tmp_path.iterdir()) == [mine]
+
+    @pytest.mark.skipif(os.name != "posix", reason="without locks it goes by the age")
+    def test_what_cannot_be_looked_at_keeps_nothing_else_from_going(self, tmp_path: Path) -> None:
+        for number in range(10, 20):
+            (tmp_path / f".left.1-123456{number}.new").touch()
+            (tmp_path / f".link.1-123456{number}.new").symlink_to("nowhere")
+        sweep_staged(tmp_path)
+        assert [path for path in tmp_path.iterdir() if "left" in path.name] == []
 
 
 def test_a_file_larger_than_anything_that_is_meant_is_not_read(tmp_path: Path) -> None:
