@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import shutil
 import tarfile
 import zipfile
@@ -13,7 +15,14 @@ from tfprov.errors import TfprovError
 # The largest source distributions known unpack to 1.5 GB and have 60,000 members.
 _MOST_BYTES = 8 << 30
 _MOST_MEMBERS = 500_000
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError)
+_BROKEN: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
+_BROKEN += (ValueError, KeyError, RuntimeError)
+with contextlib.suppress(ImportError):  # some Pythons are built without it
+    from lzma import LZMAError
+
+    _BROKEN += (LZMAError,)
+# Two members at one path, or one below another that is a file.
+_IN_THE_WAY = (FileExistsError, IsADirectoryError, NotADirectoryError)
 
 
 def unpack(archive: Path, target: Path) -> Path:
@@ -42,7 +51,10 @@ def unpack(archive: Path, target: Path) -> Path:
                     size += member.size
                     _bound(archive, count, size)
                     _extract(packed, member, target)
-    except _BROKEN as error:
+    except (*_BROKEN, OSError) as error:
+        # What gzip and bz2 raise for bad data has no number. Any other error is the machine's fault.
+        if isinstance(error, OSError) and error.errno is not None and not isinstance(error, _IN_THE_WAY):
+            raise
         raise TfprovError("build-failed", f"`{archive.name}` cannot be unpacked", evidence=(str(error),)) from error
     found = [entry for entry in target.iterdir() if entry.name != "pax_global_header"]
     return found[0] if len(found) == 1 and found[0].is_dir() else target
@@ -64,7 +76,9 @@ def _bound(archive: Path, members: int, size: int) -> None:
 
 def _extract(packed: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
     # Like the `data` filter of tarfile, which early releases of Python 3.10 and 3.11 lack.
-    place = (target / member.name).resolve()
+    named = target / member.name
+    # Of a file or link only the folder is resolved: a member that occurs again replaces the earlier one, also a link.
+    place = named.resolve() if member.isdir() or named.name in ("", "..") else named.parent.resolve() / named.name
     inside = place == target.resolve() or target.resolve() in place.parents
     if member.issym() or member.islnk():
         base = place.parent if member.issym() else target
@@ -80,11 +94,14 @@ def _extract(packed: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> 
         place.mkdir(parents=True, exist_ok=True)
         return
     place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_dir() and not place.is_symlink():
+        raise IsADirectoryError(errno.EISDIR, "a member is both a file and a folder", member.name)
+    place.unlink(missing_ok=True)
     if member.issym():
         place.symlink_to(member.linkname)
         return
     content = packed.extractfile(member)  # follows a hard link to its member
     if content is not None:
-        with content, place.open("wb") as stream:
+        with content, place.open("xb") as stream:
             shutil.copyfileobj(content, stream)
         place.chmod(0o755 if member.mode & 0o100 else 0o644)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import random
 import tarfile
 import zipfile
 from pathlib import Path
@@ -61,6 +62,61 @@ def test_links_inside_the_archive_are_kept(tmp_path: Path) -> None:
     )
     folder = unpack(archive, target(tmp_path))
     assert (folder / "b").read_text() == (folder / "c").read_text() == "content"
+
+
+@pytest.mark.parametrize("first", [(tarfile.REGTYPE, "old"), (tarfile.SYMTYPE, "a"), (tarfile.SYMTYPE, "nowhere")])
+@pytest.mark.parametrize("then", [(tarfile.REGTYPE, "new"), (tarfile.SYMTYPE, "b"), (tarfile.LNKTYPE, "x/b")])
+def test_a_member_that_occurs_again_replaces_the_earlier_one(
+    tmp_path: Path, first: tuple[bytes, str], then: tuple[bytes, str]
+) -> None:
+    members = [("x/a", tarfile.REGTYPE, "other"), ("x/b", tarfile.REGTYPE, "new"), ("x/c", *first), ("x/c", *then)]
+    folder = unpack(packed(tmp_path / "x.tar.gz", *members), target(tmp_path))
+    assert (folder / "c").read_text() == "new"
+    assert (folder / "c").is_symlink() == (then[0] == tarfile.SYMTYPE)
+    assert (folder / "a").read_text() == "other"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("x/a", tarfile.LNKTYPE, "x/none")],
+        [("x/a", tarfile.DIRTYPE, ""), ("x/a", tarfile.REGTYPE, "x")],
+        [("x/a", tarfile.REGTYPE, "x"), ("x/a", tarfile.DIRTYPE, "")],
+        [("x/a", tarfile.REGTYPE, "x"), ("x/a/b", tarfile.REGTYPE, "x")],
+        [("x/a", tarfile.REGTYPE, "x"), ("x/a/b/c", tarfile.REGTYPE, "x")],
+    ],
+)
+def test_members_that_cannot_be_there_together_are_the_fault_of_the_archive(
+    tmp_path: Path, members: list[tuple[str, bytes, str]]
+) -> None:
+    archive = packed(tmp_path / "x-1.0.tar.gz", *members)
+    with pytest.raises(TfprovError, match=r"`x-1.0.tar.gz` cannot be unpacked") as caught:
+        unpack(archive, target(tmp_path))
+    assert caught.value.code.name == "build-failed"
+
+
+def test_members_of_a_zip_that_cannot_be_there_together_are_its_fault(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x-1.0.zip", "w") as archive:
+        archive.writestr("x/a", "x")
+        archive.writestr("x/a/b", "x")
+    with pytest.raises(TfprovError) as caught:
+        unpack(tmp_path / "x-1.0.zip", target(tmp_path))
+    assert caught.value.code.name == "build-failed"
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
+def test_damage_in_the_middle_is_the_fault_of_the_archive(tmp_path: Path, suffix: str) -> None:
+    archive = tmp_path / f"x-1.0.tar.{suffix}"
+    with tarfile.open(archive, f"w:{suffix}") as made:  # type: ignore[call-overload]
+        member = tarfile.TarInfo("x/a")
+        member.size = 4 << 20
+        made.addfile(member, io.BytesIO(random.Random(1).randbytes(4 << 20)))
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    archive.write_bytes(content)
+    with pytest.raises(TfprovError) as caught:
+        unpack(archive, target(tmp_path))
+    assert caught.value.code.name == "build-failed"
 
 
 @pytest.mark.parametrize(
