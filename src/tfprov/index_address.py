@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _ENCODE = "in a user name or a password `#` is written `%23`, `/` `%2F`, `?` `%3F`, `@` `%40`, `[` `%5B`, a space `%20`"
+_LONGEST_LABEL = 63
 
 
 UNREADABLE = "its brackets do not enclose an IP address"
@@ -46,10 +47,12 @@ def mistake_in(address: str) -> str | None:
         return f"{UNREADABLE}: {_ENCODE}"
     if scheme == "file":
         return None if parts.path else "it has no path"
-    return _mistake_in_host(parts) if host else "it has no host"
+    return _mistake_in_host(parts, host) if host else "it has no host"
 
 
-def _mistake_in_host(parts: SplitResult) -> str | None:
+def _mistake_in_host(parts: SplitResult, host: str) -> str | None:
+    if ":" not in host and not all(0 < len(label) <= _LONGEST_LABEL for label in host.removesuffix(".").split(".")):
+        return f"its host has an empty part between dots, or one of more than {_LONGEST_LABEL} characters"
     try:
         _ = parts.port
     except ValueError:

@@ -16,6 +16,8 @@ GOOD = (
     "https://[2001:db8::1]:8443/a?x=1",
     "https://${USER}:${PASSWORD}@index.example:${PORT}/simple",
     "https://${HOST}/simple",
+    "https://${HOST}.index.example./simple",
+    f"https://{'x' * 63}.example/simple",
     "https://index.example/a@b/simple",
     "file:///srv/index",
 )
@@ -30,6 +32,9 @@ BAD = (
     "file://",
     "://x",
     "https://a\0b/",
+    "https://index..example/simple",
+    "https://.example/simple",
+    f"https://{'x' * 64}.example/simple",
 )
 
 

@@ -43,7 +43,11 @@ class Names:
         with lock:
             at, found = self._known.get(host, (0.0, ()))
             if not found or time.monotonic() - at > _SECONDS:
-                listed = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+                try:
+                    listed = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+                except UnicodeError as error:
+                    # `a..b`, or a part of more than 63 characters: Python refuses it before the system is asked.
+                    raise socket.gaierror(socket.EAI_NONAME, f"`{host}` is not a host name") from error
                 found = tuple(dict.fromkeys(str(entry[4][0]) for entry in listed))
                 self._known[host] = (time.monotonic(), found)
             return found

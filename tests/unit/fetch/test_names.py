@@ -63,3 +63,12 @@ def test_a_name_that_cannot_be_looked_up_is_asked_for_again(asked: list[str]) ->
 def test_an_address_is_not_looked_up(address: str, asked: list[str]) -> None:
     assert Names().addresses(address) == (address,)
     assert asked == []
+
+
+@pytest.mark.parametrize("host", ["index..example", "x" * 64 + ".example"])
+def test_what_cannot_be_a_name_is_not_found(host: str) -> None:
+    """A redirect or a proxy may name it; in the address of an index it is refused before."""
+    import httpx
+
+    with Network(index_url=None).client(DIRECT) as client, pytest.raises(httpx.ConnectError, match="not a host name"):
+        client.get(f"http://{host}/")
