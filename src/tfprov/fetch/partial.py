@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +20,10 @@ from tfprov.ladder.classify import classify_exception
 _SYNC_SECONDS = 2.0
 _NOTE_BYTES = 512 * 1024
 _RECORD_BYTES = 4096
+_RECORDS = frozenset({".synced", ".written"})
+_LOCKED = frozenset({".part", ".copy"})
+_UNLOCKED_SECONDS = 86400.0
+_LEFT_SECONDS = 30 * 86400.0
 
 
 class Partial:
@@ -272,6 +276,26 @@ class Partial:
         self.origin = chosen.origin
         # Spans beyond the end of the file mean that the record belongs to another file.
         self._spans = [span for span in chosen.spans if 0 <= span[0] < span[1] <= length]
+
+
+def left_over(folder: Path, *, at_once: bool) -> Iterator[tuple[str, Path]]:
+    """Partial files, copies, and what else killed runs left in a folder of them, with the hash of the file of each.
+
+    Args:
+        folder: of partial files.
+        at_once: whether to find those that are worked on under a lock whatever their age, and others after a day;
+            otherwise all are found when they have not been changed for a month.
+    """
+    for path in sorted(folder.glob("*")):
+        if path.suffix in _RECORDS:
+            continue  # they go with their file
+        try:
+            age = time.time() - path.stat().st_mtime
+        except OSError:
+            continue
+        if age >= (_LEFT_SECONDS if not at_once else 0.0 if path.suffix in _LOCKED else _UNLOCKED_SECONDS):
+            # The names go on with a suffix, or with that of the process whose own they are.
+            yield path.name.removeprefix(".").partition(".")[0], path
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -18,7 +18,6 @@ import os
 import shutil
 import socket
 import stat
-import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from tfprov.errors import TfprovError
 from tfprov.fetch.common import Common, create
 from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.leases import Lease, guard, leased
-from tfprov.fetch.partial import Partial
+from tfprov.fetch.partial import Partial, left_over
 from tfprov.fetch.record import boot_id, parse
 from tfprov.ladder.classify import classify_exception
 from tfprov.lock.records import LockedFile
@@ -41,7 +40,6 @@ from tfprov.renames import replace
 FORMAT = 1
 """Incremented when older stores are of no use to this version. Part of the keys of CI caches."""
 _BUFFER = 1024 * 1024
-_PARTIAL_SECONDS = 30 * 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,8 +356,8 @@ class Store:
     def prune(self, *, cap_bytes: int, keep: Collection[str] = ()) -> Swept:
         """Remove least recently used files until at most `cap_bytes` remain.
 
-        Files that a running process holds or works on are kept. Other partial files are removed when they have not been
-        changed for a month, or when `cap_bytes` is 0.
+        Files that a running process holds or works on are kept. Other partial files and copies, and what killed runs
+        left beside them, are removed when they have not been changed for a month, or when `cap_bytes` is 0.
 
         Args:
             cap_bytes: 0 removes everything that may be removed.
@@ -380,13 +378,8 @@ class Store:
 
     def _prune(self, cap_bytes: int, keep: Collection[str]) -> Swept:
         removed, freed = 0, 0
-        old = time.time() - _PARTIAL_SECONDS
-        for path in sorted((self.root / "partial").glob("*.part")):
-            try:
-                stale = cap_bytes == 0 or path.stat().st_mtime < old
-            except OSError:
-                continue
-            if stale and self._free(path.stem, keep) and (size := self._remove_partial(path)) is not None:
+        for sha256, path in left_over(self.root / "partial", at_once=cap_bytes == 0):
+            if self._free(sha256, keep) and (size := self._remove_partial(sha256, path)) is not None:
                 freed += size
                 removed += 1
         files = self.files()
@@ -418,11 +411,11 @@ class Store:
             return False  # in use by another process, or already gone
         return True
 
-    def _remove_partial(self, path: Path) -> int | None:
+    def _remove_partial(self, sha256: str, path: Path) -> int | None:
         try:
-            with self.lock(path.stem, timeout=0):
+            with self.lock(sha256, timeout=0):
                 size = path.stat().st_size
-                for name in (path, *self._records(path.stem)):
+                for name in (path, *(Partial.records(path) if path.suffix == ".part" else ())):
                     name.unlink(missing_ok=True)
                 return size
         except (OSError, TfprovError):

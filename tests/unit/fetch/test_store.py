@@ -208,6 +208,33 @@ def test_clear_takes_partial_files_too_but_not_those_in_work(tmp_path: Path) -> 
     assert [path.name for path in (tmp_path / "store" / "partial").glob("*.part")] == ["b" * 64 + ".part"]
 
 
+def test_clear_takes_what_killed_runs_left_in_any_form(tmp_path: Path) -> None:
+    """A copy, a partial file beside a stuck owner, and a wheel that was fetched whole for its metadata."""
+    store, digest = Store(tmp_path / "store"), "a" * 64
+    with store.partial(digest, alone=False) as partial:
+        partial.write(0, b"x" * 10)
+    folder = tmp_path / "store" / "partial"
+    for name in (f"{digest}.copy", f"{digest}.host-7.copy", "tmpabcd", f".{digest}.synced.7-0123abcd.tmp"):
+        (folder / name).write_bytes(b"x" * 10)
+    for name in ("tmpabcd", f".{digest}.synced.7-0123abcd.tmp"):
+        os.utime(folder / name, (1, 1))
+    (folder / "tmpefgh").touch()
+    assert store.clear().files == 5
+    assert [path.name for path in folder.iterdir()] == ["tmpefgh"]
+
+
+def test_what_a_process_fetches_beside_a_stuck_owner_is_kept_for_it(tmp_path: Path) -> None:
+    store, file = Store(tmp_path / "store"), locked(b"content")
+    lease = store.hold({file.sha256})
+    with store.partial(file.sha256, alone=False) as partial:
+        partial.total = 7
+        partial.write(0, b"content")
+        store.clear()
+        store.commit(file, partial, Flusher())
+    assert lease is not None
+    assert store.has(file)
+
+
 class _held:  # noqa: N801  # reads as a statement
     """The lock of a file, held by another thread."""
 
