@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -166,7 +165,9 @@ def _received(chunks: Iterable[bytes], filename: str, store: Store | None) -> It
                 name=filename.partition("-")[0], version="", filename=filename, url="", sha256=sha256, size=size
             )
             with store.lock(sha256) as alone:
-                store.adopt(found, Path(file.name), alone=alone)
+                # Not by its name: on Windows, a temporary file cannot be opened a second time.
+                file.seek(0)
+                store.take(found, file.file, source=filename, alone=alone)
 
 
 def headers_of(response: httpx.Response, names: Sequence[str]) -> dict[str, str]:
