@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -127,8 +128,10 @@ class FetchJob:
         folders = [local_path(place) if "://" in place else Path(place) for place in self.network.find_links]
         candidates = [folder / file.filename for folder in folders if folder is not None]
         for candidate in (*candidates, *map(local_path, file.elsewhere)):
-            if candidate is not None and candidate.is_file() and sha256_of(candidate) == file.sha256:
-                return candidate
+            # One that cannot be read, in the home of another user for example, is no reason to stop.
+            with contextlib.suppress(OSError):
+                if candidate is not None and candidate.is_file() and sha256_of(candidate) == file.sha256:
+                    return candidate
         return None
 
     def _download(self, file: LockedFile, alone: bool) -> Path:

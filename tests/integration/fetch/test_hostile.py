@@ -258,6 +258,14 @@ def test_a_folder_with_another_file_of_that_name_is_passed_by(run: Run, tmp_path
         assert run(index, find_links=(str(tmp_path / "wheels"),)) == CONTENT
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a file that nobody can read")
+def test_a_folder_whose_file_cannot_be_read_is_passed_by(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "wheels" / NAME).symlink_to("/proc/self/mem")
+    with Index({NAME: CONTENT}) as index:
+        assert run(index, find_links=(str(tmp_path / "wheels"),)) == CONTENT
+
+
 def test_a_local_file_that_is_gone_is_the_locks_fault(run: Run, tmp_path: Path) -> None:
     with Index({NAME: CONTENT}) as index, pytest.raises(TfprovError) as caught:
         run(index, url=(tmp_path / NAME).as_uri())
