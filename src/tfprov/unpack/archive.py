@@ -175,7 +175,8 @@ def check_name(name: str) -> None:
         RefusedError: it does not, or is not a valid path here.
     """
     parts = name.split("/")
-    if "\0" in name or "\\" in name or any(part in ("", ".", "..") for part in parts):
+    # The lists of files in trees, images and environments have one line a file.
+    if "\0" in name or "\n" in name or "\\" in name or any(part in ("", ".", "..") for part in parts):
         raise RefusedError(f"{name!r} leads outside the folder, or is not a path")
     if os.name == "nt":
         try:

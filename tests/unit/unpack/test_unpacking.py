@@ -113,6 +113,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "here": (lambda path: archive(path, ("a/./b", b"x")), "leads out"),
     "doubled": (lambda path: archive(path, ("a//b", b"x")), "leads out"),
     "backslash": (lambda path: archive(path, ("..\\evil", b"x")), "leads out"),
+    "line end": (lambda path: archive(path, ("a\nb", b"x")), "leads out"),
     "zero": (lambda path: patched(archive(path, ("evilXtext", b"x")), b"evilX", b"evil\0", count=9), "leads out"),
     "twice": (
         lambda path: patched(archive(path, ("one", b"x"), ("two", b"y")), b"two", b"one", count=9),
