@@ -147,10 +147,11 @@ class TreeStore:
                 replace(made.parent, target)
                 break
             except OSError:
-                # Another process was first, or an old tree could not be deleted completely.
+                # Another process was first, or what is left of an old tree stands in the way.
                 if (found := self.find(sha256)) is not None:
                     paths.discard(made.parent)
                     return found
+                self.drop(sha256)
         else:
             replace(made.parent, target)
         with contextlib.suppress(OSError):

@@ -242,6 +242,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "gone": lambda path: path.unlink(),
     "a link now": lambda path: (path.unlink(), path.symlink_to("/etc/hostname")),
     "a folder now": lambda path: (path.unlink(), path.mkdir()),
+    # Clusters delete files that were not used for weeks, one by one.
+    "without its list": lambda path: (path.parents[2] / "manifest").unlink(),
 }
 
 
