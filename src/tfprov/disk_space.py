@@ -35,6 +35,11 @@ def device_of(path: Path) -> int:
     return nearest_folder(path).stat().st_dev
 
 
+def on_disk(found: os.stat_result) -> int:
+    """Bytes on disk, from the number of 512-byte blocks; from the size on systems that do not report blocks."""
+    return int(getattr(found, "st_blocks", -(-found.st_size // 512)) * 512)
+
+
 def free_files(folder: Path) -> int | None:
     """How many more files (inodes) can be created; None where the file system allocates inodes on demand."""
     if not hasattr(os, "statvfs"):

@@ -167,10 +167,5 @@ def sizes(files: Sequence[LockedFile], *, network: Network, store: Store) -> tup
 
 def _require_space(store: Store, files: Sequence[LockedFile]) -> None:
     """Check that the disk has room for the missing bytes."""
-    needed = sum(file.size or 0 for file in files)
-    for file in files:
-        arrived = store.root / "partial" / f"{file.sha256}.part"
-        if arrived.exists():
-            status = arrived.stat()
-            needed -= min(getattr(status, "st_blocks", 0) * 512, file.size or 0)
+    needed = sum(map(store.lacking, files))
     require((Share(purpose=count(len(files), "file"), path=store.root, size=needed),))

@@ -27,6 +27,7 @@ import filelock
 
 from tfprov import locks, paths
 from tfprov.digests import sha256_of
+from tfprov.disk_space import on_disk
 from tfprov.errors import TfprovError
 from tfprov.fetch.common import Common, create
 from tfprov.fetch.flushing import Flusher
@@ -103,6 +104,13 @@ class Store:
         if file.size is not None and size != file.size:
             return False
         return not self._records(file.sha256)[-1].exists() or self._survived(path, file.sha256)
+
+    def lacking(self, file: LockedFile) -> int:
+        """Bytes of a file that are neither stored nor in its partial file; 0 where its size is not known."""
+        lacking = 0 if file.size is None or self.has(file) else file.size
+        with contextlib.suppress(OSError):
+            lacking -= min(on_disk((self.root / "partial" / f"{file.sha256}.part").stat()), lacking)
+        return lacking
 
     def is_near(self, file: LockedFile) -> bool:
         """Whether the whole file is stored, or seems to be in the folder shared with other users."""
@@ -315,10 +323,8 @@ class Store:
             for path in (self.root / folder).rglob("*"):
                 with contextlib.suppress(OSError):
                     status = path.lstat()
-                    if not stat.S_ISREG(status.st_mode):
-                        continue
-                    blocks = getattr(status, "st_blocks", None)
-                    total += status.st_size if blocks is None else min(status.st_size, blocks * 512)
+                    if stat.S_ISREG(status.st_mode):
+                        total += min(status.st_size, on_disk(status))
         return total
 
     def verify(self, *, remove: bool = True) -> tuple[Stored, ...]:

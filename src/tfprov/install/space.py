@@ -33,21 +33,18 @@ class Need:
     files: int = 0
 
 
-def need(
-    files: Sequence[LockedFile], present: Sequence[bool], *, unpacked: int | None = None, unpacked_files: int = 0
-) -> Need:
+def need(files: Sequence[LockedFile], *, lacking: int, unpacked: int | None = None, unpacked_files: int = 0) -> Need:
     """Bytes and files that an install will write. Unknown sizes count as 0, so this is a lower bound.
 
     Args:
         files: files of the lock, with sizes if known.
-        present: for each file, whether it is in the store already.
+        lacking: bytes of them that the store lacks.
         unpacked: measured size of the environment; None to estimate it from the wheels.
         unpacked_files: number of its files.
     """
-    missing = sum(file.size or 0 for file, here in zip(files, present, strict=True) if not here)
     if unpacked is None:
         unpacked = sum(int((file.size or 0) * _ratio(file.name)) for file in files)
-    return Need(store=missing, unpacked=unpacked + _OVERHEAD, files=unpacked_files)
+    return Need(store=lacking, unpacked=unpacked + _OVERHEAD, files=unpacked_files)
 
 
 def check(wanted: Need, *, store: Path, unpacked: Path, target: Path, temporary: Path) -> None:

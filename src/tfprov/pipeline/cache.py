@@ -11,6 +11,7 @@ from pathlib import Path
 import tfprov
 from tfprov import trees
 from tfprov.bundle.starter import RECORD
+from tfprov.disk_space import on_disk
 from tfprov.envs.generations import environments
 from tfprov.envs.holders import running_from
 from tfprov.envs.locks import all_locked
@@ -153,7 +154,7 @@ def _kept(what: str, folder: Path, seen: set[tuple[int, int]]) -> Kept:
     while stack:
         path = stack.pop()
         with contextlib.suppress(OSError):
-            total += _on_disk(path.lstat())
+            total += on_disk(path.lstat())
             for entry in os.scandir(path):
                 with contextlib.suppress(OSError):
                     if entry.is_dir(follow_symlinks=False):
@@ -162,11 +163,6 @@ def _kept(what: str, folder: Path, seen: set[tuple[int, int]]) -> Kept:
                     found = os.lstat(entry.path)  # on Windows, `DirEntry.stat` does not have the inode
                     if (found.st_dev, found.st_ino) not in seen:
                         seen.add((found.st_dev, found.st_ino))
-                        total += _on_disk(found)
+                        total += on_disk(found)
                         files += entry.is_file(follow_symlinks=False)
     return Kept(what=what, path=folder, bytes=total, files=files)
-
-
-def _on_disk(found: os.stat_result) -> int:
-    """Bytes on disk, from the number of 512-byte blocks; from the size on systems that do not report blocks."""
-    return int(getattr(found, "st_blocks", -(-found.st_size // 512)) * 512)

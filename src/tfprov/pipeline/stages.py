@@ -187,7 +187,7 @@ def _make_room(context: Context, plan: Plan, store: Store, files: tuple[LockedFi
         space.check(
             space.need(
                 files,
-                [store.has(file) for file in files],
+                lacking=sum(map(store.lacking, files)),
                 unpacked=plan.unpacked_bytes,
                 unpacked_files=plan.files or 0,
             ),

@@ -4,6 +4,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,20 @@ def test_a_file_fetched_beside_its_owner_is_flushed_at_once(tmp_path: Path) -> N
         partial.write(0, b"content")
         store.commit(file, partial, Flusher())
     assert list((tmp_path / "partial").iterdir()) == []
+
+
+def test_only_what_has_not_arrived_is_lacking(tmp_path: Path) -> None:
+    store, content = Store(tmp_path / "store"), os.urandom(1 << 20)
+    file = locked(content)
+    assert store.lacking(file) == 1 << 20
+    with store.partial(file.sha256) as partial:
+        partial.total = 1 << 20
+        partial.write(0, content[: 3 << 18])
+    assert store.lacking(file) == 1 << 18
+    put(store, tmp_path, content, "thing", 1.0)
+    assert store.lacking(file) == 0
+    assert store.lacking(locked(b"other", size=None)) == 5
+    assert store.lacking(replace(locked(b"other"), size=None)) == 0
 
 
 def test_a_file_of_another_size_is_not_had(tmp_path: Path) -> None:

@@ -25,24 +25,20 @@ def file(name: str, size: int | None) -> LockedFile:
 
 
 class TestNeed:
-    def test_only_what_the_store_lacks_has_to_be_fetched(self) -> None:
-        found = need([file("a", 10 * MB), file("b", 5 * MB)], [True, False], unpacked=GB)
+    def test_the_unpacked_size_comes_with_what_an_empty_environment_has(self) -> None:
+        found = need([file("a", 10 * MB)], lacking=5 * MB, unpacked=GB)
         assert found.store == 5 * MB
         assert GB < found.unpacked < 1.1 * GB
 
     def test_the_unpacked_size_is_estimated_by_what_is_known_of_each_kind(self) -> None:
         def unpacked(name: str) -> int:
-            return need([file(name, 100 * MB)], [True]).unpacked - need([], []).unpacked
+            return need([file(name, 100 * MB)], lacking=0).unpacked - need([], lacking=0).unpacked
 
         assert unpacked("nvidia-cudnn-cu12") < unpacked("tensorflow") < unpacked("numpy")
         assert unpacked("tensorflow") == unpacked("tensorflow-cpu") == 400 * MB
 
     def test_a_size_that_nobody_knows_counts_as_nothing(self) -> None:
-        assert need([file("a", None)], [False]) == need([], [])
-
-    def test_files_and_their_presence_belong_together(self) -> None:
-        with pytest.raises(ValueError, match="zip"):
-            need([file("a", 1)], [])
+        assert need([file("a", None)], lacking=0) == need([], lacking=0)
 
 
 @pytest.fixture
