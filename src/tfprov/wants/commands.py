@@ -21,9 +21,13 @@ _IMAGE = re.compile(
 _RELEASE = re.compile(r"^\d+\.\d+(?:\.\d+)?(?:rc\d+)?")
 _PIP = re.compile(r"^(?:.*/)?pip[\d.]*$")
 _PYTHON = re.compile(r"^(?:(?:.*/)?python[\d.]*|\{sys\.executable\})$")
+# Options such as `--mount=type=cache,target=/root/.cache/pip` stand before the command.
+_RUN = re.compile(r"^\s*RUN\s+(?:--\S+\s+)*(?P<command>.*)$", re.IGNORECASE)
 _OF_COLAB = re.compile(r"^tensorflow_version\s+(?P<major>[12])(?:\.x)?\b")
 _REDIRECTED = re.compile(r"^\d*>+(?P<to>.*)$")
-_BEFORE = re.compile(r"^(?:sudo|time|exec|-[HE]|[A-Za-z_]\w*=\S*)$")
+_BEFORE = re.compile(r"^(?:sudo|time|exec|env|if|then|else|elif|do|while|until|!|\{|-[HE]|[A-Za-z_]\w*=\S*)$")
+# Everything before a comment, which begins with a `#` at the start of a word.
+_UNCOMMENTED = re.compile(r"""(?:[^'"\\#]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?<=[^\s;&|(])#)*""", re.DOTALL)
 _END = re.compile(r"^[;&|()]+$")
 
 # Options of `pip install` about how to install, or for which target; they do not change what is requested.
@@ -85,9 +89,16 @@ def _of_notebook(text: str) -> Iterator[tuple[str, str]]:
 
 def _of_dockerfile(text: str) -> Iterator[tuple[str, str]]:
     for line, number in _joined(text):
-        name, _, rest = line.strip().partition(" ")
-        if name.upper() == "RUN":
-            yield shlex.join(json_of(rest)) if rest.lstrip().startswith("[") else rest, str(number)
+        if found := _RUN.match(line):
+            yield _shell_form(found["command"]), str(number)
+
+
+def _shell_form(command: str) -> str:
+    """The command of a `RUN`: words in a list of JSON are joined; anything else is for a shell, as in Docker."""
+    try:
+        return shlex.join(json_of(command)) if command.startswith("[") else command
+    except (ValueError, TypeError):
+        return command
 
 
 def _of_shell(text: str) -> Iterator[tuple[str, str]]:
@@ -134,8 +145,13 @@ def _images(text: str, basket: Basket) -> bool:
 
 
 def _words(command: str) -> list[str]:
+    found = _UNCOMMENTED.match(command)
+    if found is not None and command[found.end() :].startswith("#"):
+        command = found[0]
     lexer = shlex.shlex(command, posix=True, punctuation_chars=";&|()")
     lexer.whitespace_split = True
+    # It would cut words at `#`, which an address may contain.
+    lexer.commenters = ""
     return list(lexer)
 
 
@@ -150,8 +166,13 @@ def _installs(words: list[str]) -> Iterator[list[str]]:
             own.pop(0)
         if own[:1] == ["uv"] or (own and _PYTHON.match(own[0]) and own[1:2] == ["-m"]):
             own = own[2 if own[0] != "uv" else 1 :]
-        if len(own) > 1 and _PIP.match(own[0]) and own[1] == "install":
-            yield own[2:]
+        # Options of pip itself may stand before the name of its command, as in `pip --no-cache-dir install`.
+        at = 1
+        while at < len(own) and own[at].startswith("-"):
+            valued = _VALUED.match(own[at])
+            at += 2 if valued is not None and valued["given"] is None else 1
+        if at < len(own) and _PIP.match(own[0]) and own[at] == "install":
+            yield [*own[1:at], *own[at + 1 :]]
         own = []
 
 

@@ -33,6 +33,14 @@ def notebook(*cells: str) -> str:
         ("pip install numpy --timeout=100 --retries 3 | tee log", ["numpy"]),
         ("apt-get install -y python3-pip && pip install -r requirements.txt", ["six"]),
         ("pip install -r /tmp/requirements.txt && rm /tmp/requirements.txt", ["six"]),
+        ("pip --no-cache-dir install numpy && python3 -m pip -q --proxy x install six", ["numpy", "six"]),
+        ("if [ -f x ]; then pip install numpy; else pip install six; fi", ["numpy", "six"]),
+        ("[ -d /opt ] || mkdir /opt; pip install numpy", ["numpy"]),
+        ("pip install numpy  # don't ask; pip install no", ["numpy"]),
+        (
+            "pip install six@git+https://h.org/six.git#subdirectory=a",
+            ["six @ git+https://h.org/six.git#subdirectory=a"],
+        ),
         ("pip install -U pip setuptools && pip install numpy", ["pip", "setuptools", "numpy"]),
     ],
 )
@@ -69,6 +77,12 @@ def test_the_images_of_a_dockerfile_say_which_python_and_which_release(read_file
     )
     found = read_file("Dockerfile.cpu", 'FROM tensorflow/tensorflow:latest\nRUN ["pip", "install", "six"]\n')
     assert texts(found.requirements) == ["tensorflow", "six"]
+
+
+@pytest.mark.parametrize("run", ["RUN --mount=type=cache,target=/root/.cache --network=none", "RUN\t", "  run"])
+def test_a_command_of_a_dockerfile_is_found_behind_its_options(read_file: Read, run: str) -> None:
+    found = read_file("Dockerfile", f"FROM x\n{run} pip install numpy\nRUN [[ -d /opt ]]\nRUN [1]\n")
+    assert (texts(found.requirements), found.problems) == (["numpy"], ())
 
 
 @pytest.mark.parametrize(
