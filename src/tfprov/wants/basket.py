@@ -53,6 +53,7 @@ _REPOSITORY = re.compile(r"^(?:git|hg|svn|bzr)\+|^git@|\.git(?:@|#|$)", re.IGNOR
 _LINK = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z]+://|^git@|^file:", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 _SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})")
+_SUBDIRECTORY = re.compile(r"(?:^|&)(subdirectory=[^&]+)")
 _ARCHIVE_OF = re.compile(r"/(?P<name>[^/]+)/(?:-/)?(?:archive|zipball|tarball)/")
 _EXTRAS = re.compile(r"\[[^\]/]*\]$")
 _NAMED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<link>\S.*)$")
@@ -257,10 +258,10 @@ class Basket:
             self.problem(where, f"`{redact(text)}`: `{last}` is not named like {kind}")
             return None
         if file is not None:
-            # uv replaces the variable with the folder of the profile, so the text is the same on every machine.
-            address = f"file://${{PROJECT_ROOT}}/{Path(os.path.relpath(file, self.origin.folder)).as_posix()}"
+            address = self._from_profile(file)
+        inner = None if last.endswith(".whl") else _SUBDIRECTORY.search(fragment)
         return Want(
-            text=f"{name or project}{extras or ''} @ {address}{marker}",
+            text=f"{name or project}{extras or ''} @ {address}{f'#{inner[1]}' if inner else ''}{marker}",
             where=where,
             hashes=tuple(found.lower() for found in _SHA256.findall(fragment)),
         )
@@ -281,8 +282,7 @@ class Basket:
     def editable(self, text: str, where: str) -> None:
         """Add an editable install of the project in a folder: pip's `-e PATH`."""
         link, marker = _without_marker(_with_variables(text.strip()))
-        extras = _EXTRAS.search(link)
-        if extras:
+        if extras := _EXTRAS.search(link):
             link = link.removesuffix(extras[0])
         if not self._is_usable(link, text, where):
             return
@@ -342,11 +342,14 @@ class Basket:
         if own is not None and canonicalize_name(own) != canonicalize_name(name):
             self.problem(where, f"`{shown}`: the project in that folder is `{own}`, not `{name}`")
             return None
-        # uv replaces the variable with the folder of the profile, so the text is the same on every machine.
-        place = quote(Path(os.path.relpath(folder, self.origin.folder)).as_posix())
         state = project_folder.state_of(folder) if kind == "wheel" else project_folder.description_of(folder)
         self._folders.append(LocalProject(name=canonicalize_name(name), path=str(folder), kind=kind, state=state))
-        return Want(text=f"{name}{extras} @ file://${{PROJECT_ROOT}}/{place}{marker}", where=where)
+        return Want(text=f"{name}{extras} @ {self._from_profile(folder)}{marker}", where=where)
+
+    def _from_profile(self, path: Path) -> str:
+        """The same text on every machine: uv replaces the variable with the folder of the profile."""
+        place = quote(Path(os.path.relpath(path, self.origin.folder)).as_posix(), safe="/+")
+        return f"file://${{PROJECT_ROOT}}/{place}"
 
     def _repository(self, text: str, name: str, link: str, marker: str, where: str) -> Want | None:
         """A requirement on a repository; `name` includes extras, and is empty where the address has to provide it."""

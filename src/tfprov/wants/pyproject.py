@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeVar, cast
 
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -255,14 +256,18 @@ class _Reader:
             return False
 
     def _sourced(self, text: str) -> str:
-        """A requirement with its address from `[tool.uv.sources]`; unchanged if it has none, or only an index."""
+        """A requirement with its address from `[tool.uv.sources]`; unchanged if it has none, or only an index.
+
+        Of several sources, the first counts whose marker is true on this machine.
+        """
         try:
             requirement = Requirement(text)
         except ValueError:
             return text
         found = self._sources.get(canonicalize_name(requirement.name))
         entries = found if isinstance(found, Sequence) else (found,)
-        entry = next((one for one in entries if isinstance(one, Mapping) and "index" not in one), None)
+        here = (one for one in entries if isinstance(one, Mapping) and _is_meant(one))
+        entry = next((one for one in here if "index" not in one), None)
         if entry is not None and entry.get("workspace") is True:
             entry = {"path": self._member(canonicalize_name(requirement.name))}
         return text if entry is None else with_source(requirement, entry)
@@ -275,6 +280,14 @@ class _Reader:
                 if canonicalize_name(project_folder.name_of(folder) or "") == name:
                     return f"./{folder.relative_to(here).as_posix()}"
         return "."
+
+
+def _is_meant(source: Table) -> bool:
+    """Whether a source is for this machine: it has no marker, one that is true here, or one that cannot be read."""
+    try:
+        return not isinstance(marker := source.get("marker"), str) or Marker(marker).evaluate()
+    except ValueError:
+        return True
 
 
 def _words(error: BaseException) -> str:

@@ -42,4 +42,6 @@ def with_source(requirement: Requirement, source: Table) -> str:
     if isinstance(git := source.get("git"), str):
         ref = source.get("rev") or source.get("tag") or source.get("branch") or source.get("ref")
         place = f"git+{git}" + (f"@{ref}" if ref else "")
+    if place and isinstance(folder := source.get("subdirectory"), str):
+        place = f"{place}{'&' if '#' in str(place) else '#'}subdirectory={folder}"
     return f"{requirement.name}{extras} @ {place}{marker}" if place else str(requirement)

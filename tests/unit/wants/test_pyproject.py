@@ -154,6 +154,40 @@ def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
     ]
 
 
+def test_the_folder_of_a_project_in_its_source_is_kept(read_file: Read) -> None:
+    found = read_file(
+        "pyproject.toml",
+        """\
+        [project]
+        dependencies = ["six", "more"]
+        [tool.uv.sources]
+        six = { git = "https://host/six.git", rev = "1", subdirectory = "libs/six" }
+        more = { url = "https://host/more-1.zip#sha256=1", subdirectory = "libs/more" }
+        """,
+    )
+    assert texts(found.requirements) == [
+        "six @ git+https://host/six.git@1#subdirectory=libs/six",
+        "more @ https://host/more-1.zip#subdirectory=libs/more",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sources", "asked"),
+    [
+        ("[{ url = '{0}', marker = 'python_version < \"3\"' }, { url = '{1}' }]", "six @ {1}"),
+        ("[{ url = '{0}', marker = 'python_version >= \"3\"' }, { url = '{1}' }]", "six @ {0}"),
+        ("[{ index = 'own' }, { url = '{0}', marker = 'python_version < \"3\"' }]", "six"),
+        ("{ url = '{0}', marker = 'no marker' }", "six @ {0}"),
+    ],
+)
+def test_of_several_sources_the_one_for_this_machine_counts(read_file: Read, sources: str, asked: str) -> None:
+    places = [f"https://host/{number}/six-1-py3-none-any.whl" for number in range(2)]
+    for number, place in enumerate(places):
+        sources, asked = (text.replace(f"{{{number}}}", place) for text in (sources, asked))
+    found = read_file("pyproject.toml", f"[project]\ndependencies = ['six']\n[tool.uv.sources]\nsix = {sources}\n")
+    assert (texts(found.requirements), found.problems) == ([asked], ())
+
+
 def test_what_setuptools_reads_from_files_is_read(read_file: Read, tmp_path: Path) -> None:
     (tmp_path / "needs.in").write_text("six\n-r more.in\n")
     (tmp_path / "more.in").write_text("numpy\n")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from packaging.requirements import Requirement
@@ -299,6 +300,17 @@ def test_a_local_wheel_is_named_relative_to_the_profile(tmp_path: Path) -> None:
         assert found.requirements[0].text.endswith(
             "[a] @ file://${PROJECT_ROOT}/wheels/Six_x-1.0-py3-none-any.whl ; python_version > '3'"
         )
+
+
+@pytest.mark.parametrize("folder", ["my wheels", "50%", "a#b", "größe"])
+def test_a_local_wheel_in_a_folder_of_any_name_is_a_requirement(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "six-1.0+cu1-py3-none-any.whl").touch()
+    place = (tmp_path / folder).as_uri()
+    found = wants_of(files(tmp_path, main=f"six @ {place}/six-1.0+cu1-py3-none-any.whl\n"))
+    assert found.problems == ()
+    address = Requirement(found.requirements[0].text).url or ""
+    assert unquote(address) == f"file://${{PROJECT_ROOT}}/{folder}/six-1.0+cu1-py3-none-any.whl"
 
 
 def test_a_hash_in_the_address_of_a_wheel_counts(tmp_path: Path) -> None:
