@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from tfprov.wants.as_wheels import as_wheels, for_conda
 from wants_files import Read, texts
 
@@ -124,3 +126,24 @@ def test_what_has_no_wheel_is_left_out_whatever_its_version_is_called(read_file:
     assert found.notes == (
         "environment.yml: left out, no wheel stands for what conda calls `openssl`, `jpeg`, `ca-certificates`",
     )
+
+
+def test_a_single_value_stands_for_a_list_of_one(read_file: Read) -> None:
+    found = read_file("environment.yml", "channels: conda-forge\ndependencies:\n- pip: six\n- pip:\n")
+    assert (found.channels, texts(found.requirements), found.problems) == (("conda-forge",), ["six"], ())
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("- numpy\n- scipy\n", "environment.yml:1: it must have keys"),
+        ("numpy\n", "environment.yml:1: it must have keys"),
+        ("dependencies:\n- six\n- [numpy, scipy]\n", "environment.yml:3: each line of this list"),
+        ("dependencies:\n- pip:\n  - six\n  - numpy: 1.26\n", "environment.yml:4: each line of this list"),
+        ("dependencies:\n- pip:\n    six: 1\n", "environment.yml:3: each line of this list"),
+        ("channels:\n- url: x\ndependencies: []\n", "environment.yml:2: each line of this list"),
+    ],
+)
+def test_nothing_in_it_is_passed_over_in_silence(read_file: Read, text: str, place: str) -> None:
+    (problem,) = read_file("environment.yml", text).problems
+    assert problem.startswith(place)
