@@ -7,28 +7,38 @@ from that file; from a lock alone, every package in it is a requirement.
 
 from __future__ import annotations
 
+import platform
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl
 
 import yaml
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tfprov.default_index import is_default
 from tfprov.distributions import kind_of
 from tfprov.structured import json_of, toml_of
 from tfprov.wants.basket import Basket, Part
-from tfprov.wants.tables import Table, table, texts
+from tfprov.wants.tables import Table, table, texts, with_source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pin:
-    """One locked package; `marker` is empty when it is installed everywhere."""
+    """One locked package.
+
+    Attributes:
+        marker: empty when it is installed everywhere.
+        place: address or path that it is installed from; empty for an index.
+    """
 
     name: str
     version: str
     marker: str = ""
+    place: str = ""
 
 
 def read(kind: str, text: str, basket: Basket, part: Part) -> None:
@@ -71,7 +81,30 @@ def _uv(document: Table, basket: Basket, part: Part) -> None:
     is_alone = len({url for url in found if url}) == 1
     for url in registries:
         basket.address("index" if is_alone else "extra", url, basket.name)
-    _put([_pin(one) for one in locked], basket, part)
+    _put([replace(_pin(one), place=_place_of_uv(table(one, "source"))) for one in locked], basket, part)
+
+
+def _place_of_uv(source: Table) -> str:
+    place = with_source(Requirement("x"), source).partition(" @ ")[2]
+    if "git" not in source:
+        return place
+    # `https://host/x.git?subdirectory=libs/x&rev=main#0123abc`, where the fragment is the commit.
+    address, _, commit = place.partition("#")
+    address, _, query = address.partition("?")
+    folder = dict(parse_qsl(query)).get("subdirectory")
+    return address + (f"@{commit}" if commit else "") + (f"#subdirectory={folder}" if folder else "")
+
+
+def _place_of_poetry(source: Table) -> str:
+    url, kind = str(source.get("url", "")), source.get("type")
+    folder = {"subdirectory": source["subdirectory"]} if "subdirectory" in source else {}
+    if kind == "git":
+        found: Table = {"git": url, "rev": source.get("resolved_reference") or source.get("reference"), **folder}
+    elif kind == "url":
+        found = {"url": url, **folder}
+    else:
+        found = {"path": f"./{url}"} if kind in ("file", "directory") else {}
+    return with_source(Requirement("x"), found).partition(" @ ")[2]
 
 
 def _poetry(document: Table, basket: Basket, part: Part) -> None:
@@ -81,7 +114,8 @@ def _poetry(document: Table, basket: Basket, part: Part) -> None:
     for package in _packages(document):
         groups = texts(package, "groups") or (str(package.get("category", "main")),)
         is_main = "main" in groups and package.get("optional") is not True
-        (main if is_main else rest).append(_pin(package, "markers"))
+        pin = replace(_pin(package, "markers"), place=_place_of_poetry(table(package, "source")))
+        (main if is_main else rest).append(pin)
     _put(main, basket, part)
     _put(rest, basket, "constraints")
 
@@ -115,17 +149,28 @@ def _pipfile(document: Table, basket: Basket, part: Part) -> None:
 
 def _conda(document: Table, basket: Basket, part: Part) -> None:
     channels = table(document, "metadata").get("channels")
-    for one in channels if isinstance(channels, Sequence) else ():
+    for one in channels if isinstance(channels, list) else ():
         basket.channels((str(table(one).get("url", one)),))
     pins = []
-    for package in _packages(document):
-        if package.get("category", "main") != "main":
+    locked = [one for one in _packages(document) if one.get("category", "main") == "main"]
+    platforms = [one.get("platform") for one in locked]
+    # It lists the packages of each platform by themselves.
+    chosen = here() if here() in platforms else next(iter(platforms), None)
+    for package in locked:
+        if package.get("platform") != chosen:
             continue
         if package.get("manager") == "pip":
             pins.append(_pin(package))
         elif not str(package["name"]).startswith("_"):
             basket.conda(f"{package['name']}=={package['version']}", basket.place(f"package.{package['name']}"))
     _put(pins, basket, part)
+
+
+def here() -> str:
+    """The name that conda has for this platform: `linux-64`."""
+    system = {"darwin": "osx", "win32": "win"}.get(sys.platform, sys.platform)
+    machine = platform.machine().lower()
+    return f"{system}-{'64' if machine in ('x86_64', 'amd64') else machine}"
 
 
 def _pin(package: Table, marker: str = "") -> _Pin:
@@ -154,7 +199,7 @@ def _bound(found: object, basket: Basket) -> None:
 
 
 def _packages(document: Table, key: str = "package") -> Iterator[Table]:
-    found = document.get(key)
+    found = table(document).get(key)
     for package in found if isinstance(found, Sequence) else ():
         if isinstance(package, Mapping) and "name" in package and "version" in package:
             yield package
@@ -180,6 +225,11 @@ def _put(pins: Iterable[_Pin], basket: Basket, part: Part) -> None:
             continue
         for pin in found:
             marker = f" ; {pin.marker}" if pin.marker else ""
+            if pin.place:
+                # An index may have another project of that name.
+                if part == "requirements":
+                    basket.want(f"{pin.name} @ {pin.place}{marker}", where)
+                continue
             if kind_of(name) is not None:
                 basket.want(f"{pin.name}=={pin.version}{marker}", where, part=part)
                 continue

@@ -18,7 +18,7 @@ Kind = Literal[
     "requirements", "pip-list", "conda-list", "pyproject", "pipfile", "setup-cfg", "setup-py", "script", "environment",
     "uv-lock", "poetry-lock", "pylock", "pipfile-lock", "conda-lock", "notebook", "dockerfile", "shell",
 ]  # fmt: skip
-PROJECTS = frozenset({"pyproject", "pipfile", "setup-cfg", "setup-py", "uv-lock", "poetry-lock"})
+PROJECTS = frozenset({"pyproject", "pipfile", "setup-cfg", "setup-py", "uv-lock", "poetry-lock", "pipfile-lock"})
 """Formats with extras or groups, in the file itself or in the project file beside it."""
 
 _TABLE = re.compile(r"(?m)^\[\[?[\w.\"'-]+\]?\]\s*(?:#.*)?$")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tfprov.default_index import default_index
+from tfprov.wants import other_locks
 from wants_files import Read, texts
 
 UV = """\
@@ -79,7 +81,7 @@ package:
 - {name: numpy, version: 1.26.4, manager: conda, platform: linux-64}
 - {name: _libgcc_mutex, version: "0.1", manager: conda, platform: linux-64}
 - {name: six, version: "1.16", manager: pip, platform: linux-64}
-- {name: pytest, version: "8.0", manager: pip, category: dev}
+- {name: pytest, version: "8.0", manager: pip, platform: linux-64, category: dev}
 """
 NOTE = "its versions are kept where they fit, its TensorFlow in any case: tfprov resolves again"
 
@@ -136,6 +138,58 @@ def test_a_lock_of_conda_has_both_kinds_of_package(read_file: Read) -> None:
     assert texts(found.requirements) == ["six"]
     assert texts(found.preferences) == ["six==1.16"]
     assert found.channels == ("conda-forge",)
+
+
+@pytest.mark.parametrize(
+    ("machine", "asked"),
+    [("linux-64", ["numpy==1", "gcc==2"]), ("win-64", ["numpy==3", "vc==14"]), ("osx-arm64", ["numpy==1", "gcc==2"])],
+)
+def test_of_a_lock_of_conda_the_packages_of_one_platform_are_read(
+    read_file: Read, monkeypatch: pytest.MonkeyPatch, machine: str, asked: list[str]
+) -> None:
+    monkeypatch.setattr(other_locks, "here", lambda: machine)
+    listed = (("numpy", "1", "linux"), ("numpy", "3", "win"), ("gcc", "2", "linux"), ("vc", "14", "win"))
+    lines = [
+        f"- {{name: {name}, version: '{version}', manager: conda, platform: {system}-64}}"
+        for name, version, system in listed
+    ]
+    assert texts(read_file("conda-lock.yml", "\n".join(["package:", *lines])).conda) == asked
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ("git = 'https://host/six.git?rev=main#abc'", "git+https://host/six.git@abc"),
+        ("git = 'https://host/a?subdirectory=libs%2Fsix&tag=v1#abc'", "git+https://host/a@abc#subdirectory=libs/six"),
+        ("url = 'https://host/six-1-py3-none-any.whl'", "https://host/six-1-py3-none-any.whl"),
+        ("path = 'six-1.zip'", "file://${PROJECT_ROOT}/six-1.zip"),
+        (
+            "type = 'git', url = 'https://host/a', reference = 'main', resolved_reference = 'abc'",
+            "git+https://host/a@abc",
+        ),
+        ("type = 'url', url = 'https://host/six-1.zip', subdirectory = 'a'", "https://host/six-1.zip#subdirectory=a"),
+        ("type = 'file', url = 'six-1.zip'", "file://${PROJECT_ROOT}/six-1.zip"),
+    ],
+)
+def test_what_is_locked_from_elsewhere_is_not_taken_from_an_index(
+    read_file: Read, tmp_path: Path, source: str, place: str
+) -> None:
+    (tmp_path / "six-1.zip").touch()
+    name = "poetry.lock" if "type" in source else "uv.lock"
+    found = read_file(name, f"[[package]]\nname = 'six'\nversion = '1'\nsource = {{ {source} }}\n")
+    assert (texts(found.requirements), found.preferences, found.problems) == ([f"six @ {place}"], (), ())
+
+
+def test_a_package_that_poetry_has_from_its_own_index_is_asked_for_by_name(read_file: Read) -> None:
+    source = '{ type = "legacy", url = "https://index.example/simple", reference = "own" }'
+    found = read_file("poetry.lock", f'[[package]]\nname = "six"\nversion = "1"\nsource = {source}\n')
+    assert (texts(found.requirements), texts(found.preferences)) == (["six"], ["six==1"])
+
+
+def test_the_groups_of_a_pipfile_are_known_beside_its_lock(read_file: Read) -> None:
+    read_file("Pipfile", '[packages]\nsix = "*"\n[dev-packages]\npytest = "*"\n')
+    found = read_file("Pipfile.lock", '{"default": {"six": {"version": "==1"}}}', groups=("dev",))
+    assert (texts(found.requirements), found.problems) == (["six", "pytest"], ())
 
 
 @pytest.mark.parametrize(
