@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from tfprov.wants.basket import Basket
 from tfprov.wants.poetry import requirement
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import Table, table, unknown
+from tfprov.wants.tables import Table, key_of, table, unknown
 
 _UNNAMED = re.compile(r"[0-9a-f]{7}")
 _OWN = frozenset({"packages", "source", "requires", "scripts", "pipenv"})
@@ -22,8 +22,8 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     groups = {"dev" if key == "dev-packages" else key: key for key in document if key not in _OWN}
     _put(table(document, "packages"), "packages", basket)
     for group in parts.groups:
-        if group in groups:
-            _put(table(document, groups[group]), groups[group], basket)
+        if (key := key_of(group, groups)) is not None:
+            _put(table(document, groups[key]), groups[key], basket)
         else:
             unknown(basket, name, "group", group, tuple(groups))
     requires = table(document, "requires")

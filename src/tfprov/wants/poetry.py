@@ -17,7 +17,7 @@ from packaging.version import Version
 from tfprov.wants.basket import Basket
 from tfprov.wants.poetry_unions import union
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import Table, table, texts, unknown, with_source
+from tfprov.wants.tables import Table, key_of, table, texts, unknown, with_source
 
 _CLAUSE = re.compile(r"\s*(\^|~=|~|===?|!=|>=|<=|>|<|=)?\s*([^\s,|^~=!<>]+)\s*")
 
@@ -29,8 +29,8 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     extras = table(poetry, "extras")
     wanted = set()
     for name in parts.extras:
-        if name in extras:
-            wanted |= {canonicalize_name(one.partition("[")[0]) for one in texts(extras, name)}
+        if (key := key_of(name, extras)) is not None:
+            wanted |= {canonicalize_name(one.partition("[")[0]) for one in texts(extras, key)}
         else:
             unknown(basket, basket.place("tool.poetry.extras"), "extra", name, tuple(extras))
     needed = {
@@ -44,8 +44,8 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     if older:
         groups["dev"] = {"dependencies": {**older, **table(groups, "dev", "dependencies")}}
     for name in parts.groups:
-        if name in groups:
-            read_group(name, groups, basket)
+        if (key := key_of(name, groups)) is not None:
+            read_group(key, groups, basket)
         else:
             unknown(basket, basket.place("tool.poetry.group"), "group", name, tuple(groups))
     sources = poetry.get("source")

@@ -14,7 +14,7 @@ from tfprov import project_folder
 from tfprov.contents import content_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import Table, table, texts, unknown, with_source
+from tfprov.wants.tables import Table, key_of, table, texts, unknown, with_source
 from tfprov.wants.text import decoded
 
 _T = TypeVar("_T")
@@ -141,8 +141,9 @@ class _Reader:
             self._basket.python(bound, self._where(f"{key}.requires-python"))
         self.put(texts(found, "requires"), f"{key}.requires")
         for name in parts.extras:
-            if name in (extras := table(found, "requires-extra")):
-                self.put(texts(extras, name), f"{key}.requires-extra.{name}")
+            extras = table(found, "requires-extra")
+            if (own := key_of(name, extras)) is not None:
+                self.put(texts(extras, own), f"{key}.requires-extra.{own}")
             else:
                 unknown(self._basket, self._where(f"{key}.requires-extra"), "extra", name, tuple(extras))
         self.groups(parts.groups)
@@ -160,8 +161,8 @@ class _Reader:
             extra = canonicalize_name(name)
             if extra in seen:
                 continue
-            if extra not in known and name in of_files:
-                self.dynamic(table(of_files, name), f"optional-dependencies.{name}")
+            if extra not in known and (own_key := key_of(name, of_files)) is not None:
+                self.dynamic(table(of_files, own_key), f"optional-dependencies.{own_key}")
                 continue
             if extra not in known:
                 unknown(self._basket, self._where("project.optional-dependencies"), "extra", name, tuple(known))

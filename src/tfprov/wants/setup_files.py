@@ -15,7 +15,7 @@ from tfprov.contents import content_of
 from tfprov.wants.basket import Basket
 from tfprov.wants.pyproject import read_lists
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import unknown
+from tfprov.wants.tables import key_of, unknown
 from tfprov.wants.text import decoded
 from tfprov.wants.written_out import UnknownValueError, WrittenOut
 
@@ -37,9 +37,9 @@ def read_setup_cfg(text: str, basket: Basket, parts: ProjectParts) -> None:
     _put(parser.get("options", "install_requires", fallback=""), "options.install_requires", basket)
     known = parser.options("options.extras_require") if parser.has_section("options.extras_require") else []
     for extra in parts.extras:
-        if extra in known:
-            key = f"options.extras_require.{extra}"
-            _put(parser.get("options.extras_require", extra), key, basket)
+        if (own := key_of(extra, known)) is not None:
+            key = f"options.extras_require.{own}"
+            _put(parser.get("options.extras_require", own), key, basket)
         else:
             unknown(basket, f"{name}: options.extras_require", "extra", extra, known)
 
@@ -94,8 +94,8 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
             _put_all(value, where, basket)
         elif key == "extras_require" and isinstance(value, dict):
             for extra in parts.extras:
-                if extra in value:
-                    _put_all(value[extra], where, basket)
+                if (own := key_of(extra, (one for one in value if isinstance(one, str)))) is not None:
+                    _put_all(value[own], where, basket)
                 else:
                     unknown(basket, where, "extra", extra, tuple(map(str, value)))
     if asks_build:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tfprov.wants.basket import Basket
 
@@ -25,6 +26,12 @@ def texts(document: object, *keys: str) -> tuple[str, ...]:
     *tables, last = keys
     found = table(document, *tables).get(last)
     return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+
+
+def key_of(name: str, known: Iterable[str]) -> str | None:
+    """The one of the known names that stands for an extra or a group, compared normalised; None when none does."""
+    wanted = canonicalize_name(name)
+    return next((one for one in known if canonicalize_name(one) == wanted), None)
 
 
 def unknown(basket: Basket, where: str, kind: Literal["extra", "group"], name: str, known: Sequence[str]) -> None:

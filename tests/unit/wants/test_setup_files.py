@@ -188,3 +188,23 @@ setup(name="mine", install_requires=needs + "tqdm scipy".split() + '''pandas'''.
 """
     found = read_file("setup.py", text)
     assert texts(found.requirements) == ["numpy>=1.2", "six", "tqdm", "scipy", "pandas"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("setup.cfg", "[options.extras_require]\nMy_GPU = cupy\n"),
+        ("setup.py", "from setuptools import setup\nsetup(name='mine', extras_require={'My_GPU': ['cupy']})\n"),
+        ("pyproject.toml", "[project]\noptional-dependencies.My_GPU = ['cupy']\n"),
+        ("pyproject.toml", "[project]\n[tool.setuptools.dynamic.optional-dependencies]\nMy_GPU.file = 'cupy.txt'\n"),
+        ("pyproject.toml", "[tool.poetry]\nextras.My_GPU = ['cupy']\ndependencies.cupy = {optional = true}\n"),
+        ("pyproject.toml", "[tool.flit.metadata]\nrequires = []\nrequires-extra.My_GPU = ['cupy']\n"),
+    ],
+)
+@pytest.mark.parametrize("extra", ["my-gpu", "My_GPU", "MY.GPU"])
+def test_an_extra_is_found_however_it_is_written(
+    read_file: Read, tmp_path: Path, name: str, text: str, extra: str
+) -> None:
+    (tmp_path / "cupy.txt").write_text("cupy\n")
+    found = read_file(name, text, extras=(extra,))
+    assert (texts(found.requirements), found.problems) == (["cupy"], ())
