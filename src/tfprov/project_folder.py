@@ -30,7 +30,7 @@ def name_of(folder: Path) -> str | None:
         try:
             if name := read(folder):
                 return name
-        except (OSError, ValueError, SyntaxError, RecursionError):
+        except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
             continue
     return None
 

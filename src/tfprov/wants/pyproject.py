@@ -277,7 +277,13 @@ class _Reader:
         """The folder of a member of uv's workspace, relative to the file; the file's own folder if none matches."""
         here = self._basket.origin.path.parent
         for pattern in texts(table(self._document, "tool", "uv", "workspace"), "members"):
-            for folder in sorted(here.glob(pattern)):
+            try:
+                folders = sorted(here.glob(pattern))
+            except (OSError, ValueError, NotImplementedError):
+                words = f"`{pattern}` is not a pattern of folders below that of the file"
+                self._basket.problem(self._where("tool.uv.workspace.members"), words)
+                continue
+            for folder in folders:
                 if canonicalize_name(project_folder.name_of(folder) or "") == name:
                     return f"./{folder.relative_to(here).as_posix()}"
         return "."

@@ -60,10 +60,8 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
     `setup.py` names; `basket` and `parts` as in `pyproject.read`.
     """
     name = basket.name
-    try:
-        tree = ast.parse(text)
-    except SyntaxError as error:
-        basket.problem(f"{name}:{error.lineno}", f"it is not Python: {error.msg}")
+    tree = _parsed(text, basket)
+    if tree is None:
         return
     call = next(
         (
@@ -100,6 +98,19 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
                     unknown(basket, where, "extra", extra, tuple(map(str, value)))
     if asks_build:
         _ask_build(tree, basket, parts, can=has_name and not _imports_more(tree, basket.origin.path))
+
+
+def _parsed(text: str, basket: Basket) -> ast.Module | None:
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        basket.problem(f"{basket.name}:{error.lineno}", f"it is not Python: {error.msg}")
+    except ValueError as error:
+        basket.problem(basket.name, f"it is not Python: {error}")
+    except (MemoryError, RecursionError):
+        # The parser raises either for an expression that is too deep for it.
+        basket.problem(basket.name, "it is nested too deeply to be read")
+    return None
 
 
 def _ask_build(tree: ast.Module, basket: Basket, parts: ProjectParts, *, can: bool) -> None:

@@ -58,7 +58,7 @@ class WrittenOut:
             case ast.Dict():
                 found = self._dictionary(node)
             case ast.Call(func=ast.Name(id="dict"), args=[]):
-                found = {keyword.arg: self.of(keyword.value) for keyword in node.keywords}
+                found = self._of_keywords(node.keywords)
             case ast.Call(func=ast.Name(id="list" | "tuple" | "set" | "sorted"), args=[inner], keywords=[]):
                 found = self._sequence(inner)
             case ast.Call(
@@ -109,6 +109,18 @@ class WrittenOut:
                 found[name] = self.of(value)
         return found
 
+    def _of_keywords(self, keywords: list[ast.keyword]) -> dict[object, object]:
+        found: dict[object, object] = {}
+        for keyword in keywords:
+            value = self.of(keyword.value)
+            if keyword.arg is not None:
+                found[keyword.arg] = value
+            elif isinstance(value, dict):
+                found |= value
+            else:
+                raise UnknownValueError(ast.unparse(keyword.value))
+        return found
+
     def _text(self, node: ast.expr) -> str:
         if isinstance(node, ast.FormattedValue) and node.format_spec is None and node.conversion == -1:
             return str(self.of(node.value))
@@ -133,7 +145,7 @@ class WrittenOut:
 
     @staticmethod
     def _part(whole: object, key: object) -> object:
-        if isinstance(whole, dict) and key in whole:
+        if isinstance(whole, dict) and isinstance(key, str | int) and key in whole:
             return whole[key]
         if isinstance(whole, list) and isinstance(key, int) and -len(whole) <= key < len(whole):
             return whole[key]

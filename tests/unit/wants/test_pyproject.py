@@ -188,6 +188,14 @@ def test_of_several_sources_the_one_for_this_machine_counts(read_file: Read, sou
     assert (texts(found.requirements), found.problems) == ([asked], ())
 
 
+@pytest.mark.parametrize("pattern", ["", "/packages/*"])
+def test_a_pattern_of_members_that_cannot_be_one_is_a_mistake(read_file: Read, pattern: str) -> None:
+    uv = f"sources.mine.workspace = true\nworkspace.members = ['{pattern}']\n"
+    found = read_file("pyproject.toml", f"[project]\ndependencies = ['mine']\n[tool.uv]\n{uv}")
+    words = f"`{pattern}` is not a pattern of folders below that of the file"
+    assert f"pyproject.toml: tool.uv.workspace.members: {words}" in found.problems
+
+
 def test_what_setuptools_reads_from_files_is_read(read_file: Read, tmp_path: Path) -> None:
     (tmp_path / "needs.in").write_text("six\n-r more.in\n")
     (tmp_path / "more.in").write_text("numpy\n")

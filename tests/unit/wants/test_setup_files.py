@@ -128,6 +128,7 @@ def written(*lines: str) -> str:
         ("BASE = ('numpy',)", "setup(name='mine', install_requires=[*BASE, 'six>=1'])"),
         ("LEAST = '1'", "setup(name='mine', install_requires=['numpy', f'six>={LEAST}'])"),
         ("ARGUMENTS = dict(name='mine', install_requires=['numpy', 'six>=1'])", "setup(**ARGUMENTS)"),
+        ("RUN = {'run': ['numpy', 'six>=1']}", "setup(name='mine', install_requires=dict(dev=[], **RUN)['run'])"),
         ("NEEDS: list = ['numpy', 'six>=1']", "setup(name='mine', install_requires=list(NEEDS))"),
         ("setup(name='mine', install_requires='numpy\\nsix>=1\\n')",),
     ],
@@ -146,6 +147,8 @@ def test_what_a_setup_py_writes_out_is_put_together(read_file: Read, lines: tupl
         ("NEEDS = {}", "NEEDS['run'] = []", "setup(name='mine', install_requires=NEEDS['run'])"),
         ("NEEDS = NEEDS", "setup(name='mine', install_requires=NEEDS)"),
         ("setup(name='mine', **arguments())",),
+        ("NEEDS = {'run': ['numpy']}", "setup(name='mine', install_requires=NEEDS['run', 1])"),
+        ("NEEDS = {'run': ['numpy']}", "setup(name='mine', install_requires=NEEDS[['run']])"),
     ],
 )
 def test_what_depends_on_a_run_is_never_read_from_a_setup_py(read_file: Read, lines: tuple[str, ...]) -> None:
@@ -208,3 +211,8 @@ def test_an_extra_is_found_however_it_is_written(
     (tmp_path / "cupy.txt").write_text("cupy\n")
     found = read_file(name, text, extras=(extra,))
     assert (texts(found.requirements), found.problems) == (["cupy"], ())
+
+
+@pytest.mark.parametrize("text", [f"x = {'-' * 200_000}1\n", f"x = 1{'#' * 300}\nx = '\0'\n"])
+def test_what_python_cannot_parse_is_a_mistake(read_file: Read, text: str) -> None:
+    assert len(read_file("setup.py", text).problems) == 1
