@@ -20,7 +20,7 @@ from tfprov.errors import TfprovError
 from tfprov.profile.merge import hashes_of, places_of, with_wants
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
-from tfprov.profile.source import NAMES_OF_FILES, digest, given, is_list, named_files, wants_in
+from tfprov.profile.source import NAMES_OF_FILES, Given, digest, given, is_list, named_files, wants_in
 from tfprov.structured import TomlError, toml_of
 from tfprov.wants.basket import Basket
 from tfprov.wants.records import Wants
@@ -54,23 +54,8 @@ def load(
             not exist or cannot be read.
     """
     raw = _read(path) if content is None else content
-    try:
-        found = given(path, raw)
-    except UnicodeDecodeError as error:
-        raise TfprovError(
-            "profile-invalid", f"`{path}` is not UTF-8", evidence=(f"byte {error.start} cannot be decoded",)
-        ) from error
-    except TomlError as error:
-        raise TfprovError(
-            "profile-invalid",
-            f"`{path}` is not valid TOML",
-            evidence=(f"{path.name}: {error}",),
-            hint="strings need quotes; a table is `[name]`; a key may be given once",
-        ) from error
-    except ValueError as error:
-        raise TfprovError("profile-invalid", f"`{path}` is not a profile", evidence=(str(error),)) from error
+    found, positions = _parsed(path, raw)
     document = found.document
-    positions = lines_of_keys(found.text)
     sources: dict[Key, str] = {}
     problems: list[str] = []
     for override in overrides:
@@ -137,6 +122,33 @@ def load(
         notes=(*implied, *own.notes, *wants.notes),
         folders=(*own.folders, *wants.folders),
     )
+
+
+def _parsed(path: Path, raw: bytes) -> tuple[Given, dict[Key, int]]:
+    """The profile in a file, and the lines of its keys.
+
+    Raises:
+        TfprovError: `profile-invalid` when it cannot be decoded or parsed.
+    """
+    try:
+        found = given(path, raw)
+        return found, lines_of_keys(found.text)
+    except UnicodeDecodeError as error:
+        raise TfprovError(
+            "profile-invalid", f"`{path}` is not UTF-8", evidence=(f"byte {error.start} cannot be decoded",)
+        ) from error
+    except TomlError as error:
+        raise TfprovError(
+            "profile-invalid",
+            f"`{path}` is not valid TOML",
+            evidence=(f"{path.name}: {error}",),
+            hint="strings need quotes; a table is `[name]`; a key may be given once",
+        ) from error
+    except ValueError as error:
+        raise TfprovError("profile-invalid", f"`{path}` is not a profile", evidence=(str(error),)) from error
+    except RecursionError as error:
+        evidence = ("it is nested too deeply to be read",)
+        raise TfprovError("profile-invalid", f"`{path}` is not a profile", evidence=evidence) from error
 
 
 def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str], absent: Set[str]) -> TfprovError:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from tfprov.contents import content_of, is_there
 from tfprov.errors import TfprovError
 from tfprov.paths import expanded
+from tfprov.paths import plain as named
 from tfprov.structured import toml_of
 from tfprov.wants.records import ProjectParts, Wants, together
 
@@ -187,7 +188,11 @@ def is_list(path: Path) -> bool:
 def plain_name(text: str) -> str:
     """The closest valid environment name to a text, with letters stripped of diacritics; `train` if nothing is left."""
     plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:64] or "train"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:64].rstrip("-._") or "train"
+    try:
+        return named(name)
+    except ValueError:  # a device of Windows, such as `con` or `aux.v2`
+        return f"train-{name}"[:64].rstrip("-._")
 
 
 def glance(path: Path, *, shipped: bool) -> ProfileSource | None:

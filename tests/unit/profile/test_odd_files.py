@@ -37,6 +37,18 @@ def test_a_file_nested_without_end_is_a_mistake(name: str, text: str, tmp_path: 
     refused(tmp_path / name)
 
 
+@pytest.mark.parametrize("depth", range(50, 600, 25))
+@pytest.mark.parametrize(("begin", "end"), [("[", "]"), ("{ a = ", " }")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("tfprov.toml", 'name = "x"\nx = '), ("pyproject.toml", "[tool.tfprov]\nsmoke.level = ")]
+)
+def test_a_file_nested_as_deeply_as_one_reader_can_and_another_cannot_is_a_mistake(
+    name: str, text: str, begin: str, end: str, depth: int, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(f"{text}{begin * depth}1{end * depth}\n")
+    refused(tmp_path / name)
+
+
 @pytest.mark.parametrize("value", ["3", "[]", '"x"'])
 def test_a_profile_in_a_project_must_be_a_table(value: str, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(f"[tool]\ntfprov = {value}\n")

@@ -6,10 +6,13 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tfprov.errors import TfprovError
 from tfprov.profile.load import load
 from tfprov.profile.source import find, glance, plain_name, shipped, shipped_folder
+from tfprov.profile.values import environment_name
 
 
 def write(folder: Path, text: str, name: str = "train.toml") -> Path:
@@ -282,3 +285,8 @@ level = "quick"
 )
 def test_a_name_is_as_close_to_a_text_as_may_be(text: str, name: str) -> None:
     assert plain_name(text) == name
+
+
+@given(st.text(max_size=80) | st.sampled_from(["con", "AUX.v2", "lpt1 .x", f"{'x' * 63}-y", f"nul.{'x' * 70}"]))
+def test_any_text_becomes_a_name_that_an_environment_may_have(text: str) -> None:
+    environment_name(plain_name(text))
