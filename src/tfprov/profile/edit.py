@@ -10,7 +10,7 @@ import tomlkit
 from tfprov.errors import TfprovError
 from tfprov.profile.load import override_value
 
-Value = str | bool | int | tuple[str, ...]
+Value = str | bool | int | float | tuple[str, ...] | Mapping[str, object]
 
 
 def edited(text: str, changes: Mapping[str, Value]) -> str:
@@ -65,7 +65,8 @@ def with_overrides(text: str, overrides: Sequence[str]) -> str:
             raise TfprovError("usage", f"--set '{override}': write `key=value`, with a dotted key")
         value = override_value(key, raw)
         kept = tuple(map(str, value)) if isinstance(value, list) else value
-        text = edited(text, {".".join(key): kept if isinstance(kept, (bool, int, tuple)) else str(kept)})
+        plain = isinstance(kept, (bool, int, float, tuple, dict))
+        text = edited(text, {".".join(key): kept if plain else str(kept)})
     return text
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tfprov.errors import TfprovError
-from tfprov.profile.edit import difference, edited
+from tfprov.profile.edit import difference, edited, with_overrides
+from tfprov.structured import toml_of
 
 PROFILE = """\
 name = "train"  # mine
@@ -48,3 +49,17 @@ def test_what_cannot_be_edited_is_a_mistake_in_the_profile(text: str, key: str) 
     with pytest.raises(TfprovError) as caught:
         edited(text, {key: True})
     assert caught.value.code.name == "profile-invalid"
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("x.y={A = '1', 'b.c' = '2'}", {"A": "1", "b.c": "2"}),
+        ("x.y=1.5", 1.5),
+        ("x.y=true", True),
+        ("x.y=['a']", ["a"]),
+        ("x.y=plain", "plain"),
+    ],
+)
+def test_an_override_is_written_with_its_own_type(override: str, value: object) -> None:
+    assert toml_of(with_overrides(PROFILE, [override]))["x"] == {"y": value}
