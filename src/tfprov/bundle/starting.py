@@ -51,12 +51,26 @@ for archive in "$here"/python/*.tar.gz; do
     [ -f "$archive" ] || continue
     name=$(basename "$archive" .tar.gz)
     if [ ! -d "$data/pythons/$name" ]; then
-        (cd "$here" && grep -F "  python/$name.tar.gz" SHA256SUMS | sha256sum --check --status) || {
+        wanted=$(grep -F "  python/$name.tar.gz" "$here/SHA256SUMS")
+        # macOS has only the second one.
+        found=$({ sha256sum || shasum -a 256; } <"$archive" 2>/dev/null)
+        if [ -z "$found" ]; then
+            echo 'error[bundle-invalid]: `'"$archive"'` cannot be checked: there is neither sha256sum nor shasum' >&2
+            exit 13
+        elif [ "${found%% *}" != "${wanted%% *}" ]; then
             echo 'error[bundle-invalid]: `'"$archive"'` is damaged' >&2
             exit 13
+        fi
+        new=$data/pythons/.new-$$
+        trap 'rm -rf "$new"; exit 14' HUP INT TERM
+        mkdir -p "$new" && tar -xzf "$archive" -C "$new" || {
+            rm -rf "$new"
+            exit 14
         }
-        mkdir -p "$data/pythons/.new-$$" && tar -xzf "$archive" -C "$data/pythons/.new-$$" || exit 14
-        mv "$data/pythons/.new-$$" "$data/pythons/$name" 2>/dev/null || rm -rf "$data/pythons/.new-$$"
+        # Where another process was faster, mv puts the folder inside that of the other.
+        mv "$new" "$data/pythons/$name" 2>/dev/null
+        rm -rf "$new" "$data/pythons/$name/.new-$$"
+        trap - HUP INT TERM
     fi
     try "$data/pythons/$name/bin/python3" "$@"
 done

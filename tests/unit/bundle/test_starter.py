@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -298,3 +299,69 @@ def test_a_python_is_found_wherever_tfprov_itself_finds_one(tmp_path: Path, plac
         check=False,
     )
     assert done.stdout == f"found {folder / 'python3'}\n", done.stderr
+
+
+def _carrying(folder: Path) -> Path:
+    """A bundle with an interpreter, a stand-in of a version that no machine has."""
+    bundle = small_bundle(folder)
+    words = json.loads((bundle / "bundle.json").read_text())
+    words["tools"][0]["python"] = "3.99"
+    (bundle / "bundle.json").write_text(json.dumps(words))
+    stand_in = folder.parent / "stand-in"
+    stand_in.write_text('#!/bin/sh\ncase "$*" in *import*) exit 0;; esac\necho "found $0"\n')
+    stand_in.chmod(0o755)
+    packed = bundle / "python" / "cpython-3.99.tar.gz"
+    packed.parent.mkdir()
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(stand_in, "bin/python3")
+    (bundle / "SHA256SUMS").write_text(f"{starter.digest(packed)}  python/{packed.name}\n")
+    return bundle
+
+
+def _in_shell(bundle: Path, programs: Path, *lacking: str, **scripts: str) -> subprocess.CompletedProcess[str]:
+    """Start a bundle where PATH has only the programs that its shell part needs, some of them missing or replaced."""
+    programs.mkdir()
+    for name in {"dirname", "basename", "grep", "gzip", "mkdir", "mv", "rm", "tar", "sha256sum", "shasum"} - {*lacking}:
+        if name in scripts:
+            (programs / name).write_text(f"#!/bin/sh\n{scripts[name]}\n")
+            (programs / name).chmod(0o755)
+        elif place := shutil.which(name):
+            (programs / name).symlink_to(place)
+    return subprocess.run(
+        ["/bin/sh", str(bundle / "bootstrap"), "facts"],
+        env={"PATH": str(programs), "HOME": str(bundle.parent / "home"), "TFPROV_HOME": str(bundle.parent / "t")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell part is for POSIX")
+@pytest.mark.parametrize("lacking", ["sha256sum", "shasum"])
+def test_an_interpreter_that_came_along_is_checked_with_what_there_is(tmp_path: Path, lacking: str) -> None:
+    if not shutil.which("shasum" if lacking == "sha256sum" else "sha256sum"):
+        pytest.skip("this system has only the other program")
+    bundle = _carrying(tmp_path / "bundle")
+    python = tmp_path / "t/data/pythons/cpython-3.99/bin/python3"
+    assert _in_shell(bundle, tmp_path / "programs", lacking).stdout == f"found {python}\n"
+    (bundle / "SHA256SUMS").write_text("")
+    shutil.rmtree(tmp_path / "t")
+    done = _in_shell(bundle, tmp_path / "more", lacking)
+    assert (done.returncode, "is damaged" in done.stderr) == (13, True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell part is for POSIX")
+def test_an_interpreter_that_cannot_be_checked_is_not_called_damaged(tmp_path: Path) -> None:
+    done = _in_shell(_carrying(tmp_path / "bundle"), tmp_path / "programs", "sha256sum", "shasum")
+    assert (done.returncode, "neither sha256sum nor shasum" in done.stderr) == (13, True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell part is for POSIX")
+def test_nothing_is_left_of_an_interpreter_that_could_not_be_unpacked_or_was_there_first(tmp_path: Path) -> None:
+    bundle, pythons = _carrying(tmp_path / "bundle"), tmp_path / "t/data/pythons"
+    assert _in_shell(bundle, tmp_path / "a", tar="exit 2").returncode == 14
+    assert list(pythons.iterdir()) == []
+    # Another process unpacks the same one meanwhile.
+    tar = f'{shutil.which("tar")} "$@" && {shutil.which("cp")} -R "$4" {pythons}/cpython-3.99'
+    assert _in_shell(bundle, tmp_path / "b", tar=tar).returncode == 0
+    assert [path.name for path in pythons.rglob("*")] == ["cpython-3.99", "bin", "python3"]
