@@ -10,6 +10,7 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+from tfprov.contents import content_of
 from tfprov.smoke.records import ShellHazard
 
 # Modules that are checked for being shadowed by another of the same name.
@@ -50,7 +51,7 @@ def hiding(folder: Path) -> dict[str, Path]:
     """Files in a folder that shadow modules of the environment, by module name (`google/protobuf` with a slash)."""
     candidates = ((name, path) for name in _NAMES for path in (folder / name / "__init__.py", folder / f"{name}.py"))
     # A package takes precedence over a module of the same name.
-    return {name: path for name, path in reversed(list(candidates)) if path.is_file()}
+    return {name: path for name, path in reversed(list(candidates)) if os.path.isfile(path)}  # noqa: PTH113 - False, too, where this user may not look
 
 
 def _modules(folder: Path) -> tuple[Path, ...]:
@@ -59,8 +60,11 @@ def _modules(folder: Path) -> tuple[Path, ...]:
 
 def _user_site(python: Path, environ: Mapping[str, str], version: str | None) -> Path | None:
     """The user site that this interpreter uses; None when it uses none."""
-    settings = python.parent.parent / "pyvenv.cfg"
-    isolated = settings.is_file() and "include-system-site-packages = true" not in settings.read_text("utf-8").lower()
+    try:
+        settings = content_of(python.parent.parent / "pyvenv.cfg").decode("utf-8", "replace").lower()
+        isolated = "include-system-site-packages = true" not in settings
+    except OSError:
+        isolated = False
     if isolated or version is None or environ.get("PYTHONNOUSERSITE") or os.name != "posix":
         # A venv leaves the user site out; on Windows and macOS frameworks have their own schemes.
         return None

@@ -71,3 +71,15 @@ def test_the_user_site_counts_only_where_the_interpreter_looks_into_it(
     assert [one.code for one in findings(conda, environ, empty, "3.11.7")] == ["path-leak"]
     assert findings(conda, environ, empty, "3.12.1") == ()
     assert findings(conda, {**environ, "PYTHONNOUSERSITE": "1"}, empty, "3.11.7") == ()
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONUSERBASE"])
+@pytest.mark.parametrize("value", ["x" * 300, "/" + "x/" * 3000, "/dev/null/x", "\udcff"])
+def test_a_variable_may_name_what_no_folder_is_called(empty: Path, name: str, value: str) -> None:
+    assert findings(empty / "bin" / "python", {name: value}, empty, "3.12.1") == ()
+
+
+@pytest.mark.parametrize("content", [b"\xff = 1\n", b"INCLUDE-system-site-packages = TRUE\n\xe9"])
+def test_settings_in_another_encoding_are_read(python: Path, empty: Path, content: bytes) -> None:
+    (python.parent.parent / "pyvenv.cfg").write_bytes(content)
+    assert findings(python, {"PYTHONUSERBASE": str(empty)}, empty, "3.12.1") == ()

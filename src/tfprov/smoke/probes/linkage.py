@@ -184,7 +184,8 @@ def mismatched(by_name, build):
 
 def guess_cudnn(folders):
     """Name of the cuDNN on the search path; that of the oldest release still in use when there is none."""
-    found = [os.path.basename(path) for folder in folders for path in glob.glob(os.path.join(folder, "libcudnn.so.?"))]
+    patterns = [os.path.join(glob.escape(folder), "libcudnn.so.?") for folder in folders]
+    found = [os.path.basename(path) for pattern in patterns for path in glob.glob(pattern)]
     return found[0] if found else "libcudnn.so.9"
 
 

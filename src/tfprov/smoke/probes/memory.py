@@ -23,9 +23,12 @@ def fill(tf, device, bus):
     if nvml is None:
         raise Failed("gpu-no-driver", "the driver's library cannot be asked for the free memory")
     free = free_bytes(health, nvml, handle_of(health, nvml, bus))
+    count = int(0.8 * free) // CHUNK
+    if not count:
+        raise Failed("gpu-memory-in-use", f"{free} bytes are free: less than a piece of {CHUNK >> 20} MiB can be taken")
     pieces = []
     with tf.device("/" + device):
-        for number in range(int(0.8 * free) // CHUNK):
+        for number in range(count):
             pieces.append(tf.fill((CHUNK // 4,), float(number)))
         for number, piece in enumerate(pieces):
             low, high = float(tf.reduce_min(piece)), float(tf.reduce_max(piece))

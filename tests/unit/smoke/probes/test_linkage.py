@@ -200,3 +200,10 @@ def test_libraries_of_another_package_are_no_matter_of_a_tensorflow_for_the_cpu(
     )
     linkage.run(probe)
     assert bool(legs) is is_tried
+
+
+def test_a_cudnn_is_found_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "[cuda]*"
+    folder.mkdir()
+    (folder / "libcudnn.so.8").touch()
+    assert linkage.guess_cudnn([str(folder)]) == "libcudnn.so.8"
