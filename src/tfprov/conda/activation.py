@@ -17,6 +17,9 @@ _SECONDS = 30.0
 # A shell sets these by itself.
 _OF_THE_SHELL = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "PS1"})
 
+# `conda env config vars unset` leaves this value, which stands for none.
+_UNSET = "***unset***"
+
 
 def variables(prefix: Path, name: str, environ: Mapping[str, str]) -> dict[str, str]:
     """The variables of a process in the activated environment.
@@ -74,7 +77,8 @@ def _of_files(prefix: Path) -> dict[str, str]:
             document = json_of(content_of(path))
         except (OSError, ValueError):
             continue
-        values = document.get("env_vars", {}) if path.name == "state" else document
-        if isinstance(values, dict):
-            found |= {str(key): str(value) for key, value in values.items()}
+        if path.name == "state":
+            document = document.get("env_vars") if isinstance(document, dict) else None
+        if isinstance(document, dict):
+            found |= {str(key): str(value) for key, value in document.items() if value != _UNSET}
     return found

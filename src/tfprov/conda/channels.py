@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tfprov.conda.records import Channel
 from tfprov.errors import TfprovError
+from tfprov.index_address import UNREADABLE
+from tfprov.paths import expanded
 from tfprov.profile.records import CondaTable
 from tfprov.secret import Secret
 from tfprov.wants.conda_specs import CondaSpec
@@ -70,12 +72,22 @@ def of_specs(
 
 
 def parse(text: str, folder: Path) -> tuple[str, Secret | None, tuple[Secret, Secret] | None]:
-    """A channel's name or address without credentials; its token; its user and password."""
+    """A channel's name or address without credentials; its token; its user and password.
+
+    Raises:
+        TfprovError: `profile-invalid` when the address cannot be parsed, as with a bracket in a password.
+    """
     if "://" not in text:
         if text.startswith((".", "/", "~")):
-            return (folder / Path(text).expanduser()).resolve().as_uri(), None, None
+            return (folder / expanded(text)).resolve().as_uri(), None, None
         return text, None, None
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        # The error may quote a password, and so would its cause.
+        raise TfprovError(
+            "profile-invalid", "the address of a channel cannot be read", evidence=(UNREADABLE,)
+        ) from None
     login = None
     if parts.username:
         password = unquote(parts.password or "")

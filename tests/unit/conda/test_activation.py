@@ -59,3 +59,10 @@ def test_a_shell_that_reads_the_script_is_in_the_environment(environment: Path) 
         env={"PATH": os.environ["PATH"]},
     )
     assert done.stdout.strip() == f"{environment}/x|person|{environment}"
+
+
+@pytest.mark.parametrize("state", ['{"env_vars": {"BOTH": "***unset***"}}', "[]", '{"env_vars": []}', "3"])
+def test_a_variable_that_the_user_has_removed_again_is_not_set(environment: Path, state: str) -> None:
+    (environment / "conda-meta" / "state").write_text(state)
+    assert activated(environment)["BOTH"] == "package"
+    assert "unset***" not in script(environment, "train")

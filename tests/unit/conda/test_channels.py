@@ -106,3 +106,15 @@ def test_the_channel_of_a_spec_is_one_of_the_profile_or_is_added(text: str, chan
 )
 def test_platforms_have_condas_names(system: str, machine: str, name: str) -> None:
     assert subdir(system, machine) == name
+
+
+@pytest.mark.parametrize("text", ["https://[h.example/c", "https://u:${P}@h.example/c"])
+def test_an_address_that_cannot_be_parsed_is_a_mistake_and_not_shown(text: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        read(text, P="se[cret")
+    assert (caught.value.code.name, caught.value.__cause__) == ("profile-invalid", None)
+    assert "cret" not in f"{caught.value} {caught.value.evidence}"
+
+
+def test_the_home_of_an_unknown_user_is_a_folder_that_is_not_there() -> None:
+    assert [each.name for each in read("~nobody here/c")] == ["file:///projects/p/~nobody%20here/c"]
