@@ -6,7 +6,7 @@ A URL that cannot be parsed often contains a password, in a place where no patte
 from __future__ import annotations
 
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _ENCODE = "in a user name or a password `#` is written `%23`, `/` `%2F`, `?` `%3F`, `@` `%40`, `[` `%5B`, a space `%20`"
@@ -63,3 +63,15 @@ def _mistake_in_host(parts: SplitResult, host: str) -> str | None:
     if parts.fragment or ("@" in parts.query and "@" not in parts.netloc) or (early and ":" in parts.netloc):
         return f"a `#`, `/` or `?` ends the host early: {_ENCODE}"
     return None
+
+
+def path_in(url: str) -> str | None:
+    """The path in a `file:` URL, decoded; None for any other URL.
+
+    Raises:
+        ValueError: the URL cannot be parsed.
+    """
+    parts = urlsplit(url)
+    # Not `url2pathname`, whose module imports half of the standard library's network code. Before the letter of a drive
+    # of Windows the URL has a slash that is not part of the path.
+    return re.sub(r"^/(?=[A-Za-z]:)", "", unquote(parts.path)) if parts.scheme == "file" else None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfprov.index_address import mistake_in
+from tfprov.index_address import mistake_in, path_in
 from tfprov.redact import redact
 
 GOOD = (
@@ -68,3 +68,18 @@ def test_a_password_is_either_read_whole_or_refused_and_never_shown(password: st
 @given(PASSWORDS.filter(lambda text: not set(text) & {" ", '"', "@"}))
 def test_redacting_takes_out_passwords_with_characters_that_are_not_encoded(password: str) -> None:
     assert "Z9w" not in redact(f"`http://me:Q7x{password}Z9w@proxy.example:3128`: refused")
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("file:///a%20b/c", "/a b/c"),
+        ("FILE:///a", "/a"),
+        ("file:a/b", "a/b"),
+        ("file:///C:/a%20b", "C:/a b"),
+        ("https://host/a", None),
+        ("a/b", None),
+    ],
+)
+def test_the_path_in_a_file_address_is_one_of_its_system(url: str, path: str | None) -> None:
+    assert path_in(url) == path

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator
 from email.parser import HeaderParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
 from tfprov.adopt.records import DirectUrl, FoundDistribution
 from tfprov.contents import content_of
+from tfprov.index_address import path_in
 from tfprov.record_rows import rows_in
 from tfprov.redact import holds_password, without_userinfo
 from tfprov.structured import json_of
@@ -103,11 +103,11 @@ def _origin(text: str) -> DirectUrl | None:
     try:
         told = json_of(text)
         url = str(told["url"])
+        place = path_in(url)
     except (ValueError, KeyError, TypeError):
         return None
     folder, repository = told.get("dir_info"), told.get("vcs_info")
-    split = urlsplit(url)
-    path = Path(unquote(split.path)) if split.scheme == "file" else None
+    path = None if place is None else Path(place)
     clean = without_userinfo(url) if holds_password(url) else url
     if isinstance(repository, dict):
         return DirectUrl(

@@ -83,7 +83,9 @@ def without_path(text: str) -> str:
 def _text(value: str) -> str:
     # A TOML string is written like a JSON string, except for characters beyond U+FFFF, which JSON writes as two
     # escapes.
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    # TOML allows no DEL, and no file the halves that stand for bytes of a name that is not UTF-8.
+    return re.sub(r"[\x7f\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _one_line(text: str) -> str:

@@ -22,7 +22,7 @@ from packaging.utils import (
 from tfprov import project_folder
 from tfprov.contents import is_there
 from tfprov.default_index import is_default
-from tfprov.index_address import UNREADABLE, readable
+from tfprov.index_address import UNREADABLE, path_in, readable
 from tfprov.paths import expanded
 from tfprov.redact import holds_password, redact
 from tfprov.structured import has_endless_number
@@ -441,9 +441,7 @@ def _is_path(text: str, origin: SourceFile) -> bool:
 
 def _file_of(address: str, origin: SourceFile) -> Path | None:
     """The local path of an address or path, relative to the file; None for a remote address."""
-    if address.lower().startswith("file:"):
-        # Not `url2pathname`, whose module imports half of the standard library's network code.
-        path = re.sub(r"^/(?=[A-Za-z]:)", "", unquote(urlsplit(address).path))
+    if (path := path_in(address)) is not None:
         return Path(path) if Path(path).is_absolute() else origin.path.parent / path
     if "://" in address:
         return None
