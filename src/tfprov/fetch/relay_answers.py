@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from tfprov.fetch import stand_ins
@@ -167,7 +167,7 @@ def _received(chunks: Iterable[bytes], filename: str, store: Store | None) -> It
             with store.lock(sha256) as alone:
                 # Not by its name: on Windows, a temporary file cannot be opened a second time.
                 file.seek(0)
-                store.take(found, file.file, source=filename, alone=alone)
+                store.take(found, cast("BinaryIO", file.file), source=filename, alone=alone)
 
 
 def headers_of(response: httpx.Response, names: Sequence[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, MutableMapping, Sequence
+from typing import cast
 
 import tomlkit
 
@@ -66,7 +67,7 @@ def with_overrides(text: str, overrides: Sequence[str]) -> str:
         value = override_value(key, raw)
         kept = tuple(map(str, value)) if isinstance(value, list) else value
         plain = isinstance(kept, (bool, int, float, tuple, dict))
-        text = edited(text, {".".join(key): kept if plain else str(kept)})
+        text = edited(text, {".".join(key): cast("Value", kept) if plain else str(kept)})
     return text
 
 

@@ -21,6 +21,7 @@ with contextlib.suppress(ImportError):  # some Pythons are built without it
     from lzma import LZMAError
 
     _BROKEN += (LZMAError,)
+_FAILURES: tuple[type[Exception], ...] = (*_BROKEN, OSError)
 # Two members at one path, or one below another that is a file.
 _IN_THE_WAY = (FileExistsError, IsADirectoryError, NotADirectoryError)
 
@@ -51,7 +52,7 @@ def unpack(archive: Path, target: Path) -> Path:
                     size += member.size
                     _bound(archive, count, size)
                     _extract(packed, member, target)
-    except (*_BROKEN, OSError) as error:
+    except _FAILURES as error:
         # What gzip and bz2 raise for bad data has no number. Any other error is the machine's fault.
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, _IN_THE_WAY):
             raise
