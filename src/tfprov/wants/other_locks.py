@@ -7,9 +7,7 @@ from that file; from a lock alone, every package in it is a requirement.
 
 from __future__ import annotations
 
-import platform
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +19,10 @@ from packaging.utils import canonicalize_name
 
 from tfprov.default_index import is_default
 from tfprov.distributions import kind_of
+from tfprov.index_address import readable
 from tfprov.structured import json_of, toml_of
 from tfprov.wants.basket import Basket, Part
+from tfprov.wants.names import conda_platform
 from tfprov.wants.tables import Table, table, texts, with_source
 
 
@@ -77,7 +77,8 @@ def _uv(document: Table, basket: Basket, part: Part) -> None:
     own = ("virtual", "editable", "directory")
     locked = [one for one in _packages(document) if not any(kind in table(one, "source") for kind in own)]
     found = [str(table(one, "source").get("registry", "")) for one in locked]
-    registries = [url for url in dict.fromkeys(found) if re.match(r"https?://", url) and not is_default(url)]
+    addresses = [url for url in dict.fromkeys(found) if re.match(r"https?://", url)]
+    registries = [url for url in addresses if not (readable(url) and is_default(url))]
     is_alone = len({url for url in found if url}) == 1
     for url in registries:
         basket.address("index" if is_alone else "extra", url, basket.name)
@@ -155,7 +156,8 @@ def _conda(document: Table, basket: Basket, part: Part) -> None:
     locked = [one for one in _packages(document) if one.get("category", "main") == "main"]
     platforms = [one.get("platform") for one in locked]
     # It lists the packages of each platform by themselves.
-    chosen = here() if here() in platforms else next(iter(platforms), None)
+    here = conda_platform()
+    chosen = here if here in platforms else next(iter(platforms), None)
     for package in locked:
         if package.get("platform") != chosen:
             continue
@@ -164,13 +166,6 @@ def _conda(document: Table, basket: Basket, part: Part) -> None:
         elif not str(package["name"]).startswith("_"):
             basket.conda(f"{package['name']}=={package['version']}", basket.place(f"package.{package['name']}"))
     _put(pins, basket, part)
-
-
-def here() -> str:
-    """The name that conda has for this platform: `linux-64`."""
-    system = {"darwin": "osx", "win32": "win"}.get(sys.platform, sys.platform)
-    machine = platform.machine().lower()
-    return f"{system}-{'64' if machine in ('x86_64', 'amd64') else machine}"
 
 
 def _pin(package: Table, marker: str = "") -> _Pin:

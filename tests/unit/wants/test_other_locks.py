@@ -147,7 +147,7 @@ def test_a_lock_of_conda_has_both_kinds_of_package(read_file: Read) -> None:
 def test_of_a_lock_of_conda_the_packages_of_one_platform_are_read(
     read_file: Read, monkeypatch: pytest.MonkeyPatch, machine: str, asked: list[str]
 ) -> None:
-    monkeypatch.setattr(other_locks, "here", lambda: machine)
+    monkeypatch.setattr(other_locks, "conda_platform", lambda: machine)
     listed = (("numpy", "1", "linux"), ("numpy", "3", "win"), ("gcc", "2", "linux"), ("vc", "14", "win"))
     lines = [
         f"- {{name: {name}, version: '{version}', manager: conda, platform: {system}-64}}"
@@ -223,3 +223,8 @@ def test_the_registries_of_a_lock_of_uv_are_asked_and_the_public_one_is_not_name
 def test_a_registry_of_a_lock_of_uv_that_is_a_folder_is_no_address(read_file: Read) -> None:
     found = read_file("uv.lock", UV.replace("https://index.example/simple", "../wheels"))
     assert found.addresses == ()
+
+
+def test_a_registry_that_no_address_can_be_is_a_mistake(read_file: Read) -> None:
+    text = '[[package]]\nname = "six"\nversion = "1"\nsource = { registry = "https://[x/simple" }\n'
+    assert [problem.partition(":")[0] for problem in read_file("uv.lock", text).problems] == ["uv.lock"]
