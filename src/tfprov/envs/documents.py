@@ -61,10 +61,29 @@ def seal(content: bytes, *, root: Path) -> Seal:
 
 def read_seal(generation: Path) -> Seal | None:
     """The seal of a generation, from inside it or, if it was adopted, beside it; None where none can be read."""
-    for place in (generation / SEAL, generation.with_suffix(".json")):
+    for place in _places(generation):
         with contextlib.suppress(OSError, ValueError):
             return seal(place.read_bytes(), root=generation)
     return None
+
+
+def is_unsealed(generation: Path) -> bool:
+    """Whether a generation has no valid seal. False where one exists that cannot be read now: a disk may fail once."""
+
+    def is_without(place: Path) -> bool:
+        try:
+            seal(place.read_bytes(), root=generation)
+        except OSError as error:
+            return isinstance(error, FileNotFoundError)
+        except ValueError:
+            return True
+        return False
+
+    return all(map(is_without, _places(generation)))
+
+
+def _places(generation: Path) -> tuple[Path, Path]:
+    return generation / SEAL, generation.with_suffix(".json")
 
 
 def _table(content: bytes) -> dict[str, object]:

@@ -408,12 +408,12 @@ class Environment:
     def sweep(self) -> None:
         """Delete unfinished generations, and whatever killed runs were deleting.
 
-        The active generation stays, even if its seal can no longer be read.
+        The active generation stays, even if its seal can no longer be read, and others whose seal cannot be read now.
         """
         self.empty_trash()
         trees.empty_trash(self.stable.parent, of=self.stable.name)  # what the link replaced
         in_use = self._pointed_at()
-        unfinished = [one for one in self._all() if one.seal is None and one.path != in_use]
+        unfinished = [one for one in self._all() if one.path != in_use and documents.is_unsealed(one.path)]
         users = holders([one.path for one in unfinished])
         for generation in unfinished:
             if not users[generation.path]:

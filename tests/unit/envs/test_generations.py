@@ -430,6 +430,21 @@ class TestPrune:
         assert [one.number for one in environment.prune().deleted] == [1]
         assert not environment.unfinished()
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="a file that nobody can read")
+    @pytest.mark.parametrize("beside", [False, True], ids=["made", "adopted"])
+    def test_one_whose_seal_cannot_be_read_now_stays(self, environment: Environment, beside: bool) -> None:
+        old = activated(environment)
+        activated(environment)
+        place = old.path.with_suffix(".json") if beside else old.path / SEAL
+        (old.path / SEAL).replace(place)
+        content = place.read_bytes()
+        place.unlink()
+        place.symlink_to("/proc/self/mem")
+        environment.begin()
+        place.unlink()
+        place.write_bytes(content)
+        assert [one.number for one in environment.generations()] == [1, 2]
+
     def test_an_unfinished_one_that_is_in_use_stays(self, environment: Environment) -> None:
         activated(environment)
         other = built(environment)
