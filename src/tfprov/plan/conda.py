@@ -47,14 +47,14 @@ def plan_of_conda(context: DecisionContext) -> Plan:
     allowed = [row for row in builds if context.demands.admits(Version(row.version)) and _pythons(context, row)]
     if not allowed:
         return _plan_of_unknown(context, builds)
+    on_cpu = next((row for row in allowed if row.accelerator == "cpu"), None)
     if asked == "cpu":
-        return _plan(
-            context, next(row for row in allowed if row.accelerator == "cpu"), "cpu", "on the CPU, as requested"
-        )
+        if on_cpu is None:
+            return _plan_of_unknown(context, builds)
+        return _plan(context, on_cpu, "cpu", "on the CPU, as requested")
     found = _with_cuda(context, allowed)
     if isinstance(found, CondaBuild):
         return _plan(context, found, "cuda", "CUDA works here")
-    on_cpu = next((row for row in allowed if row.accelerator == "cpu"), None)
     if on_cpu is None or context.must_have_gpu:
         raise refuse.no_gpu(context, found)
     refused = Refused(what="cuda", code=found.code, why=found.why)

@@ -289,3 +289,11 @@ def test_cuda_13_of_torch_and_of_jax_does_not_go_beside_that_of_tensorflow() -> 
 def test_messages_of_tensorflow_metadata_need_the_protobuf_that_generated_them(protobuf: str, needed: int) -> None:
     rows = breaks_in({"tensorflow-metadata": "1.21.0", "protobuf": protobuf})
     assert [row.requires for row in rows] == ["tensorflow-metadata<1.18"] * needed
+
+
+@pytest.mark.parametrize("name", ["keras", "h5py", "tensorflow-text", "numpy", "tensorflow"])
+@pytest.mark.parametrize("version", ["banana", "", "1.0-dev_x", "2.x"])
+def test_a_version_that_is_none_breaks_with_nothing_and_stops_nothing(name: str, version: str) -> None:
+    versions = {"tensorflow": "2.15.0", "keras": "3.0.0", name: version}
+    for row in (*breaks_in(versions, python="3.11"), *newer_than_known(versions, python="3.11")):
+        assert row.package != name

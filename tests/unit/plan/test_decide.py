@@ -931,6 +931,16 @@ def conda(**changes: Any) -> Profile:
     return profile(environment={"kind": "conda"}, conda={"tensorflow": "conda"}, **changes)
 
 
+def test_a_channel_that_is_known_for_its_builds_with_cuda_alone_may_have_others() -> None:
+    rows = tuple(row for row in table().conda if row.accelerator == "cuda")
+    known = dataclasses.replace(table(), conda=rows)
+    found = decide(conda(accelerator="cpu"), Host().facts, known, None)
+    assert (found.decision.tensorflow.accelerator, found.decision.tensorflow.why) == (
+        "cpu",
+        "the solver looks for it in the channels",
+    )
+
+
 def test_conda_serves_gpus_that_no_wheel_does() -> None:
     assert short(plan(conda(), HOSTS["rtx 5090"][0])) == "tensorflow==2.19.1 cuda (3.12)"
     assert short(plan(conda(), Host(flags=hosts.SSE))) == "tensorflow==2.19.1 cpu (3.12)"
