@@ -162,3 +162,22 @@ def test_a_project_whose_version_only_its_build_knows_is_as_the_lock_has_it(site
     assert 'name = "mine"\ndirectory' in site.lock.read_text()
     examined = site.run("doctor", "train.toml")
     assert examined.returncode == 0, examined.stdout
+
+
+@pytest.mark.parametrize("found", ["direct", "find-links"])
+def test_a_wheel_beside_the_profile_is_where_the_profile_is(site: Site, tmp_path: Path, found: str) -> None:
+    wheel = build_wheel(site.root / "wheels", "own", "1.0")
+    (site.root / "needs.txt").write_text(f"own @ ./wheels/{wheel.name}\n" if found == "direct" else "own\n")
+    site.write('[packages]\nfiles = ["needs.txt"]\n')
+    if found == "find-links":
+        text = site.profile.read_text(encoding="utf-8").replace("[index]\n", '[index]\nfind-links = ["wheels"]\n')
+        site.profile.write_text(text, encoding="utf-8")
+    site.up()
+    assert f'path = "wheels/{wheel.name}"' in site.lock.read_text(encoding="utf-8")
+    assert (site.root / "index").as_uri() in site.lock.read_text(encoding="utf-8").partition("[tool.tfprov]")[0]
+    there = Site(tmp_path / "checked out elsewhere")
+    there.root.mkdir()
+    for path in (site.profile, site.lock, site.root / "needs.txt", site.root / "wheels"):
+        path.rename(there.root / path.name)
+    there.up("--locked")
+    assert there.run("run", "train.toml", "--", "python", "-c", "import own").returncode == 0

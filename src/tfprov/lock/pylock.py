@@ -12,9 +12,11 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 import tomlkit
 from packaging.pylock import (
@@ -36,7 +38,7 @@ from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.lock.attestations import Publisher, publisher_of
 from tfprov.lock.merging import check_merged
-from tfprov.lock.records import Header, Lock, LockedFile, LockedSource
+from tfprov.lock.records import Header, Inputs, Lock, LockedFile, LockedSource
 from tfprov.lock.resolve import FOLDER, is_wheel_at
 from tfprov.paths import plain, write_atomic
 from tfprov.redact import redact, without_userinfo
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 
 _OURS = b"[tool.tfprov"
+_FILE = re.compile(r'(?<=[{ ])url = "(?P<url>file://[^"\\#?]+\.(?:whl|zip|tar|tgz|tar\.\w+))"')
 _MOVE = "move it away; tfprov never overwrites what it did not make"
 
 
@@ -61,8 +64,9 @@ def write(path: Path, resolved: str, header: Header, *, folder: Path | None = No
         folder: the folder where the lock will be used; None for that of `path`.
     """
     own = tomlkit.dumps({"tool": {"tfprov": asdict(header)}})
-    # Folders become relative, because a lock is committed together with them and checked out anywhere.
+    # What lies beside the lock becomes relative, because it is committed with the lock and checked out anywhere.
     start = folder or path.parent
+    resolved = _FILE.sub(partial(_beside, _real(start), _named_absolutely(header.inputs)), resolved)
     resolved = FOLDER.sub(
         lambda found: found[1] + json.dumps(_relative(found["path"], start), ensure_ascii=False), resolved
     )
@@ -72,6 +76,25 @@ def write(path: Path, resolved: str, header: Header, *, folder: Path | None = No
         f"{resolved.strip()}\n\n{own}"
     )
     write_atomic(path, without_userinfo(document).encode())
+
+
+def _real(place: str | Path) -> Path:
+    return Path(os.path.realpath(place))
+
+
+def _named_absolutely(inputs: Inputs) -> tuple[Path, ...]:
+    """The local indexes and folders of wheels whose absolute path is in the profile: they do not move with it."""
+    named = (inputs.index, *inputs.extra, *inputs.find_links)
+    urls = (url2pathname(urlsplit(each).path) for each in named if each.startswith("file:"))
+    return tuple(map(_real, (*urls, *(each for each in named if Path(each).is_absolute()))))
+
+
+def _beside(start: Path, others: tuple[Path, ...], found: re.Match[str]) -> str:
+    """The place of a local file as a path, if it lies below `start` and not below one of the others; else unchanged."""
+    file = Path(url2pathname(urlsplit(found["url"]).path))
+    if not file.is_relative_to(start) or any(map(file.is_relative_to, others)):
+        return found[0]
+    return f"path = {json.dumps(file.relative_to(start).as_posix(), ensure_ascii=False)}"
 
 
 def _relative(folder: str, start: Path) -> str:

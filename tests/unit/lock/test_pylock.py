@@ -451,3 +451,31 @@ def test_a_lock_that_is_made_elsewhere_has_the_paths_of_its_place(tmp_path: Path
     assert 'path = "mine"' in draft.read_text()
     lock = pylock.read(draft, environment=ENVIRONMENT, tags=TAGS, folder=folder.parent)  # type: ignore[arg-type]  # a whole environment
     assert [source.folder for source in lock.sources] == [str(folder)]
+
+
+@pytest.mark.parametrize("name", ["own", "öwn wheels", "100% 📦"])
+def test_files_beside_the_lock_are_relative_to_it_and_others_are_not(tmp_path: Path, name: str) -> None:
+    here, there = tmp_path / "project", tmp_path / "elsewhere"
+    listed = []
+    for number, folder in enumerate((here / name, here, there)):
+        file = (folder / f"app{number}-1.0-py3-none-any.whl").as_uri()
+        hashes = f'hashes = {{ sha256 = "{SHA}" }}'
+        entry = f'archive = {{ url = "{file}", {hashes} }}\n' if number else ""
+        listed.append(package(f"app{number}", *(() if number else (f'{{ url = "{file}", {hashes} }}',)), more=entry))
+    repository = (here / "repository.git").as_uri()
+    more = f'vcs = {{ type = "git", url = "{repository}", commit-id = "{COMMIT}" }}\n'
+    text = document(*listed, package("built", more=more))
+    for made in (text, platforms.merge({"linux-x86_64": text}, python="3.12")):
+        path = here / "pylock.train.toml"
+        pylock.write(path, made, replace(HEADER, built=("built",)))
+        assert repository in path.read_text()
+        moved = tmp_path / "moved" / path.name
+        moved.parent.mkdir(exist_ok=True)
+        moved.write_bytes(path.read_bytes().replace(b"\nenvironments", b"\n# environments"))
+        for lock, root in ((path, here), (moved, moved.parent)):
+            lock.write_bytes(lock.read_bytes().replace(b"\nenvironments", b"\n# environments"))
+            assert [file.url for file in read(lock).files] == [
+                (root / name / "app0-1.0-py3-none-any.whl").as_uri(),
+                (root / "app1-1.0-py3-none-any.whl").as_uri(),
+                (there / "app2-1.0-py3-none-any.whl").as_uri(),
+            ]
