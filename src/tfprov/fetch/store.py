@@ -15,7 +15,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import socket
 import stat
 from collections.abc import Callable, Collection, Iterator
@@ -410,9 +409,11 @@ class Store:
     def _remove(self, stored: Stored) -> bool:
         try:
             with self.lock(stored.sha256, timeout=0):
-                shutil.rmtree(stored.path.parent)
-                for record in self._records(stored.sha256):
-                    record.unlink(missing_ok=True)
+                stored.path.unlink()
+                with contextlib.suppress(OSError):  # the same content may be there under another name
+                    stored.path.parent.rmdir()
+                    for record in self._records(stored.sha256):
+                        record.unlink(missing_ok=True)
         except (OSError, TfprovError):
             return False  # in use by another process, or already gone
         return True

@@ -11,7 +11,7 @@ import pytest
 
 from tfprov.errors import TfprovError
 from tfprov.fetch.flushing import Flusher
-from tfprov.fetch.store import Store
+from tfprov.fetch.store import Store, Swept
 from tfprov.lock.records import LockedFile
 
 
@@ -191,6 +191,19 @@ def test_prune_removes_the_least_recently_used_first(tmp_path: Path) -> None:
     swept = store.prune(cap_bytes=200)
     assert (swept.files, swept.bytes) == (1, 100)
     assert [store.has(file) for file in files] == [True, False, True]
+
+
+def test_the_same_content_under_two_names_is_two_files(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    old, new = (put(store, tmp_path, b"same", name, used) for name, used in (("Thing", 1.0), ("thing", 2.0)))
+    other = put(store, tmp_path, b"more", "other", 3.0)
+    assert store.prune(cap_bytes=8) == Swept(files=1, bytes=4)
+    assert [store.has(file) for file in (old, new, other)] == [False, True, True]
+    store.adopt(old, tmp_path / "Thing.source")
+    store.path(new.sha256, new.filename).write_bytes(b"rott")
+    assert [stored.path.name for stored in store.verify()] == [new.filename]
+    assert store.has(old)
+    assert not store.has(new)
 
 
 def test_prune_never_takes_what_this_run_needs(tmp_path: Path) -> None:
