@@ -148,13 +148,15 @@ def _build(
     except (BuildException, BuildBackendException) as error:
         # The output of the hook itself is in the log already.
         with log.open("a", encoding="utf-8") as stream:
-            stream.write(f"{type(error).__name__}: {error}\n")
+            stream.write(redact(f"{type(error).__name__}: {error}\n"))
         raise _FailedError from error
 
 
 def _keep(log: Path, command: Sequence[str | os.PathLike[str]], ended: process.Finished) -> None:
     with log.open("a", encoding="utf-8") as stream:
-        stream.write(f"$ {' '.join(str(part) for part in command)}\n{redact(ended.stdout)}{redact(ended.stderr)}")
+        # What a source requires to be built may be at an address with a login.
+        stream.write(redact(f"$ {' '.join(str(part) for part in command)}\n"))
+        stream.write(redact(ended.stdout) + redact(ended.stderr))
         if ended.timed_out:
             stream.write(f"error: it did not finish in {ended.seconds:.0f} s and was stopped\n")
         elif not ended.ok:

@@ -95,3 +95,10 @@ def test_requirements_that_cannot_be_had_say_so(tmp_path: Path, bench: Bench) ->
     error = refusal(tmp_path, bench, project("own", "1.0", build_requires=["nowhere"]))
     assert error.what == "the build requirements of `own` cannot be installed"
     assert any("nowhere" in line for line in error.evidence)
+
+
+def test_the_log_has_no_password_of_a_requirement(tmp_path: Path, bench: Bench) -> None:
+    refusal(tmp_path, bench, project("own", "1.0", build_requires=["x @ http://user:hunter2@127.0.0.1:x/x.whl"]))
+    log = (tmp_path / "own.log").read_text()
+    assert "x @ http://****@127.0.0.1:x/x.whl" in log
+    assert "hunter2" not in log
