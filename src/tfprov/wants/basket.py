@@ -30,7 +30,7 @@ from tfprov.wants import names
 from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.mend import advice
 from tfprov.wants.records import Address, LocalProject, Want, Wants
-from tfprov.wants.unfit import SourceFile, unfit
+from tfprov.wants.unfit import SourceFile, unfit, unusable
 
 Part = Literal["requirements", "constraints", "overrides"]
 
@@ -201,7 +201,14 @@ class Basket:
         else:
             found = self._named(text, where, part)
         if found is not None:
-            self._wants[part].append(replace(found, hashes=(*hashes, *found.hashes)))
+            self._add(replace(found, hashes=(*hashes, *found.hashes)), part)
+
+    def _add(self, found: Want | None, part: Part = "requirements") -> None:
+        """Add what was found, unless it cannot be parsed or its marker cannot be evaluated."""
+        if found is not None and (why := unusable(found.text)):
+            self.problem(found.where, f"`{redact(found.text)}` is not a requirement: {why}")
+        elif found is not None:
+            self._wants[part].append(found)
 
     def _named(self, text: str, where: str, part: Part) -> Want | None:
         """A requirement by name, from an index; None after a note or a problem."""
@@ -291,9 +298,7 @@ class Basket:
             self.problem(where, f"`-e {redact(text)}`: there is no such folder here")
             return
         wanted = extras[0] if extras else ""
-        found = self._folder(f"-e {text}", file, extras=wanted, marker=marker, where=where, kind="editable")
-        if found is not None:
-            self._wants["requirements"].append(found)
+        self._add(self._folder(f"-e {text}", file, extras=wanted, marker=marker, where=where, kind="editable"))
 
     def dependencies_of(self, folder: Path, where: str, *, extras: Sequence[str] = ()) -> None:
         """Add the dependencies of a project, as its build reports them; the project itself is not installed."""
@@ -301,14 +306,12 @@ class Basket:
         found = self._folder(folder.name, folder, extras=wanted, where=where, kind="dependencies")
         if found is not None:
             self.note(where, "what the project needs is made by a program: its build is asked")
-            self._wants["requirements"].append(found)
+            self._add(found)
 
     def project(self, folder: Path, where: str, *, kind: Literal["wheel", "editable"], extras: Sequence[str]) -> None:
         """Add the project in a folder, installed from a wheel or as an editable."""
         wanted = f"[{','.join(extras)}]" if extras else ""
-        found = self._folder(str(folder), folder, extras=wanted, where=where, kind=kind)
-        if found is not None:
-            self._wants["requirements"].append(found)
+        self._add(self._folder(str(folder), folder, extras=wanted, where=where, kind=kind))
 
     def _folder(
         self,
@@ -414,9 +417,7 @@ def _with_variables(text: str) -> str:
 def _project_of(filename: str) -> str | None:
     """The project in the file name of a wheel or a source distribution; None for any other file name."""
     try:
-        if filename.endswith(".whl"):
-            return parse_wheel_filename(filename)[0]
-        return parse_sdist_filename(filename)[0]
+        return (parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename)(filename)[0]
     except ValueError:
         return None
 

@@ -67,6 +67,22 @@ def unfit(requirement: Requirement, origin: SourceFile) -> Unfit | None:
     return _misnamed(name, requirement) or _foreign(name, requirement, origin)
 
 
+def unusable(text: str) -> str:
+    """Why a requirement that a reader has put together cannot be used; empty when it can."""
+    if "@" not in text and ";" not in text:
+        return ""  # it was parsed as it is
+    try:
+        marker = Requirement(text).marker
+    except ValueError as error:
+        return str(error).splitlines()[0]
+    try:
+        # Whatever its value here: some comparisons have none on any machine, such as `python_version ~= "3"`.
+        _ = marker is not None and marker.evaluate()
+    except ValueError:
+        return f"`{marker}` compares what cannot be compared so"
+    return ""
+
+
 def _misnamed(name: str, requirement: Requirement) -> Unfit | None:
     """The reason if a name is not that of the intended package; None when there is no known reason."""
     version = str(requirement.specifier)

@@ -313,6 +313,27 @@ def test_a_local_wheel_in_a_folder_of_any_name_is_a_requirement(tmp_path: Path, 
     assert unquote(address) == f"file://${{PROJECT_ROOT}}/{folder}/six-1.0+cu1-py3-none-any.whl"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "six ; python_version ~= '3'",
+        "six @ https://host/six-1-py3-none-any.whl ; garbage",
+        "six @ https://host/six-1-py3-none-any.whl ; python_version ~= '3'",
+        f"https://host/six-1-py3-none-any.whl#sha256={'b' * 64} ; python_version",
+        "six @ https://host/a b/six-1-py3-none-any.whl",
+        "git+https://host/six.git@a b#egg=six",
+        "six[a b] @ https://host/six-1-py3-none-any.whl",
+        "./six-1-py3-none-any.whl ; os_name",
+    ],
+)
+def test_what_no_resolver_could_parse_or_evaluate_is_a_mistake(tmp_path: Path, line: str) -> None:
+    (tmp_path / "six-1-py3-none-any.whl").touch()
+    found = wants_of(files(tmp_path, main=f"{line}\n"))
+    assert (found.requirements, len(found.problems)) == ((), 1)
+    assert found.problems[0].startswith("main.txt:1: `")
+    assert "is not a requirement: " in found.problems[0]
+
+
 def test_a_hash_in_the_address_of_a_wheel_counts(tmp_path: Path) -> None:
     digest = "b" * 64
     found = wants_of(files(tmp_path, main=f"https://host/a%2Bb-1.0%2Bcu118-py3-none-any.whl#sha256={digest}\n"))
