@@ -227,7 +227,7 @@ def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
     for gpu in gpus.usable:
         if not serves(cuda, gpu, table):
             tried = "; its PTX fails on newer GPUs" if _code_of_wheel(cuda, gpu) else ""
-            has = f"{', '.join(cuda.native[:-1])} and {cuda.native[-1]}"
+            has = " and ".join(filter(None, (", ".join(cuda.native[:-1]), *cuda.native[-1:]))) or "none"
             return Refusal(code="gpu-arch-unsupported", why=f"no code for {describe(gpu)}: the wheel has {has}{tried}")
     return _driver_refusal(cuda, gpus, gpus.driver, table)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import MAXYEAR, datetime, timedelta, timezone
 from functools import lru_cache
 
 from packaging.specifiers import SpecifierSet
@@ -217,7 +217,7 @@ def moment(text: str) -> datetime:
     """Parse a date or time as in PEP 700 and `index.exclude-newer`; a date means its end, and the default is UTC."""
     # Python 3.10 parses neither `Z` nor fractions of any length, and a fraction does not matter here.
     found = datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00"))
-    if len(text) == len("2026-01-01"):
+    if len(text) == len("2026-01-01") and found.year < MAXYEAR:
         found += timedelta(days=1)
     return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 

@@ -229,3 +229,18 @@ def test_a_gpu_is_described_with_its_family() -> None:
     assert describe(hosts.T4) == "Tesla T4 (compute capability 7.5, Turing)"
     assert describe(nvidia(None, "Tesla T4")) == "Tesla T4"
     assert describe(nvidia("99.0", "X")) == "X (compute capability 99.0)"
+
+
+@pytest.mark.parametrize(
+    ("native", "words"),
+    [
+        ((), "has none"),
+        (("9.0",), "has 9.0"),
+        (("8.0", "9.0"), "has 8.0 and 9.0"),
+        (("7.5", "8.0", "9.0"), "7.5, 8.0 and 9"),
+    ],
+)
+def test_a_wheel_that_was_built_for_one_gpu_is_described_too(native: tuple[str, ...], words: str) -> None:
+    found = refusal(dataclasses.replace(CUDA, native=native, ptx=()), gpus("7.0", "570.0", "12.8"), table())
+    assert found is not None
+    assert words in found.why

@@ -190,3 +190,8 @@ def test_a_version_came_out_with_the_first_of_its_files() -> None:
 )
 def test_a_python_can_take_a_version_of_which_there_is_something_for_it(file: IndexFile, can: bool) -> None:
     assert can_take((file,), least=Version("2.0"), python="3.12.1", tags=parse_tag("py3-none-any")) is can
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "9999-12-31T23:59:59Z", "0001-01-01"])
+def test_the_first_and_the_last_day_are_moments(text: str) -> None:
+    assert moment(text).tzinfo is not None
