@@ -252,6 +252,16 @@ def test_a_verified_environment_is_told_while_another_run_works_on_it(site: Site
     waiting.communicate()
 
 
+def test_another_run_is_not_waited_for_beyond_the_deadline(site: Site) -> None:
+    site.up()
+    site.write("[network]\ndeadline = 2\n")
+    (environment,) = (path for path in site.home.glob("data/environments/*") if path.name != ".locks")
+    with FileLock(environment.parent / ".locks" / environment.name):
+        done = site.run("up", "train.toml", "--recreate")
+    assert "another tfprov is working on `train`: waiting for it" in done.stderr
+    assert "error[lock-timeout]: another tfprov is working on `train`" in done.stderr
+
+
 def test_what_a_new_generation_displaces_is_deleted_by_the_next_run_at_the_latest(site: Site) -> None:
     site.write("[environment]\nkeep = 2\n")
     site.up()

@@ -158,6 +158,11 @@ class Context:
         return None if limit is None else self._started + limit
 
     @property
+    def left(self) -> float | None:
+        """Seconds until the deadline, at least 0; None for no limit."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    @property
     def skip(self) -> tuple[str, ...]:
         """Rungs that the profile excludes."""
         return self.loaded.profile.strategies.skip
@@ -217,7 +222,11 @@ class Context:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Lock the environment while the block runs; if another run holds it, emit a warning and wait."""
+        """Lock the environment while the block runs; if another run holds it, emit a warning and wait.
+
+        Raises:
+            TfprovError: `lock-timeout` when another run still holds it at the deadline.
+        """
         environment = self.environment
         with contextlib.ExitStack() as held:
             try:
@@ -226,7 +235,7 @@ class Context:
                 if error.code.name != "lock-timeout":
                     raise
                 self.emit(Note(text=f"{error.what}: waiting for it", level="warning"))
-                held.enter_context(environment.locked())
+                held.enter_context(environment.locked(timeout=-1 if self.left is None else self.left))
             yield
 
     def is_whole(self, generation: Generation) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,12 +70,11 @@ def made_once(context: Context, locked: Locked) -> Iterator[None]:
 
     folder = context.home.making
     path, sign = folder / f"{image.folder.name}.lock", folder / f"{image.folder.name}.sign"
-    left = None if context.deadline is None else max(0.0, context.deadline - time.monotonic())
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError, TfprovError):
             # A failure to lock is ignored here: if it matters, a later write fails and says why.
             folder.mkdir(parents=True, exist_ok=True)
-            held.enter_context(locks.held(path, timeout=left, waiting=waiting, signs=(sign,)))
+            held.enter_context(locks.held(path, timeout=context.left, waiting=waiting, signs=(sign,)))
         if waited:
             held.close()
         else:

@@ -210,7 +210,8 @@ def bring_python(context: Context, machine: Machine, minor: str, asked: str | No
     python = next(package for package in solved.packages if package.name == "python")
     folder = context.home.data / "pythons" / f"conda-{python.stem}"
     # Of two runs that install the same one, the second waits and finds it complete, as with uv's Pythons.
-    with held(folder.with_name(f".{folder.name}.lock"), name=f"Python {python.version}", timeout=-1):
+    left = -1 if context.left is None else context.left
+    with held(folder.with_name(f".{folder.name}.lock"), name=f"Python {python.version}", timeout=left):
         if not (folder / _COMPLETE).is_file():
             _link_python(context, machine, minor, solved.packages, folder)
     return folder / "bin" / "python"

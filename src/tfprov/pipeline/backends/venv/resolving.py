@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -213,9 +212,7 @@ def _steps(
 
 def _seconds_left(context: Context) -> float:
     """Seconds that a resolve may take: at most until the deadline of the run."""
-    if context.deadline is None:
-        return RESOLVE_SECONDS
-    return min(RESOLVE_SECONDS, max(1.0, context.deadline - time.monotonic()))
+    return RESOLVE_SECONDS if context.left is None else min(RESOLVE_SECONDS, max(1.0, context.left))
 
 
 def _without_attempts(emit: Emit) -> Emit:
