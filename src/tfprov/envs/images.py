@@ -14,6 +14,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -222,14 +223,14 @@ class Image:
             if not wanted:
                 break
             with zipfile.ZipFile(wheel) as archive:
-                for name in archive.namelist():
-                    entry = wanted.get(name)
+                for member in archive.infolist():
+                    entry = wanted.get(member.filename)
                     if entry is None:
                         continue
-                    content = archive.read(name)  # checks the CRC of the member
+                    content = archive.read(member)  # checks the CRC of the member
                     if len(content) == entry.size:
-                        self._replace(entry, content)
-                        del wanted[name]
+                        self._replace(entry, content, executable=_is_program(member))
+                        del wanted[member.filename]
         if wanted:
             return False
         lost = {entry.path for entry in damaged if entry.compiled}
@@ -343,11 +344,12 @@ class Image:
         """Path of the environment that the image was made from, as its commands name it."""
         return self._text().partition("\n")[0]
 
-    def _replace(self, entry: ImageFile, content: bytes) -> None:
+    def _replace(self, entry: ImageFile, content: bytes, *, executable: bool) -> None:
         target = self._tree / entry.path
         write_atomic(target, content)
-        if entry.path.endswith(".so"):
-            target.chmod(0o755)
+        if executable:  # for everybody who may read it
+            mode = target.stat().st_mode
+            target.chmod(mode | (mode & 0o444) >> 2)
         # Bytecode records the time of its source; with another one it would be recompiled.
         os.utime(target, ns=(entry.mtime, entry.mtime))
 
@@ -363,6 +365,11 @@ class Image:
 
     def _text(self) -> str:
         return (self.folder / _MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
+
+
+def _is_program(member: zipfile.ZipInfo) -> bool:
+    mode = member.external_attr >> 16
+    return stat.S_ISREG(mode) and bool(mode & 0o111)
 
 
 def _is_same(path: Path, *, size: int, mtime: int) -> bool:

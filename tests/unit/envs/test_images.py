@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,30 @@ def test_healing_writes_a_new_file_and_not_into_one_that_others_link_to(
     os.link(held, other)
     assert image.heal(image.damage(), [wheel])
     assert other.read_text() == "mine, on purpose\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="bits as POSIX has them")
+@pytest.mark.parametrize("mode", [0o644, 0o755])
+@pytest.mark.parametrize("name", ["bin/ptxas", "lib/deep.so"])
+def test_what_is_healed_is_as_executable_as_in_its_wheel(
+    tmp_path: Path, environment: Path, name: str, mode: int
+) -> None:
+    """Packages with programs of CUDA have them beside their modules, and XLA starts them."""
+    wheel = tmp_path / "thing-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        member = zipfile.ZipInfo(f"thing/{name}")
+        member.external_attr = (0o100000 | mode) << 16
+        archive.writestr(member, "program")
+    place = f"lib/python3.12/site-packages/thing/{name}"
+    (environment / place).parent.mkdir()
+    (environment / place).write_text("program")
+    (environment / place).chmod(mode)
+    image = Image(tmp_path / "images" / "key")
+    assert image.save(environment)
+    (image.folder / "tree" / place).unlink()
+    assert image.heal(image.damage(), [wheel])
+    assert os.access(image.folder / "tree" / place, os.R_OK)
+    assert bool((image.folder / "tree" / place).stat().st_mode & 0o111) == (mode == 0o755)
 
 
 def test_lost_bytecode_is_left_out_for_good(image: Image, wheel: Path, tmp_path: Path) -> None:
