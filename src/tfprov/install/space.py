@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,25 +26,38 @@ class Need:
         unpacked: bytes of the environment's files; they are unpacked once and linked into the environment if both
             are on one file system, else written twice.
         files: number of these files, without folders; 0 if unknown.
+        made: bytes of them that are unpacked already.
     """
 
     store: int
     unpacked: int
     files: int = 0
+    made: int = 0
 
 
-def need(files: Sequence[LockedFile], *, lacking: int, unpacked: int | None = None, unpacked_files: int = 0) -> Need:
+def need(
+    files: Sequence[LockedFile],
+    *,
+    lacking: int,
+    made: Collection[str] = (),
+    unpacked: int | None = None,
+    unpacked_files: int = 0,
+) -> Need:
     """Bytes and files that an install will write. Unknown sizes count as 0, so this is a lower bound.
 
     Args:
         files: files of the lock, with sizes if known.
         lacking: bytes of them that the store lacks.
+        made: hashes of those that are unpacked already.
         unpacked: measured size of the environment; None to estimate it from the wheels.
         unpacked_files: number of its files.
     """
+    estimates = {file.sha256: int((file.size or 0) * _ratio(file.name)) for file in files}
+    total, done = sum(estimates.values()), sum(estimates[sha256] for sha256 in estimates.keys() & set(made))
     if unpacked is None:
-        unpacked = sum(int((file.size or 0) * _ratio(file.name)) for file in files)
-    return Need(store=lacking, unpacked=unpacked + _OVERHEAD, files=unpacked_files)
+        unpacked = total
+    there = unpacked * done // total if done else 0
+    return Need(store=lacking, unpacked=unpacked + _OVERHEAD, files=unpacked_files, made=there)
 
 
 def check(wanted: Need, *, store: Path, unpacked: Path, target: Path, temporary: Path) -> None:
@@ -60,9 +73,11 @@ def check(wanted: Need, *, store: Path, unpacked: Path, target: Path, temporary:
     Raises:
         TfprovError: `disk-full`, naming each purpose with its folder, the space it needs and the space that is free.
     """
+    left = wanted.unpacked - wanted.made
+    files = wanted.files * left // max(1, wanted.unpacked)
     shares = [
         Share(purpose="wheels", path=store, size=wanted.store),
-        Share(purpose="unpacked wheels", path=unpacked, size=wanted.unpacked, files=wanted.files),
+        Share(purpose="unpacked wheels", path=unpacked, size=left, files=files),
         Share(purpose="temporary files", path=temporary, size=16 * 1024 * 1024),
     ]
     if device_of(unpacked) != device_of(target):

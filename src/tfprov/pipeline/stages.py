@@ -188,6 +188,7 @@ def _make_room(context: Context, plan: Plan, store: Store, files: tuple[LockedFi
             space.need(
                 files,
                 lacking=sum(map(store.lacking, files)),
+                made=unpacked.store_of(context.home).made([file.sha256 for file in files]),
                 unpacked=plan.unpacked_bytes,
                 unpacked_files=plan.files or 0,
             ),

@@ -75,6 +75,10 @@ class TreeStore:
             return None
         return Tree(sha256=sha256, root=folder / _TREE, files=files)
 
+    def made(self, wheels: Collection[str]) -> frozenset[str]:
+        """Those of the wheels, by hash, that have a tree. Its files are not looked at, unlike in `find`."""
+        return frozenset(sha256 for sha256 in wheels if (self.root / sha256 / _MANIFEST).exists())
+
     def _undamaged(self, folder: Path, text: str) -> tuple[str, ...] | None:
         """The files of a tree if all of them are as they were written, else None."""
         boot, *rows = text.split("\n")

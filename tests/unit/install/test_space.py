@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,6 +37,14 @@ class TestNeed:
 
         assert unpacked("nvidia-cudnn-cu12") < unpacked("tensorflow") < unpacked("numpy")
         assert unpacked("tensorflow") == unpacked("tensorflow-cpu") == 400 * MB
+
+    @pytest.mark.parametrize("unpacked", [None, GB])
+    def test_what_is_unpacked_already_counts_by_its_share(self, unpacked: int | None) -> None:
+        files = [replace(file(name, 10 * MB), sha256=name) for name in ("a", "b")]
+        whole = need(files, lacking=0, unpacked=unpacked)
+        found = need(files, lacking=0, unpacked=unpacked, made={"a", "other"})
+        assert found == replace(whole, made=(unpacked or 90 * MB) // 2)
+        assert need([file("a", None)], lacking=0, made={"0"}).made == 0
 
     def test_a_size_that_nobody_knows_counts_as_nothing(self) -> None:
         assert need([file("a", None)], lacking=0) == need([], lacking=0)
@@ -75,6 +84,19 @@ ONE = {"store": 1, "unpacked": 1, "target": 1, "temporary": 1}
 
 def test_on_one_device_the_unpacked_files_count_once(disks: Callable[..., dict[str, Path]]) -> None:
     check(Need(store=GB, unpacked=4 * GB), **disks({1: 5 * GB + 17 * MB}, **ONE))
+
+
+def test_what_is_unpacked_already_is_only_written_to_another_device(disks: Callable[..., dict[str, Path]]) -> None:
+    wanted = Need(store=0, unpacked=4 * GB, made=3 * GB, files=100)
+    check(wanted, **disks({1: GB + 17 * MB}, **ONE))
+
+
+def test_and_to_that_all_of_it(disks: Callable[..., dict[str, Path]]) -> None:
+    folders = disks({1: 2 * GB, 2: 3 * GB}, store=1, unpacked=1, target=2, temporary=1)
+    assert refused(Need(store=0, unpacked=4 * GB, made=3 * GB), folders) == [
+        "4.00 GB needed, 3.00 GB free:",
+        "    4.00 GB for the environment in `target`",
+    ]
 
 
 def test_what_is_short_is_said_with_each_share(disks: Callable[..., dict[str, Path]]) -> None:
