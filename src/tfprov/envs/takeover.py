@@ -72,7 +72,7 @@ def check(environment: Environment, old: Path) -> None:
             hint="without `--in-place`, and with another `environment.path`, it stays where it is",
         )
     kept = adopted_folder(environment)
-    if kept.is_dir() and not kept.is_symlink() and not _copying(kept).exists():
+    if kept.is_dir() and not kept.is_symlink() and not _is_copy(kept, old):
         raise TfprovError(
             "path-not-ours",
             f"`{environment.owner.name}` already keeps another adopted environment",
@@ -110,8 +110,24 @@ def take_over(environment: Environment, old: Path, seal: Seal) -> Generation:
 
 
 def _copying(kept: Path) -> Path:
-    """Marker file that exists while the copy of the old environment is incomplete or not yet needed."""
+    """Marker file that exists while the copy of an old environment is incomplete or not yet needed; says of which."""
     return kept.with_suffix(".copying")
+
+
+def _is_copy(kept: Path, old: Path) -> bool:
+    """Whether `kept` is only a copy of the folder that is at `old` now.
+
+    A run that was killed after the exchange left the marker as well, and then there may be another environment.
+    """
+    try:
+        return _copying(kept).read_text(encoding="utf-8") in ("", _identity(old))  # older releases wrote nothing
+    except OSError:
+        return False
+
+
+def _identity(folder: Path) -> str:
+    found = folder.stat()
+    return f"{found.st_dev} {found.st_ino}"
 
 
 def _forget_unfinished(kept: Path) -> None:
@@ -152,7 +168,7 @@ def _in_two_steps(old: Path, kept: Path, current: Path, active: Generation) -> N
 
 def _copy(old: Path, kept: Path, current: Path, active: Generation) -> None:
     """Copy the old folder to its new place, then put a link to `current` in its own and delete the folder."""
-    _copying(kept).touch()
+    _copying(kept).write_text(_identity(old), encoding="utf-8")
     unfinished = kept.with_name(f".{kept.name}.unfinished")
     shutil.copytree(old, unfinished, symlinks=True)
     unfinished.rename(kept)

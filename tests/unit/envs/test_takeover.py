@@ -178,6 +178,32 @@ def test_another_that_was_adopted_is_not_overwritten(tmp_path: Path) -> None:
     assert [one.number for one in environment.generations()] == [0, 1]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no exchange of two names")
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_what_a_killed_run_copied_is_only_given_up_while_the_original_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanged: bool
+) -> None:
+    environment, old = environment_in(tmp_path), old_in(tmp_path)
+    exchange = takeover._exchange_for_link
+
+    def killed(*paths: Path) -> None:
+        if exchanged:
+            exchange(*paths)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(takeover, "_same_device", lambda _one, _other: False)
+    monkeypatch.setattr(takeover, "_exchange_for_link", killed)
+    with pytest.raises(KeyboardInterrupt):
+        takeover.take_over(environment, old, ADOPTED)
+    if not exchanged:
+        takeover.check(environment, old)
+        return
+    old.unlink()
+    old_in(tmp_path)
+    with pytest.raises(TfprovError, match="already keeps another adopted environment"):
+        takeover.check(environment, old)
+
+
 def test_the_one_that_is_in_use_is_not_deleted(tmp_path: Path) -> None:
     environment, old = environment_in(tmp_path), old_in(tmp_path)
     environment.activate(takeover.take_over(environment, old, ADOPTED))
