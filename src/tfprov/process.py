@@ -143,10 +143,12 @@ def run(
     Raises:
         OSError: the program cannot be started.
         CancelledError: another thread has no use for it.
+        Exception: what `on_stderr` or `on_stdout` raised; the child has ended by itself.
     """
     if (needless := _needless.get()) is not None and needless.is_set():
         raise CancelledError
     arguments = tuple(os.fspath(part) for part in argv)
+    given = None if stdin is None else stdin.encode()
     started = time.monotonic()
     _mourner.ready()
     child = subprocess.Popen(
@@ -163,13 +165,14 @@ def run(
     _mourner.tell("+", child.pid)
     out = bytearray()
     err = bytearray()
+    failures: list[Exception] = []
     helpers = [
-        threading.Thread(target=_drain, args=(child.stdout, out, on_stdout), daemon=True),
-        threading.Thread(target=_drain, args=(child.stderr, err, on_stderr), daemon=True),
+        threading.Thread(target=_drain, args=(child.stdout, out, on_stdout, failures), daemon=True),
+        threading.Thread(target=_drain, args=(child.stderr, err, on_stderr, failures), daemon=True),
     ]
-    if stdin is not None:
+    if given is not None:
         # In a thread of its own: a child that never reads its input would otherwise block us beyond the time limit.
-        helpers.append(threading.Thread(target=_feed, args=(child.stdin, stdin.encode()), daemon=True))
+        helpers.append(threading.Thread(target=_feed, args=(child.stdin, given), daemon=True))
     timed_out = False
     try:
         for helper in helpers:
@@ -189,6 +192,8 @@ def run(
         # A grandchild that left the group may hold the pipe open for ever; its output is not part of the result.
         helper.join(timeout=max(0.0, patience - time.monotonic()))
     job.forget()
+    if failures:
+        raise failures[0]
     return Finished(
         argv=arguments,
         returncode=-9 if child.returncode is None else child.returncode,
@@ -293,7 +298,7 @@ def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
         ) from error
 
 
-def _drain(stream: IO[bytes], into: bytearray, each: Callable[[str], None] | None) -> None:
+def _drain(stream: IO[bytes], into: bytearray, each: Callable[[str], None] | None, failures: list[Exception]) -> None:
     with stream:
         for raw in iter(lambda: stream.readline(_LONGEST_LINE), b""):
             into += raw
@@ -301,7 +306,11 @@ def _drain(stream: IO[bytes], into: bytearray, each: Callable[[str], None] | Non
             if len(into) > 2 * _MOST_KEPT:
                 del into[:-_MOST_KEPT]
             if each is not None:
-                each(raw.decode("utf-8", "replace").rstrip("\r\n"))
+                try:
+                    each(raw.decode("utf-8", "replace").rstrip("\r\n"))
+                except Exception as error:  # an exception in a thread is lost, and would break the pipe of the child
+                    failures.append(error)
+                    each = None
 
 
 def _feed(stream: IO[bytes], text: bytes) -> None:

@@ -481,3 +481,21 @@ def test_a_time_limit_holds_for_a_child_that_could_be_ended_otherwise() -> None:
     with process.endable(threading.Event()):
         assert run(python("import time; time.sleep(3600)"), env=ENV, timeout=0.1).timed_out
         assert run(python("print(1)"), env=ENV, timeout=60).stdout.split() == ["1"]
+
+
+def test_what_a_listener_raises_neither_breaks_the_child_nor_is_lost(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    code = f"for number in range(100_000): print(number)\nopen({str(done)!r}, 'w').close()"
+
+    def refuse(_line: str) -> None:
+        raise BrokenPipeError(32, "the terminal is gone")
+
+    with pytest.raises(BrokenPipeError, match="the terminal is gone"):
+        run(python(code), env=ENV, on_stdout=refuse)
+    assert done.exists()
+
+
+def test_a_text_that_cannot_be_sent_starts_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("started"))
+    with pytest.raises(UnicodeEncodeError):
+        run(python("pass"), env=ENV, stdin="\udc80")
