@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tfprov.conda import client, specs
 from tfprov.conda.client import ChannelAccess, Solve
 from tfprov.errors import TfprovError
 from tfprov.events import ignore
+from tfprov.plan.offers import moment
 from tfprov.profile.records import CondaTable
 from tfprov.wants.conda_specs import read
 
@@ -44,7 +46,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def solved(folder: Path, tmp_path: Path, *texts: str, channels: tuple[str, ...] = ("./near", "./far")) -> list[str]:
+def solved(
+    folder: Path,
+    tmp_path: Path,
+    *texts: str,
+    channels: tuple[str, ...] = ("./near", "./far"),
+    until: datetime | None = None,
+) -> list[str]:
     """File names of the solution, a channel in front of each."""
     table = CondaTable.model_validate({"channels": channels, "packages": texts})
     known = places.channels(table, folder, str)
@@ -54,6 +62,7 @@ def solved(folder: Path, tmp_path: Path, *texts: str, channels: tuple[str, ...] 
         subdir="linux-64",
         specs=tuple(map(str, asked)),
         relax=tuple(specs.relaxations(asked, (), found, cuda=False)),
+        exclude_newer=until,
     )
     answer = client.solve(question, ChannelAccess(cache=tmp_path, environ=dict(os.environ)), emit=ignore)
     return [f"{package.channel.rpartition('/')[2]}/{package.subdir}/{package.stem}" for package in answer.packages]
@@ -97,6 +106,15 @@ def test_the_first_channel_that_has_a_package_wins_with_every_spec(folder: Path,
         solved(folder, tmp_path, text)
     assert caught.value.code.name == "conda-unsatisfiable"
     assert "far" in " ".join(caught.value.evidence)
+
+
+@pytest.mark.parametrize(
+    ("day", "is_there"), [("2023-11-13", False), ("2023-11-14", True), ("2023-11-14T22:00Z", False)]
+)
+def test_a_day_counts_to_its_end_as_for_wheels(folder: Path, tmp_path: Path, day: str, is_there: bool) -> None:
+    # The packages of these channels are of 22:13 on that day.
+    with contextlib.nullcontext() if is_there else pytest.raises(TfprovError, match="conflict"):
+        assert solved(folder, tmp_path, "other", until=moment(day)) == ["far/noarch/other-1.0-0"]
 
 
 def test_the_channel_that_would_give_it_is_named(folder: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class Solve:
         detect: whether to start from the virtual packages of this machine.
         prefer: packages of an older lock, kept if they still fit.
         relax: changes to try when there is no solution, the smallest first.
-        exclude_newer: RFC 3339 time; None for no limit.
+        exclude_newer: packages of that time or later do not count; None for no limit.
     """
 
     channels: tuple[Channel, ...]
@@ -63,7 +64,7 @@ class Solve:
     detect: bool = True
     prefer: tuple[Package, ...] = ()
     relax: tuple[Mapping[str, object], ...] = ()
-    exclude_newer: str | None = None
+    exclude_newer: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ def solve(question: Solve, access: ChannelAccess, *, emit: Emit) -> Solved:
             "offline": access.offline,
             "prefer": [asdict(one) for one in question.prefer],
             "relax": question.relax,
-            "exclude_newer": question.exclude_newer,
+            "exclude_newer": question.exclude_newer and question.exclude_newer.isoformat(),
         },
         environ=access.environ,
         seconds=access.seconds,

@@ -45,7 +45,7 @@ async def solve(request: dict[str, Any], tell: Callable[[str], None]) -> dict[st
         offline: read cached indexes only.
         prefer: list of {name, version, build} to keep if they still fit.
         relax: changes to try when there is no solution, the smallest first: {spec, instead, words} or {virtual, words}.
-        exclude_newer: RFC 3339 time or None.
+        exclude_newer: ISO 8601 time with its offset, or None.
     """
     gateway = rattler.Gateway(
         cache_dir=Path(request["cache"]),

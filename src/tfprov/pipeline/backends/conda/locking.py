@@ -35,6 +35,7 @@ from tfprov.pipeline.records import Choice, Locked
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.demands import gather
+from tfprov.plan.offers import moment
 from tfprov.plan.records import Decision, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.process import clean_environment
@@ -272,7 +273,7 @@ def _solve(
         detect=not elsewhere,
         prefer=older,
         relax=tuple(specs.relaxations(wanted, has, channels, cuda=accelerator == "cuda")),
-        exclude_newer=profile.index.exclude_newer,
+        exclude_newer=None if profile.index.exclude_newer is None else moment(profile.index.exclude_newer),
     )
     return solve(context, machine, question), tuple(wanted)
 
