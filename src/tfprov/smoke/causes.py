@@ -75,6 +75,9 @@ def of_death(finished: Finished) -> tuple[str, str]:
     code, head = "probe-failed", f"left with exit status {finished.returncode} in the middle"
     if finished.signal_name is not None:
         code, head = "probe-crashed", f"ended by {finished.signal_name}"
+    elif finished.returncode < 0 and sys.platform != "win32":
+        # A signal without a name, such as the real-time ones.
+        code, head = "probe-crashed", f"ended by signal {-finished.returncode}"
     elif status >= 0xC0000000:
         code, head = "probe-crashed", f"ended by Windows with status 0x{status:08X}"
     said = "\n".join(line for line in finished.stderr.splitlines() if _FATAL.match(line))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 
 import pytest
 
@@ -213,3 +214,9 @@ def test_a_gpu_that_is_left_out_is_the_reason_although_another_one_works() -> No
 def test_a_missing_driver_has_another_cure_in_a_container(place: str, code: str) -> None:
     log = "Could not find cuda drivers on your machine, GPU will not be used."
     assert of_missing_gpus(log, accelerator="auto", cuda_build=True, place=place)[0] == code
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_signal_without_a_name_is_no_status_of_windows() -> None:
+    code, evidence = of_death(finished(-40, ""))
+    assert (code, evidence.splitlines()[0]) == ("probe-crashed", "ended by signal 40")
