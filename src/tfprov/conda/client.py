@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,7 +21,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.extras import missing_of, require
 from tfprov.lock.records import LockedFile
-from tfprov.paths import write_atomic
+from tfprov.paths import plain, write_atomic
 from tfprov.structured import json_of
 
 _MODULES = ("rattler", "conda_lock")
@@ -279,9 +280,27 @@ def read_lock(
         header = TypeAdapter(CondaHeader).validate_json(answer["own"])
         packages = tuple(_of_lock(entry, subdir) for entry in answer["packages"])
         wheels = tuple(LockedFile(filename=entry["url"].rsplit("/", 1)[-1], **entry) for entry in answer["wheels"])
-    except (ValidationError, KeyError, TypeError) as error:
+        for package in packages:
+            _check(package.filename, package.sha256, package.md5)
+            plain(package.stem)
+        for wheel in wheels:
+            _check(wheel.filename, wheel.sha256)
+    except (ValidationError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TfprovError("lock-invalid", f"`{path}` is damaged", evidence=(str(error).splitlines()[0],)) from error
     return CondaPart(header=header, packages=packages), wheels
+
+
+def _check(filename: str, sha256: str, md5: str = "") -> None:
+    """Make sure that what becomes part of paths and of lists for other programs is nothing else.
+
+    Raises:
+        ValueError: says what is wrong.
+    """
+    plain(filename)
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(f"the SHA-256 of `{filename}` is invalid")
+    if not re.fullmatch(r"(?:[0-9a-f]{32})?", md5):
+        raise ValueError(f"the MD5 of `{filename}` is invalid")
 
 
 def _of_lock(entry: Mapping[str, object], subdir: str) -> Package:

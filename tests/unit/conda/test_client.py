@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
@@ -108,3 +109,40 @@ def test_what_is_kept_of_a_lock_is_no_cause_of_what_fails_after_it(worker: Path)
             emit=ignore,
         )
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("kind", ["packages", "wheels"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sha256": "../" * 8 + "tmp/x"},
+        {"sha256": "/tmp/x"},
+        {"sha256": ""},
+        {"sha256": "a" * 63},
+        {"md5": "b\n/etc/x.conda"},
+        {"url": "https://host/c/noarch/.."},
+        {"url": "https://host/c/noarch/.conda"},
+        {"url": "https://host/c/noarch/"},
+        {"url": "https://host/c/noarch/a\\b.conda"},
+        {"url": "https://host/c/noarch/...conda"},
+    ],
+)
+def test_what_a_lock_says_never_leads_out_of_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, changed: dict[str, str]
+) -> None:
+    monkeypatch.setattr(client, "TypeAdapter", lambda _: SimpleNamespace(validate_json=lambda _: None))
+    entry = {"name": "x", "version": "1", "url": "https://host/c/noarch/x-1-0.conda", "sha256": "a" * 64}
+    more = {"md5": "b" * 32, "build": "0", "depends": []}
+    answer = {"own": "{}", "platforms": ["linux-64"], "packages": [entry | more], "wheels": [entry]}
+
+    def read() -> None:
+        (tmp_path / "0-linux-64.json").write_text(json.dumps(answer))
+        client.read_lock(tmp_path / "lock", subdir="linux-64", environ={}, cache=tmp_path, digest="0", emit=ignore)
+
+    read()
+    if kind == "wheels" and ("md5" in changed or changed.get("url", "").endswith("conda")):
+        return  # it has no MD5, and its file is in no folder of its own
+    answer[kind] = [{**answer[kind][0], **changed}]  # type: ignore[dict-item]
+    with pytest.raises(TfprovError) as caught:
+        read()
+    assert caught.value.code.name == "lock-invalid"
