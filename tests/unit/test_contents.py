@@ -54,7 +54,6 @@ OWN = {
     "report/ci": "writes",
     "smoke/probes": "runs inside environments",
     "smoke/attestation": "what the command that signs has written",
-    "smoke/surroundings": "environments that tfprov made",
     "sources": "archives whose hash was checked",
     "trees": "links and copies",
     "unpack": "wheels, whose hash is checked",
