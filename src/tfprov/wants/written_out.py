@@ -6,6 +6,9 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
+# A foreign file may double a value with each line.
+_MOST_STEPS = 100_000
+_MOST_CHARACTERS = 1 << 20
 _CHANGES = frozenset({"append", "extend", "insert", "remove", "pop", "clear", "update", "setdefault"})
 
 
@@ -36,13 +39,23 @@ class WrittenOut:
         self._values = {name: value for name, value in once.items() if name not in changed}
         self._begun = {name: value for name, value in once.items() if name in changed}
         self._asked: set[str] = set()
+        self._steps = 0
 
     def of(self, node: ast.expr) -> object:
         """The value of an expression: text, numbers, and lists and dictionaries of them; tuples and sets become lists.
 
         Raises:
-            UnknownValueError: it is not literal.
+            UnknownValueError: it is not literal, or takes too long or becomes too long.
         """
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise UnknownValueError(f"more than {_MOST_STEPS:,} values")
+        found = self._value(node)
+        if isinstance(found, str) and len(found) > _MOST_CHARACTERS:
+            raise UnknownValueError(f"more than {_MOST_CHARACTERS:,} characters")
+        return found
+
+    def _value(self, node: ast.expr) -> object:
         found: object
         match node:
             case ast.Constant(value=value):
