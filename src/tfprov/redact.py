@@ -76,6 +76,11 @@ _HOMES = re.compile(
     r"(?i)(?P<head>(?:/home/|/Users/|\b[a-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/)))(?P<name>[^\s/\\\"':;,<>|]+)"
 )
 _HOST = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>\*{4}@)?(?P<host>[^\s/:?#\"'<>\]),*]+)")
+# A variable that is a secret by its name, in TOML, shell scripts or JSON. `${NAME}` as its value is not one.
+_SECRET_VARIABLE = re.compile(
+    r"\b(?P<head>(?:[A-Z0-9]+_)*(?:TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|KEY|APIKEY)(?:_[A-Z0-9]+)*[\"']?\s*[=:]\s*)"
+    r"(?!\s*[\"']?\$)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;}\]]+)"
+)
 _MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
 _SHARED = frozenset({"runner", "root", "user", "public", "shared", "default"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[", "0.0.0.0"})  # noqa: S104 - text to recognise, nothing listens
@@ -99,7 +104,7 @@ class Anonymiser:
 
     def __call__(self, text: str) -> str:
         """The text without personal names, host names and secrets."""
-        text = redact(text)
+        text = _SECRET_VARIABLE.sub(r'\g<head>"****"', redact(text))
         for pattern, put in self._names:
             text = pattern.sub(put, text)
         text = _HOMES.sub(

@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from tfprov.redact import redact, redact_all, without_userinfo
+from tfprov.redact import Anonymiser, redact, redact_all, without_userinfo
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,21 @@ def test_every_text_in_a_document_is_redacted_whatever_it_lies_in() -> None:
         "c": {"d": None, "e": True, "f": 1.5},
     }
     assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY", "PASSWORD", "DB_PASSWORD_2"])
+@pytest.mark.parametrize(
+    "line",
+    ['{0} = "hunter 2"', "export {0}='hunter2'", "{0}=hunter2", '{{"{0}": "hunter2", "A": "b"}}', "{0}: hunter2"],
+)
+def test_a_report_holds_no_value_of_a_variable_that_is_a_secret_by_its_name(name: str, line: str) -> None:
+    found = Anonymiser()(line.format(name))
+    assert "hunter" not in found
+    assert name in found
+
+
+@pytest.mark.parametrize(
+    "line", ['HF_TOKEN = "${HF_TOKEN}"', "KEYS = 3", "TOKENIZERS_PARALLELISM=false", "the TOKEN is old"]
+)
+def test_a_reference_to_a_variable_and_other_names_stay_in_a_report(line: str) -> None:
+    assert Anonymiser()(line) == line
