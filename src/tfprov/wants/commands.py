@@ -21,7 +21,7 @@ _IMAGE = re.compile(
 _RELEASE = re.compile(r"^\d+\.\d+(?:\.\d+)?(?:rc\d+)?")
 _PIP = re.compile(r"^(?:.*/)?pip[\d.]*$")
 _PYTHON = re.compile(r"^(?:(?:.*/)?python[\d.]*|\{sys\.executable\})$")
-# Options such as `--mount=type=cache,target=/root/.cache/pip` stand before the command.
+# Options such as `--mount=type=cache,target=DIR` stand before the command.
 _RUN = re.compile(r"^\s*RUN\s+(?:--\S+\s+)*(?P<command>.*)$", re.IGNORECASE)
 _OF_COLAB = re.compile(r"^tensorflow_version\s+(?P<major>[12])(?:\.x)?\b")
 _REDIRECTED = re.compile(r"^\d*>+(?P<to>.*)$")

@@ -79,7 +79,7 @@ def test_the_images_of_a_dockerfile_say_which_python_and_which_release(read_file
     assert texts(found.requirements) == ["tensorflow", "six"]
 
 
-@pytest.mark.parametrize("run", ["RUN --mount=type=cache,target=/root/.cache --network=none", "RUN\t", "  run"])
+@pytest.mark.parametrize("run", ["RUN --mount=type=cache,target=/var/cache/pip --network=none", "RUN\t", "  run"])
 def test_a_command_of_a_dockerfile_is_found_behind_its_options(read_file: Read, run: str) -> None:
     found = read_file("Dockerfile", f"FROM x\n{run} pip install numpy\nRUN [[ -d /opt ]]\nRUN [1]\n")
     assert (texts(found.requirements), found.problems) == (["numpy"], ())
