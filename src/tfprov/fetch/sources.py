@@ -250,7 +250,7 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
         certificates=certificates_of(profile, folder, facts, environ),
         logins=tuple(login for login in map(login_in, every) if login is not None),
         # os.path.isfile rather than Path.is_file, which raises in a home directory without read permission.
-        netrc=next((path for path in candidates if os.path.isfile(path)), None),  # noqa: PTH113
+        netrc=next((path for path in candidates if os.path.isfile(path)), None),  # noqa: PTH113 - False, too, where this user may not look
         folder=paths.home(environ).cache / "certificates",
         allow_http=tuple(host.lower() for host in profile.index.allow_http),
     )

@@ -45,7 +45,7 @@ class Standing:
         if has_gpus and wanted not in self._asking:
             # Imported here, not in the thread: there it would compete with the caller for the GIL.
             import tfprov.host.fingerprint
-            import tfprov.host.gpu  # noqa: F401 - likewise
+            import tfprov.host.gpu  # noqa: F401 - only so that it is loaded
 
             self._asking[wanted] = threading.Thread(target=self._ask, args=wanted, name="driver", daemon=True)
             self._asking[wanted].start()

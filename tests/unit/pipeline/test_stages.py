@@ -1,27 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tfprov.lock.records import Target
+from seals import TARGET
 from tfprov.pipeline.stages import smoke_request
 from tfprov.profile.records import Loaded, Profile
-
-TARGET = Target(
-    package="tensorflow-cpu",
-    version="2.21.0",
-    extras=(),
-    accelerator="cpu",
-    python="3.13",
-    platform="linux-x86_64-glibc",
-)
 
 
 def request_of(tmp_path: Path, setting: str, *requirements: str) -> object:
     profile = Profile.model_validate({"name": "plain", "smoke": {"packages": setting}})
     loaded = Loaded(profile=profile, path=tmp_path / "p.toml", shipped=False, digest="d", requirements=requirements)
-    return smoke_request(loaded, TARGET)
+    return smoke_request(loaded, replace(TARGET, package="tensorflow-cpu"))
 
 
 @pytest.mark.parametrize("requirements", [(), ("tensorflow-cpu>=2.16",)])

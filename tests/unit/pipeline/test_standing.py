@@ -6,37 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.envs.records import Generation, Seal
+from seals import seal
+from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.host import fingerprint
 from tfprov.host.fingerprint import Reading
 from tfprov.host.records import Fingerprint
-from tfprov.lock.records import Target
 from tfprov.pipeline.standing import Standing
-
-TARGET = Target(
-    package="tensorflow",
-    version="2.21.0",
-    extras=(),
-    accelerator="cuda",
-    python="3.12",
-    platform="linux-x86_64-glibc",
-)
 
 
 def generation(number: int, *, has_gpus: bool) -> Generation:
-    seal = Seal(
-        profile_digest="",
-        lock_digest="",
-        target=TARGET,
-        python="/usr/bin/python3",
-        python_version="3.12.0",
-        tensorflow="2.21.0",
-        level="quick",
-        smoke_digest="",
-        proofs=(Fingerprint(driver="570.0" if has_gpus else "", has_gpus=has_gpus),),
+    proved = seal(
+        python="/usr/bin/python3", proofs=(Fingerprint(driver="570.0" if has_gpus else "", has_gpus=has_gpus),)
     )
-    return Generation(number=number, path=Path(f"/{number:04}"), seal=seal)
+    return Generation(number=number, path=Path(f"/{number:04}"), seal=proved)
 
 
 class Machine:
