@@ -8,7 +8,8 @@ from seals import seal
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation, Owner
 from tfprov.events import Attempt
-from tfprov.lock.records import Lock, LockedFile, Target
+from tfprov.lock.records import Lock, LockedFile
+from tfprov.lock.target_records import Target
 from tfprov.pipeline.records import Outcome
 from tfprov.plan.records import ChosenPython, ChosenTensorflow, Constraint, Decision, Plan, Refused
 from tfprov.smoke.records import Device, Leg, Verdict

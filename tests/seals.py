@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfprov.envs.records import Cure, Generation, Seal
-from tfprov.lock.records import Target
+from tfprov.lock.target_records import Target
 
 TARGET = Target(
     package="tensorflow", version="2.21.0", extras=(), accelerator="cpu", python="3.12", platform="linux-x86_64-glibc"

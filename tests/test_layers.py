@@ -180,7 +180,7 @@ def _problem(module: str, target: str) -> str | None:
     if there > here:
         return "imports point down"
     room, other = module.partition(".")[0], target.partition(".")[0]
-    if room in STAGES and other in STAGES and room != other and not target.endswith(".records"):
+    if room in STAGES and other in STAGES and room != other and not target.endswith("records"):
         return "a stage may use another stage's records, not its verbs"
     return None
 

@@ -10,7 +10,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +145,7 @@ def run(
         Exception: what `on_stderr` or `on_stdout` raised; the child has ended by itself.
     """
     if (needless := _needless.get()) is not None and needless.is_set():
-        raise CancelledError
+        raise _cancelled()
     arguments = tuple(os.fspath(part) for part in argv)
     given = None if stdin is None else stdin.encode()
     started = time.monotonic()
@@ -339,7 +338,14 @@ def _wait(child: subprocess.Popen[bytes], timeout: float | None, needless: threa
                 raise
         else:
             return
-    raise CancelledError
+    raise _cancelled()
+
+
+def _cancelled() -> Exception:
+    # Imported late: it imports logging, and a run that has nothing to do starts one short child.
+    from concurrent.futures import CancelledError
+
+    return CancelledError()
 
 
 def _end(child: subprocess.Popen[bytes], job: JobObject) -> None:

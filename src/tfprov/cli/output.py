@@ -6,9 +6,7 @@ import errno
 import io
 import os
 import re
-import shutil
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -148,6 +146,8 @@ class Output:
     def _fitted(self, words: str, stream: TextIO | None) -> str:
         if stream is None or self.ci is not None or not stream.isatty():
             return words
+        import shutil
+
         from tfprov.report.wrapping import wrapped
 
         return wrapped(words, max(20, shutil.get_terminal_size().columns))
@@ -212,10 +212,16 @@ def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -
             output.failure(stopped, extra())
             raise SystemExit(stopped.exit_code) from error
         bug = _refused(error) or TfprovError(
-            "internal", f"{type(error).__name__}: {error}", evidence=("".join(traceback.format_exception(error)),)
+            "internal", f"{type(error).__name__}: {error}", evidence=(_traceback(error),)
         )
         output.failure(bug, extra())
         raise SystemExit(bug.exit_code) from error
+
+
+def _traceback(error: BaseException, *, limit: int | None = None) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error, limit=limit))
 
 
 def _exhausted(error: BaseException) -> TfprovError:
@@ -224,7 +230,7 @@ def _exhausted(error: BaseException) -> TfprovError:
     return TfprovError(
         "usage",
         "something that was read is nested too deeply",
-        evidence=("".join(traceback.format_exception(error, limit=-3)),),
+        evidence=(_traceback(error, limit=-3),),
         hint="look at the files that the command was given; if none is nested, `tfprov report` helps to report a bug",
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tfprov.lock.records import Inputs, Lock, LockedFile, Target
+from tfprov.lock.records import Inputs, Lock, LockedFile
+from tfprov.lock.target_records import Target
 from tfprov.secret import Secret
 
 ARCHIVES = (".conda", ".tar.bz2")

@@ -14,7 +14,7 @@ from typing import Any
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Cure, Owner, Seal
 from tfprov.host.records import Card, Fingerprint
-from tfprov.lock.records import Target
+from tfprov.lock.target_records import Target
 from tfprov.structured import json_of
 
 _Kind = type[Owner | Seal | Target | Cure | Fingerprint | Card]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from tfprov.host.records import Fingerprint
-from tfprov.lock.records import Target
+from tfprov.lock.target_records import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -187,7 +187,7 @@ def smoke_foreign(
     Raises:
         TfprovError: `environment-missing`; `profile-invalid` for a wrong override.
     """
-    from tfprov.lock.records import Target
+    from tfprov.lock.target_records import Target
     from tfprov.pipeline.stages import smoke_request
     from tfprov.profile.load import load
     from tfprov.smoke.runner import smoke

@@ -24,7 +24,7 @@ from tfprov.envs.holders import running_from
 from tfprov.envs.records import Generation, Holder, Seal
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
-from tfprov.lock.records import Target
+from tfprov.lock.target_records import Target
 from tfprov.paths import temporary, write_atomic
 from tfprov.pipeline.adopting import (
     Adoption,

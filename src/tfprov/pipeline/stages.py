@@ -31,8 +31,9 @@ from tfprov.host import facts as host_facts
 from tfprov.host.fingerprint import of_facts
 from tfprov.host.records import Interpreter, Vendor
 from tfprov.install import space
-from tfprov.lock.records import LockedFile, Target
+from tfprov.lock.records import LockedFile
 from tfprov.lock.resolve import is_tensorflow
+from tfprov.lock.target_records import Target
 from tfprov.paths import Home, temporary_root
 from tfprov.pipeline import limits, unpacked, windows
 from tfprov.pipeline.access import promised_in

@@ -14,7 +14,8 @@ from packaging.tags import Tag
 from tfprov.errors import TfprovError
 from tfprov.lock import platforms, pylock
 from tfprov.lock.allowed import only_allowed
-from tfprov.lock.records import Header, Inputs, Lock, LockedFile, Target
+from tfprov.lock.records import Header, Inputs, Lock, LockedFile
+from tfprov.lock.target_records import Target
 
 TAGS = (
     Tag("cp312", "cp312", "manylinux_2_28_x86_64"),

@@ -14,8 +14,9 @@ from tfprov import process
 from tfprov.errors import TfprovError
 from tfprov.lock import pylock
 from tfprov.lock.question import Question, Resolver
-from tfprov.lock.records import Header, Inputs, Target
+from tfprov.lock.records import Header, Inputs
 from tfprov.lock.resolve import is_tensorflow, resolve, sources_in, tensorflows_in
+from tfprov.lock.target_records import Target
 from wheels import build_wheel, simple_index
 
 UV = Path(find_uv_bin())

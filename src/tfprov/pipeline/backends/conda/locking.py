@@ -19,7 +19,8 @@ from tfprov.events import Note
 from tfprov.host.records import Facts, Interpreter
 from tfprov.lock import pylock
 from tfprov.lock.merging import check_merged
-from tfprov.lock.records import Header, LockedFile, Target
+from tfprov.lock.records import Header, LockedFile
+from tfprov.lock.target_records import Target
 from tfprov.paths import temporary
 from tfprov.pipeline.backends.conda.solving import asked_of, channels_of, solve, subdir_of, veil_of
 from tfprov.pipeline.backends.venv.locking import (

@@ -20,9 +20,10 @@ from tfprov.lock import platforms, pylock
 from tfprov.lock.allowed import refused_in
 from tfprov.lock.attestations import with_publishers
 from tfprov.lock.question import Pinned
-from tfprov.lock.records import Header, Inputs, Target
+from tfprov.lock.records import Header, Inputs
 from tfprov.lock.renew import versions_in
 from tfprov.lock.resolve import is_tensorflow, sources_in, tensorflows_in
+from tfprov.lock.target_records import Target
 from tfprov.paths import temporary
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.backends.venv.attesting import attest_new, attest_others
