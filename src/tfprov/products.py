@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tfprov.errors import TfprovError
-from tfprov.paths import nearest_folder, write_atomic
+from tfprov.paths import nearest_folder
+from tfprov.writing import write_atomic
 
 # How /proc, /sys and their like refuse a new file.
 _NO_FILES = frozenset({errno.ENOENT, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP})

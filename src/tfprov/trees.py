@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from tfprov.paths import trash_in
+from tfprov.trash import trash_in
 
 Way: TypeAlias = Callable[[str, str], None]
 """Links or copies one file: from a path to a path that does not exist."""

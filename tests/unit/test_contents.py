@@ -16,7 +16,7 @@ import pytest
 
 import tfprov
 from tfprov.cli.app import app
-from tfprov.contents import content_of, regular, text_of
+from tfprov.contents import MOST_CONTENT, content_of, regular, text_of
 from tfprov.errors import TfprovError
 
 SOURCE = Path(str(tfprov.__file__)).parent
@@ -246,3 +246,12 @@ def test_errors_of_reading_have_a_code_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(TfprovError) as caught:
         load('{"a":' * 100_000)
     assert caught.value.code.name == "usage"
+
+
+def test_a_file_larger_than_anything_that_is_meant_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.toml"
+    with path.open("wb") as stream:
+        stream.truncate(MOST_CONTENT + 1)
+    with pytest.raises(OSError, match="larger than"):
+        content_of(path)
+    assert content_of(path, most=MOST_CONTENT + 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tfprov import paths, renames
+from tfprov import renames, writing
 
 
 def held(number: int) -> PermissionError:
@@ -37,7 +37,7 @@ def test_a_file_that_is_held_for_a_moment_is_waited_for(
     tmp_path: Path, scanner: list[PermissionError], number: int
 ) -> None:
     scanner += [held(number)] * 4
-    paths.write_atomic(tmp_path / "file", b"content")
+    writing.write_atomic(tmp_path / "file", b"content")
     assert (tmp_path / "file").read_bytes() == b"content"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -45,7 +45,7 @@ def test_a_file_that_is_held_for_a_moment_is_waited_for(
 def test_a_file_that_stays_held_is_named(tmp_path: Path, scanner: list[PermissionError]) -> None:
     scanner += [held(32)] * 100
     with pytest.raises(PermissionError, match="Sharing violation"):
-        paths.write_atomic(tmp_path / "file", b"content")
+        writing.write_atomic(tmp_path / "file", b"content")
     assert os.listdir(tmp_path) == []
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tfprov import trees
-from tfprov.paths import to_trash, trash_in
+from tfprov.trash import to_trash, trash_in
 
 
 def forest(folder: Path, *, count: int = 1500) -> list[str]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from tfprov import process
 from tfprov.bundle.runpath import make_relative
 from tfprov.errors import TfprovError
-from tfprov.paths import staged, temporary
 from tfprov.structured import json_of
+from tfprov.temporary import staged, temporary
 
 _MOMENT = 315532800
 _SECONDS = 60.0

@@ -19,8 +19,10 @@ from typing import BinaryIO
 from tfprov.bundle.opened import LARGEST_MANIFEST
 from tfprov.bundle.records import MANIFEST, STARTER, SUMS, BundleFile, Manifest, parse, render, sums
 from tfprov.errors import TfprovError
-from tfprov.paths import staged, to_trash, write_back
 from tfprov.products import Product, check_place
+from tfprov.temporary import staged
+from tfprov.trash import to_trash
+from tfprov.writing import write_back
 
 _BUFFER = 1024 * 1024
 _NAMED = 5

@@ -182,7 +182,7 @@ def _found(profile: str) -> tuple[Path, bool]:
 
 def _apply(found: tuple[Path, bool], after: str, difference: str, *, yes: bool, is_piped: bool) -> None:
     from tfprov.errors import TfprovError
-    from tfprov.paths import write_atomic
+    from tfprov.writing import write_atomic
 
     path, shipped = found
     if not difference:

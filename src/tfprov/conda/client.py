@@ -21,8 +21,9 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.extras import missing_of, require
 from tfprov.lock.records import LockedFile
-from tfprov.paths import plain, write_atomic
+from tfprov.paths import plain
 from tfprov.structured import json_of
+from tfprov.writing import write_atomic
 
 _MODULES = ("rattler", "conda_lock")
 _SECONDS = 300.0

@@ -12,8 +12,8 @@ from tfprov import process
 from tfprov.conda import prefix
 from tfprov.conda.client import LinkPackage
 from tfprov.errors import TfprovError
-from tfprov.paths import temporary
 from tfprov.redact import redact
+from tfprov.temporary import temporary
 
 NAMES = ("micromamba", "mamba", "conda")
 _PROBE_SECONDS = 30.0

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfprov.errors import TfprovError
-from tfprov.paths import discard, staged
+from tfprov.temporary import staged
+from tfprov.trash import discard
 
 _READ = frozenset({"conda-unsatisfiable", "conda-package-missing", "gpu-driver-too-old"})
 """Errors of a solver that has read every index."""

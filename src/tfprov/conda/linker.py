@@ -18,8 +18,8 @@ from rattler.networking import Client
 from rattler.package_streaming import extract
 
 from tfprov.digests import sha256_of
-from tfprov.paths import discard
 from tfprov.structured import json_of
+from tfprov.trash import discard
 
 _NOWHERE = "http://127.0.0.1:9/nowhere"
 """Nothing listens on the discard port, so a package that is not in the cache is an error and not a download."""

@@ -14,8 +14,8 @@ from tfprov.conda.records import Package
 from tfprov.contents import content_of
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
-from tfprov.paths import write_atomic
 from tfprov.structured import json_of
+from tfprov.writing import write_atomic
 
 META = "conda-meta"
 # The version of conda in the history; an older version would make conda read the file differently.

@@ -17,7 +17,7 @@ from tfprov.envs.following import through_stable
 from tfprov.envs.layout import site_packages, startup
 from tfprov.envs.records import Cure
 from tfprov.errors import TfprovError
-from tfprov.paths import write_atomic
+from tfprov.writing import write_atomic
 
 MODULE = "_tfprov_cures"
 _DATA_DIR = "--xla_gpu_cuda_data_dir"

@@ -14,7 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tfprov.paths import sync_folder
+from tfprov.writing import sync_folder
 
 SECONDS = 30.0
 """Longest wait for a slow disk. After it the run goes on: an environment that works is worth more than one that would

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov.envs.layout import BINDING, executables_in, site_packages, startup
-from tfprov.paths import write_atomic
+from tfprov.writing import write_atomic
 
 SHELLS = "shells"
 """Folder beside `current` that holds a file named by process id for each activated shell, until it deactivates."""

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from tfprov.envs import commands
 from tfprov.envs.layout import BINDING, LEADS_TO, executables_in, python_in, startup
-from tfprov.paths import to_trash, trash_in, trash_name, write_atomic
 from tfprov.renames import replace
+from tfprov.trash import to_trash, trash_in, trash_name
+from tfprov.writing import write_atomic
 
 _SETTINGS = "pyvenv.cfg"
 _LIBRARY = ("Lib", "site-packages")

@@ -35,8 +35,9 @@ from tfprov.envs.place import check_above, check_execution, check_links, check_w
 from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal
 from tfprov.envs.retention import superfluous
 from tfprov.errors import TfprovError
-from tfprov.paths import to_trash, trash_in, write_atomic
+from tfprov.trash import to_trash, trash_in
 from tfprov.words import move_aside, quoted
+from tfprov.writing import write_atomic
 
 _NUMBER = re.compile(r"\d{4,}")
 _ASIDE = ".aside"

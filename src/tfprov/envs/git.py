@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from tfprov.contents import text_of
-from tfprov.paths import write_atomic
+from tfprov.writing import write_atomic
 
 _WHY = "# a link that tfprov makes"
 

@@ -29,7 +29,8 @@ from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.layout import BINDING
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
-from tfprov.paths import discard, naming, write_atomic
+from tfprov.trash import discard
+from tfprov.writing import naming, write_atomic
 
 _MANIFEST = "manifest"
 _TREE = "tree"

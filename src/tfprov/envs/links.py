@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfprov.envs import fronts, launchers
-from tfprov.paths import sync_folder
 from tfprov.renames import plain
+from tfprov.writing import sync_folder
 
 
 def holds(folder: Path, file: str) -> bool:

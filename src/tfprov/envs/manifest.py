@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfprov.envs.records import Damage
-from tfprov.paths import write_atomic
+from tfprov.writing import write_atomic
 
 SEAL = "tfprov.json"
 MANIFEST = "tfprov.manifest"

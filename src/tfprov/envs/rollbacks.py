@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tfprov.envs.records import Generation
-from tfprov.paths import write_atomic
 from tfprov.structured import json_of
+from tfprov.writing import write_atomic
 
 _FILE = "rollback.json"
 

@@ -25,9 +25,11 @@ from tfprov.envs.layout import ADOPTED
 from tfprov.envs.links import switch
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
-from tfprov.paths import nearest_folder, sync_folder, to_trash, trash_name, write_atomic
+from tfprov.paths import nearest_folder
 from tfprov.renames import replace
+from tfprov.trash import to_trash, trash_name
 from tfprov.words import move_aside
+from tfprov.writing import sync_folder, write_atomic
 
 _EXCHANGE = 2  # linux/fs.h: RENAME_EXCHANGE
 _AT_FDCWD = -100

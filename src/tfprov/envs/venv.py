@@ -12,8 +12,8 @@ from tfprov import process, trees
 from tfprov.envs.layout import python_in
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
-from tfprov.paths import to_trash
 from tfprov.process import clean_environment
+from tfprov.trash import to_trash
 
 # virtualenv queries an interpreter with code that 3.7 cannot parse, and bundles no pip for 3.8.
 _OLDEST_FOR_VIRTUALENV = (3, 9)

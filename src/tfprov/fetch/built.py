@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tfprov.fetch.store import Store
 from tfprov.lock.records import LockedFile
-from tfprov.paths import write_atomic
+from tfprov.writing import write_atomic
 
 _FILE = TypeAdapter(LockedFile)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from tfprov import paths
+from tfprov import writing
 from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.fetch.addresses import expand
@@ -113,5 +113,5 @@ def bundle(certificates: tuple[Path, ...], folder: Path | None) -> Path:
     content = b"\n".join(dict.fromkeys(content_of(path).strip() for path in parts if path is not None)) + b"\n"
     target = folder / f"{hashlib.sha256(content).hexdigest()[:16]}.pem"
     if not target.is_file():
-        paths.write_atomic(target, content)
+        writing.write_atomic(target, content)
     return target

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprov import paths
+from tfprov import writing
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
 
@@ -58,7 +58,7 @@ class Flusher:
     def _work(self) -> None:
         while (task := self._next()) is not None:
             try:
-                with paths.naming(task.path):
+                with writing.naming(task.path):
                     _flush(task.path)
             except OSError as error:
                 with self._changed:
@@ -85,7 +85,7 @@ def _flush(path: Path) -> None:
     except FileNotFoundError:
         return  # evicted meanwhile, or found to be damaged
     try:
-        paths.write_back(handle, content_only=True)
+        writing.write_back(handle, content_only=True)
     finally:
         os.close(handle)
-    paths.sync_folder(path.parent)
+    writing.sync_folder(path.parent)

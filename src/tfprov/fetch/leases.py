@@ -12,7 +12,7 @@ from pathlib import Path
 
 import filelock
 
-from tfprov import paths
+from tfprov import writing
 from tfprov.structured import json_of
 
 _GUARD_SECONDS = 30.0
@@ -44,7 +44,7 @@ class Lease:
             with contextlib.suppress(filelock.Timeout):
                 held.enter_context(guard(folder))
             self._lock.acquire(timeout=0)
-            paths.write_atomic(self._list, json.dumps(sorted(hashes)).encode())
+            writing.write_atomic(self._list, json.dumps(sorted(hashes)).encode())
 
     def release(self) -> None:
         """Give the files up."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from tfprov import paths
+from tfprov import writing
 from tfprov.errors import TfprovError
 from tfprov.fetch.record import Origin, boot_id, parse
 from tfprov.fetch.spans import Span, gaps, merge
@@ -134,7 +134,7 @@ class Partial:
         """
         count = len(data)
         try:
-            with paths.naming(self.path):
+            with writing.naming(self.path):
                 self._pwrite(data, offset)
         except OSError as error:
             raise classify_exception(error) from error
@@ -231,9 +231,9 @@ class Partial:
             self._note()
         try:
             # The data first: the record must never claim more than the disk holds.
-            with paths.naming(self.path):
-                paths.write_back(self._file.fileno(), content_only=True)
-            paths.write_atomic(self._synced_path, record)
+            with writing.naming(self.path):
+                writing.write_back(self._file.fileno(), content_only=True)
+            writing.write_atomic(self._synced_path, record)
         except OSError as error:
             raise classify_exception(error) from error
         with self._lock:

@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.metadata import parse_email
 from packaging.requirements import Requirement
 
-from tfprov import paths
+from tfprov import writing
 from tfprov.errors import TfprovError
 from tfprov.fetch.wheel_metadata import metadata_in
 from tfprov.lock.records import LockedFile
@@ -32,7 +32,7 @@ class Promised:
     def keep(self, url: str, content: bytes) -> None:
         """Remember the metadata for the wheel at a URL. Best effort: on a full disk, nothing will be compared later."""
         with contextlib.suppress(OSError):
-            paths.write_atomic(self._file(url), content)
+            writing.write_atomic(self._file(url), content)
 
     def check(self, file: LockedFile, wheel: Path) -> None:
         """Compare a downloaded wheel with the metadata that the index gave for it.

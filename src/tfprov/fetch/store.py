@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import filelock
 
-from tfprov import locks, paths
+from tfprov import locks, paths, writing
 from tfprov.digests import sha256_of
 from tfprov.disk_space import on_disk
 from tfprov.errors import TfprovError
@@ -277,7 +277,7 @@ class Store:
                     digest.update(chunk)
                     writer.write(chunk)
                 writer.flush()
-                paths.write_back(writer.fileno())
+                writing.write_back(writer.fileno())
             if digest.hexdigest() != file.sha256:
                 raise TfprovError(
                     "hash-mismatch",
@@ -286,7 +286,7 @@ class Store:
                 )
             target.parent.mkdir(parents=True, exist_ok=True)
             replace(temporary, target)
-            paths.sync_folder(target.parent)
+            writing.sync_folder(target.parent)
         except OSError as error:
             raise classify_exception(error) from error
         finally:

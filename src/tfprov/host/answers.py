@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprov import paths, process
+from tfprov import process, writing
 from tfprov.host.system import exists, read_text
 from tfprov.structured import json_of
 
@@ -221,7 +221,7 @@ class AnswerCache:
         answers = {path: entry for path, entry in self._entries.items() if exists(Path(path))}
         document = {"schema": _CACHE_SCHEMA, "probe": _probe_id(), "answers": answers}
         with contextlib.suppress(OSError):
-            paths.write_atomic(file, json.dumps(document, indent=1).encode())
+            writing.write_atomic(file, json.dumps(document, indent=1).encode())
 
 
 def _probe_id() -> str:

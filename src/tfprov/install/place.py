@@ -26,10 +26,11 @@ from packaging.utils import canonicalize_name
 from tfprov import process, trees
 from tfprov.errors import TfprovError
 from tfprov.install.installers import OWN
-from tfprov.paths import naming, plain
+from tfprov.paths import plain
 from tfprov.record_rows import Row, rows_in, rows_of
 from tfprov.structured import json_of
 from tfprov.unpack.records import Tree, broken
+from tfprov.writing import naming
 
 # As in pip: in a virtual environment headers have a folder of their own.
 _SCHEME = """

@@ -40,9 +40,10 @@ from tfprov.lock.attestations import Publisher, publisher_of
 from tfprov.lock.merging import check_merged
 from tfprov.lock.records import Header, Inputs, Lock, LockedFile, LockedSource
 from tfprov.lock.resolve import FOLDER, is_wheel_at
-from tfprov.paths import plain, write_atomic
+from tfprov.paths import plain
 from tfprov.redact import redact, without_userinfo
 from tfprov.structured import TomlError, toml_of
+from tfprov.writing import write_atomic
 
 if TYPE_CHECKING:
     from packaging.markers import Environment

@@ -20,9 +20,9 @@ from tfprov.ladder.builds import build_failure, older_setuptools, source_failure
 from tfprov.ladder.classify import classify_text
 from tfprov.lock.allowed import only_allowed
 from tfprov.lock.question import Answer, Pinned, Question, Resolver
-from tfprov.paths import temporary
 from tfprov.process import Finished
 from tfprov.structured import toml_of
+from tfprov.temporary import temporary
 
 _FULL_PYTHON = re.compile(r'(?m)(?P<minor>^requires-python = ">=\d+\.\d+)\.\d+(?=")')
 _PATH = re.compile(r'(?<=[{ ])path = "([^"]+\.(?:whl|zip|tar|tgz|tar\.\w+))"')

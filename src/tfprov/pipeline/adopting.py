@@ -28,12 +28,14 @@ from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.records import Defect
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
-from tfprov.paths import home, temporary, writable, write_atomic
+from tfprov.paths import home, writable
 from tfprov.pipeline.backends.choose import backend_of
 from tfprov.pipeline.context import Request
 from tfprov.pipeline.up import locked
 from tfprov.profile.edit import with_overrides
 from tfprov.profile.source import plain_name
+from tfprov.temporary import temporary
+from tfprov.writing import write_atomic
 
 if TYPE_CHECKING:
     from tfprov.pipeline.records import Locked, Outcome

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from tfprov import paths
+from tfprov import paths, writing
 from tfprov.bundle import interpreters
 from tfprov.bundle.opened import Bundle, open_bundle
 from tfprov.bundle.records import MANIFEST, PROFILE, BundledPython, render
@@ -268,8 +268,8 @@ def _take_profile(bundle: Bundle, home: Home) -> Path:
         target, content = paths.inside(folder, name.removeprefix(f"{PROFILE}/")), bundle.read(name)
         # A file with the same content is not written again: a concurrent run may be reading it.
         if not target.is_file() or content_of(target) != content:
-            paths.write_atomic(target, content)
-    paths.write_atomic(paths.inside(folder, MANIFEST), render(manifest))
+            writing.write_atomic(target, content)
+    writing.write_atomic(paths.inside(folder, MANIFEST), render(manifest))
     return folder / manifest.profile.removeprefix(f"{PROFILE}/")
 
 

@@ -35,7 +35,6 @@ from tfprov.fetch.store import Store
 from tfprov.host.records import Facts
 from tfprov.lock import pylock
 from tfprov.lock.records import Lock, LockedFile, file_name
-from tfprov.paths import sweep_temporary, temporary
 from tfprov.pipeline import other_platforms, portable, sources, stages
 from tfprov.pipeline.backends.venv.locking import platform_of
 from tfprov.pipeline.context import Context, Request, read_profile, step
@@ -44,6 +43,7 @@ from tfprov.pipeline.own_wheels import Kit, kits
 from tfprov.pipeline.records import Locked
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Loaded, PlatformName
+from tfprov.temporary import sweep_temporary, temporary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

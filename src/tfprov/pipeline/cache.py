@@ -17,8 +17,9 @@ from tfprov.envs.holders import running_from
 from tfprov.envs.locks import all_locked
 from tfprov.errors import TfprovError
 from tfprov.fetch.store import Store, Stored, Swept
-from tfprov.paths import Home, to_trash
+from tfprov.paths import Home
 from tfprov.pipeline.images import sweep_images
+from tfprov.trash import to_trash
 
 _MONTH_S = 30 * 24 * 3600.0
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
-from tfprov import paths
+from tfprov import paths, temporary
 from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
@@ -198,7 +198,7 @@ class Context:
             return self.home.cache
         lasting = contextlib.ExitStack()
         atexit.register(lasting.close)
-        return lasting.enter_context(paths.temporary("caches"))
+        return lasting.enter_context(temporary.temporary("caches"))
 
     def open_journal(self) -> None:
         """Start a new journal file for this run."""

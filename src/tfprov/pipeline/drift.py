@@ -11,7 +11,7 @@ from tfprov.envs.drift import Drift, drift, needed_by_others
 from tfprov.envs.layout import site_packages
 from tfprov.errors import TfprovError
 from tfprov.events import Note
-from tfprov.paths import write_atomic
+from tfprov.writing import write_atomic
 
 if TYPE_CHECKING:
     from tfprov.envs.records import Generation

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfprov import paths, trees
+from tfprov import paths, trash, trees
 from tfprov.envs import following, git, rollbacks
 from tfprov.envs.generations import Environment, environments
 from tfprov.envs.layout import python_in
@@ -351,7 +351,7 @@ def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environm
             left.append(_taken_away(environment))
         for folder in (home.images, home.data / "pythons"):
             if folder.is_dir():
-                left.append(paths.to_trash(folder))
+                left.append(trash.to_trash(folder))
     for folder in left:
         trees.delete(folder)
     return every, held
@@ -389,7 +389,7 @@ def _taken_away(environment: Environment) -> Path:
     profile = Path(environment.owner.profile).parent
     if profile.parent == environment.root.parents[1] / "bundles":
         # A profile from a bundle was written by tfprov, and is of no use without the environment.
-        paths.discard(profile)
+        trash.discard(profile)
     return left
 
 

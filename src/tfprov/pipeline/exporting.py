@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from tfprov import paths, process
+from tfprov import process, temporary, trash
 from tfprov.bundle import interpreters
 from tfprov.contents import content_of
 from tfprov.digests import sha256_of
@@ -113,7 +113,7 @@ def export(profile: str, wanted: ExportRequest, *, cwd: Path, environ: Mapping[s
         return _module(environment, seal, wanted, told)
     _check_kind(environment, generation, seal)
     prefix = wanted.prefix or f"/opt/tfprov/{re.sub(r'[^A-Za-z0-9._-]+', '-', environment.owner.name)}"
-    with paths.temporary("export") as work:
+    with temporary.temporary("export") as work:
         python: Path | None = None
         needs: tuple[str, ...] = ()
         executable = wanted.python_at
@@ -242,7 +242,7 @@ def _write(
     """Write the export beside the output path, then rename it into place; returns its digest."""
     is_archive = wanted.output.name.endswith(".tar")
     is_folder = wanted.form == "oci" and not is_archive
-    with paths.staged(wanted.output, folder=is_folder) as stage:
+    with temporary.staged(wanted.output, folder=is_folder) as stage:
         if wanted.form == "oci":
             layout = stage if is_folder else work / "layout"
             layout.mkdir(exist_ok=True)
@@ -254,7 +254,7 @@ def _write(
             digest = sha256_of(stage)
         else:
             digest, _ = archive.write(stage, tree, packed=wanted.output.name.endswith((".gz", ".tgz")))
-        old = paths.to_trash(wanted.output) if os.path.lexists(wanted.output) else None
+        old = trash.to_trash(wanted.output) if os.path.lexists(wanted.output) else None
         stage.rename(wanted.output)
         if old is not None:
             shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink()

@@ -25,7 +25,6 @@ from tfprov.envs.records import Generation, Holder, Seal
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.lock.target_records import Target
-from tfprov.paths import temporary, write_atomic
 from tfprov.pipeline.adopting import (
     Adoption,
     AdoptionSubject,
@@ -48,6 +47,8 @@ from tfprov.pipeline.context import Context, Request
 from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.up import up
 from tfprov.profile.edit import edited
+from tfprov.temporary import temporary
+from tfprov.writing import write_atomic
 
 
 def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:

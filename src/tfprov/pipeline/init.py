@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tfprov.errors import TfprovError
 from tfprov.host.facts import gather
-from tfprov.paths import home, write_atomic
+from tfprov.paths import home
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.products import check_place
@@ -19,6 +19,7 @@ from tfprov.profile.template import profile_template
 from tfprov.wants.as_wheels import as_wheels
 from tfprov.wants.recognise import read
 from tfprov.wants.records import ProjectParts
+from tfprov.writing import write_atomic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

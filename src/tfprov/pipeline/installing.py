@@ -20,7 +20,6 @@ from tfprov.install.wheelhouse import Wheelhouse, wheelhouse
 from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
-from tfprov.paths import temporary, to_trash
 from tfprov.pipeline import unpacked, uv
 from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.images import image_of
@@ -28,6 +27,8 @@ from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Installation, Locked
 from tfprov.pipeline.stages import create, fetch_files
 from tfprov.process import clean_environment
+from tfprov.temporary import temporary
+from tfprov.trash import to_trash
 from tfprov.unpack.unpacking import Unpacking
 
 _INSTALL_SECONDS = 1800.0

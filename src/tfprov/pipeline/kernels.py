@@ -22,8 +22,9 @@ from tfprov.envs.integrity import installed
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.host.system import home_folder, running_system
-from tfprov.paths import Home, write_atomic
+from tfprov.paths import Home
 from tfprov.structured import json_of
+from tfprov.writing import write_atomic
 
 _LIST = "kernels.json"
 # Variables that a kernel needs to find the same environments as the command that made it.

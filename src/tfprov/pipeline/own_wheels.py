@@ -21,7 +21,6 @@ from tfprov.fetch.store import Store
 from tfprov.ladder.classify import classify_text
 from tfprov.lock.platforms import PLATFORMS
 from tfprov.lock.records import LockedFile
-from tfprov.paths import temporary
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.context import Context
@@ -31,6 +30,7 @@ from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import PlatformName
 from tfprov.profile.source import shipped_folder
 from tfprov.structured import toml_of
+from tfprov.temporary import temporary
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 """Minor versions of Python on which a bundle can start tfprov."""

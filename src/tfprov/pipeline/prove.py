@@ -22,7 +22,6 @@ from tfprov.events import Note
 from tfprov.ladder.climb import InapplicableError, Policy, Step, climb, without_normal
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.renew import released_in
-from tfprov.paths import write_atomic
 from tfprov.pipeline import likely
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.installing import drop_unpacked
@@ -33,6 +32,7 @@ from tfprov.smoke import cures as known
 from tfprov.smoke.cuda_files import CudaFiles, cuda_files
 from tfprov.smoke.records import Verdict
 from tfprov.smoke.verdict import UnprovedError
+from tfprov.writing import write_atomic
 
 
 def prove(

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import CODES, TfprovError
-from tfprov.paths import sweep_temporary
 from tfprov.pipeline import unpacked, uv
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.records import Installation, Locked
 from tfprov.pipeline.stages import smoke_digest, smoke_request
 from tfprov.pipeline.standing import next_step
+from tfprov.temporary import sweep_temporary
 
 # Failures that a missing GPU or processor instruction may lead to.
 _CONSEQUENCES = frozenset({"gpu-missing-in-tf", "gpu-libs-missing", "probe-failed", "probe-crashed", "import-failed"})

@@ -10,8 +10,9 @@ from pathlib import Path
 from tfprov.envs.following import entrance
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation
-from tfprov.paths import Home, write_atomic
+from tfprov.paths import Home
 from tfprov.pipeline.environments import backend_for, variables
+from tfprov.writing import write_atomic
 
 
 def interactive(

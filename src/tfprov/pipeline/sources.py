@@ -19,7 +19,7 @@ from tfprov.fetch.store import Store
 from tfprov.host.records import Facts, Interpreter
 from tfprov.lock.records import LockedFile, LockedSource
 from tfprov.lock.renew import versions_in
-from tfprov.paths import inside, temporary
+from tfprov.paths import inside
 from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.backends.venv.locking import platform_of
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
@@ -33,6 +33,7 @@ from tfprov.sources.build import build
 from tfprov.sources.records import Bench
 from tfprov.sources.repository import check_out
 from tfprov.sources.unpack import unpack
+from tfprov.temporary import temporary
 
 _SECONDS = 900.0
 # A compiler needs 2 GiB; the limit is on address space, which includes memory that is reserved but never used.

@@ -34,7 +34,7 @@ from tfprov.install import space
 from tfprov.lock.records import LockedFile
 from tfprov.lock.resolve import is_tensorflow
 from tfprov.lock.target_records import Target
-from tfprov.paths import Home, temporary_root
+from tfprov.paths import Home
 from tfprov.pipeline import limits, unpacked, windows
 from tfprov.pipeline.access import promised_in
 from tfprov.pipeline.bundle_source import naming_the_bundle, require_local, take_wheels, with_size
@@ -48,6 +48,7 @@ from tfprov.profile.records import Loaded
 from tfprov.smoke.records import SmokeRequest, Verdict
 from tfprov.smoke.runner import smoke
 from tfprov.smoke.verdict import as_document, as_error
+from tfprov.temporary import temporary_root
 
 
 @stage("facts")

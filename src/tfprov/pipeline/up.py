@@ -19,9 +19,9 @@ from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
-from tfprov.paths import write_atomic
 from tfprov.pipeline.context import Context, Request, read_profile
 from tfprov.pipeline.records import Outcome
+from tfprov.writing import write_atomic
 
 if TYPE_CHECKING:
     from tfprov.host.records import Facts

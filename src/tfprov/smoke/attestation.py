@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfprov import paths, process
+from tfprov import process, temporary
 from tfprov.errors import TfprovError
 from tfprov.products import Product
 from tfprov.smoke import receipt as receipts
@@ -157,7 +157,7 @@ def unverified(envelope: Envelope, *, verify_with: str, environ: Mapping[str, st
     """
     why = "it is not signed"
     for signature in envelope.signatures:
-        with paths.temporary("verify") as work:
+        with temporary.temporary("verify") as work:
             place = work / "statement"
             place.write_bytes(envelope.signed)
             place.with_name("statement.sig").write_bytes(signature)
@@ -169,7 +169,7 @@ def unverified(envelope: Envelope, *, verify_with: str, environ: Mapping[str, st
 
 
 def _sign(envelope: Envelope, command: str, environ: Mapping[str, str]) -> bytes:
-    with paths.temporary("sign") as work:
+    with temporary.temporary("sign") as work:
         place = work / "statement"
         place.write_bytes(envelope.signed)
         done = _run(command, place, "--sign-with", environ)

@@ -18,12 +18,12 @@ from tfprov import process
 from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note, Progress
-from tfprov.paths import temporary
 from tfprov.process import Finished
 from tfprov.smoke import causes
 from tfprov.smoke.causes import Raised
 from tfprov.smoke.records import Leg, SmokeRequest
 from tfprov.structured import json_of
+from tfprov.temporary import temporary
 
 ENVIRONMENT = "environment"
 # Time limit of a process, in multiples of that of a leg. The watchdog inside the process fires first and prints a

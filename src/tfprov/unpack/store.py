@@ -25,7 +25,7 @@ from pathlib import Path
 
 import psutil
 
-from tfprov import locks, paths, trees
+from tfprov import locks, trash, trees, writing
 from tfprov.errors import TfprovError
 from tfprov.renames import replace
 from tfprov.unpack.members import Written
@@ -144,7 +144,7 @@ class TreeStore:
         """
         rows = [f"{size} {mtime} {path}" for path, (size, mtime) in files.items()]
         text = "\n".join((self._boot, *rows, _end(len(rows))))
-        paths.write_atomic(made.parent / _MANIFEST, text.encode("utf-8", "surrogateescape"))
+        writing.write_atomic(made.parent / _MANIFEST, text.encode("utf-8", "surrogateescape"))
         target = self.root / sha256
         for _ in range(2):
             try:
@@ -153,7 +153,7 @@ class TreeStore:
             except OSError:
                 # Another process was first, or what is left of an old tree stands in the way.
                 if (found := self.find(sha256)) is not None:
-                    paths.discard(made.parent)
+                    trash.discard(made.parent)
                     return found
                 self.drop(sha256)
         else:
@@ -172,7 +172,7 @@ class TreeStore:
 
     def drop(self, sha256: str) -> None:
         """Delete a tree. Environments that were linked from it keep their files."""
-        paths.discard(self.root / sha256)
+        trash.discard(self.root / sha256)
 
     def use(self, key: str, wheels: Collection[str], *, python: str) -> None:
         """Record that an image has the files of these wheels; their trees are kept as long as the image.
@@ -183,7 +183,7 @@ class TreeStore:
             python: identifies its interpreter.
         """
         with contextlib.suppress(OSError):
-            paths.write_atomic(self._folder() / _USES / key, "\n".join((python, *sorted(wheels))).encode())
+            writing.write_atomic(self._folder() / _USES / key, "\n".join((python, *sorted(wheels))).encode())
 
     def uses(self) -> Iterator[tuple[Path, str, frozenset[str]]]:
         """The records of `use`: a file named after the image, the interpreter, and the wheels."""
@@ -228,7 +228,7 @@ class TreeStore:
             lock = locks.held(self.root / _LOCKS / f"{found[1]}.lock", timeout=0)
             with contextlib.suppress(OSError, TfprovError), lock as alone:
                 if alone:
-                    paths.discard(folder)
+                    trash.discard(folder)
 
     def _folder(self) -> Path:
         # Nobody else may write here: a tree is trusted to be what was unpacked.

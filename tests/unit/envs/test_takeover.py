@@ -28,10 +28,10 @@ sys.path.insert(0, sys.argv[3])
 from broken import state
 from test_takeover import ADOPTED, environment_in, old_in
 from tfprov.envs import generations, links, takeover
-from tfprov import paths, trees
+from tfprov import paths, trash, trees, writing
 
 work, how = Path(sys.argv[1]), sys.argv[2]
-traced = {module.__file__ for module in (takeover, links, paths, trees)}
+traced = {module.__file__ for module in (takeover, links, paths, trash, trees, writing)}
 if how == "apart":
     takeover._same_device = lambda one, other: False
 if how == "unable":

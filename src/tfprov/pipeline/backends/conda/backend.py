@@ -114,7 +114,7 @@ class CondaBackend:
     def activation(self, root: Path, name: str, folder: Path) -> Path:
         """Write the only script, for POSIX shells; `activated` sets the variables of its packages as well."""
         from tfprov.conda.activation import script
-        from tfprov.paths import write_atomic
+        from tfprov.writing import write_atomic
 
         write_atomic(folder / "activate", script(root, name).encode())
         return folder

@@ -25,11 +25,11 @@ from tfprov.fetch.store import Store
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock, LockedFile
-from tfprov.paths import discard
 from tfprov.pipeline.backends.conda.solving import channels_of, solve, subdir_of, veil_of
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.process import clean_environment
+from tfprov.trash import discard
 
 _LINK_SECONDS = 1800.0
 _COMPLETE = "conda-meta/tfprov-complete"

@@ -21,7 +21,6 @@ from tfprov.lock import pylock
 from tfprov.lock.merging import check_merged
 from tfprov.lock.records import Header, LockedFile
 from tfprov.lock.target_records import Target
-from tfprov.paths import temporary
 from tfprov.pipeline.backends.conda.solving import asked_of, channels_of, solve, subdir_of, veil_of
 from tfprov.pipeline.backends.venv.locking import (
     inputs,
@@ -42,6 +41,7 @@ from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded
 from tfprov.redact import without_userinfo
+from tfprov.temporary import temporary
 from tfprov.wants.conda_specs import CondaSpec
 
 

@@ -24,7 +24,6 @@ from tfprov.lock.records import Header, Inputs
 from tfprov.lock.renew import versions_in
 from tfprov.lock.resolve import is_tensorflow, sources_in, tensorflows_in
 from tfprov.lock.target_records import Target
-from tfprov.paths import temporary
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.backends.venv.attesting import attest_new, attest_others
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver, nothing_to_resolve_from
@@ -51,6 +50,7 @@ from tfprov.plan.records import Decision, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Loaded
 from tfprov.redact import without_userinfo
+from tfprov.temporary import temporary
 
 
 def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:

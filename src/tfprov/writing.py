@@ -1,0 +1,78 @@
+"""Atomic writes, and writes that survive a loss of power."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfprov.renames import replace
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file atomically: readers see the old content or the new one, never a part.
+
+    Creates the parent folder. The content is synced before the rename, so a power loss leaves no empty file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # open() rather than mkstemp(), which ignores the umask: everyone who may read the folder may read this file. The
+    # umask cannot be applied by hand, because reading it means setting it, which is not thread-safe.
+    temporary = path.parent / f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    try:
+        with naming(path), temporary.open("xb") as stream:
+            stream.write(content)
+            stream.flush()
+            write_back(stream.fileno())
+        replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Add a file name to each OSError of the block that has none, as those of operations on open files."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def write_back(handle: int, *, content_only: bool = False) -> None:
+    """Make what was written to an open file, or renamed in an open folder, survive a loss of power.
+
+    Args:
+        handle: its descriptor.
+        content_only: leave out what is not needed to read the content, such as its times.
+
+    Raises:
+        OSError: the disk refuses, or the file system knows it for files only.
+    """
+    if sys.platform == "darwin":
+        import fcntl
+
+        # fsync(2) there: what it wrote may stay in the cache of the disk. Not every file system knows the request.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    (getattr(os, "fdatasync", os.fsync) if content_only else os.fsync)(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power loss, where the system supports it. OSError when the disk fails."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        write_back(handle)
+    except OSError as error:
+        # Network file systems that sync files only (SMB, 9p, some FUSE file systems). A disk failure would be EIO.
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+    finally:
+        os.close(handle)

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tfprov import temporary
+from tfprov.errors import TfprovError
+from tfprov.temporary import staged, sweep_staged
+
+
+class TestTemporary:
+    @pytest.fixture(autouse=True)
+    def here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    @pytest.fixture
+    def gone(self) -> int:
+        process = subprocess.Popen([sys.executable, "-c", ""])
+        process.wait()
+        return process.pid
+
+    def test_a_temporary_folder_is_there_for_as_long_as_it_is_used(self, tmp_path: Path) -> None:
+        with temporary.temporary("lock") as folder:
+            assert folder.parent == tmp_path
+            (folder / "file").touch()
+            temporary.sweep_temporary(now=time.time() + 1e6)
+            assert (folder / "file").exists()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_a_killed_run_left_goes_after_an_hour(self, tmp_path: Path, gone: int) -> None:
+        left = tmp_path / f"tfprov-smoke-{gone}-x1_y2"
+        (left / "core-1").mkdir(parents=True)
+        temporary.sweep_temporary(now=time.time() + 3000)
+        assert left.exists()
+        temporary.sweep_temporary(now=time.time() + 4000)
+        assert not left.exists()
+
+    def test_a_name_with_a_number_that_no_process_can_have_is_that_of_a_killed_run(self, tmp_path: Path) -> None:
+        left = tmp_path / "tfprov-lock-9999999999-x1"
+        left.mkdir()
+        temporary.sweep_temporary(now=time.time() + 4000)
+        assert not left.exists()
+
+    def test_what_others_made_stays(self, tmp_path: Path, gone: int) -> None:
+        names = {"tfprov-mine", f"other-lock-{gone}-abc", f"tfprov-lock-{gone}", f"tfprov-lock-{gone}-file"}
+        for name in names - {f"tfprov-lock-{gone}-file"}:
+            (tmp_path / name).mkdir()
+        (tmp_path / f"tfprov-lock-{gone}-file").touch()
+        (tmp_path / f"tfprov-lock-{gone}-link").symlink_to(tmp_path / "tfprov-mine")
+        temporary.sweep_temporary(now=time.time() + 1e6)
+        assert {path.name for path in tmp_path.iterdir()} == names | {f"tfprov-lock-{gone}-link"}
+
+
+class TestStaged:
+    @pytest.mark.parametrize("folder", [True, False])
+    def test_what_is_renamed_stays_and_what_is_not_goes(self, tmp_path: Path, folder: bool) -> None:
+        target = tmp_path / "made"
+        with staged(target, folder=folder) as place:
+            place.rename(target)
+        with pytest.raises(KeyError), staged(target, folder=folder):
+            raise KeyError
+        assert list(tmp_path.iterdir()) == [target]
+
+    @pytest.mark.skipif(os.name != "posix", reason="without locks it goes by the age")
+    @pytest.mark.parametrize("folder", [True, False])
+    def test_what_a_killed_process_left_goes_and_what_a_living_one_makes_stays(
+        self, tmp_path: Path, folder: bool
+    ) -> None:
+        script = f"""
+import sys, time
+from pathlib import Path
+from tfprov.temporary import staged
+with staged(Path({str(tmp_path / "made")!r}), folder={folder}) as place:
+    print(place, flush=True)
+    time.sleep(600)
+"""
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        left = Path(process.stdout.readline().strip())
+        mine = tmp_path / ".made.1-12345678.old"
+        mine.touch()
+        sweep_staged(tmp_path)
+        assert left.exists()
+        process.kill()
+        process.communicate()
+        assert left.exists()
+        sweep_staged(tmp_path)
+        assert list(tmp_path.iterdir()) == [mine]
+
+    @pytest.mark.skipif(os.name != "posix", reason="without locks it goes by the age")
+    def test_what_cannot_be_looked_at_keeps_nothing_else_from_going(self, tmp_path: Path) -> None:
+        for number in range(10, 20):
+            (tmp_path / f".left.1-123456{number}.new").touch()
+            (tmp_path / f".link.1-123456{number}.new").symlink_to("nowhere")
+        sweep_staged(tmp_path)
+        assert [path for path in tmp_path.iterdir() if "left" in path.name] == []
+
+
+def test_without_a_usual_folder_for_temporary_files_there_is_one_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "gone")])
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    monkeypatch.setenv("TFPROV_HOME", str(tmp_path / "home"))
+    with temporary.temporary("test") as folder:
+        assert folder.parent == tmp_path / "home" / "cache" / "temporary"
+        assert os.environ["TMPDIR"] == tempfile.gettempdir() == str(folder.parent)
+    assert list((tmp_path / "home" / "cache" / "temporary").iterdir()) == []
+
+
+def test_where_there_is_none_either_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "gone")])
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TFPROV_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(TfprovError, match="no folder for temporary files") as failure, temporary.temporary("test"):
+        pass
+    assert failure.value.code.name == "permission-denied"
+    assert "TMPDIR" in failure.value.hint

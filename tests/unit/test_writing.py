@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfprov import writing
+
+
+def test_a_file_is_written_with_its_parents_and_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "file"
+    writing.write_atomic(path, b"one")
+    writing.write_atomic(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [one.name for one in path.parent.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are POSIX")
+def test_a_file_gets_the_permissions_that_any_new_file_would_get(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        writing.write_atomic(tmp_path / "file", b"")
+        after = os.umask(0o027)
+    finally:
+        os.umask(old)
+    assert after == 0o027
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as failure:
+        writing.write_atomic(path, b"new")
+    assert failure.value.filename == str(path)
+    assert path.read_bytes() == b"old"
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def test_readers_see_the_old_or_the_new_content_never_a_part(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    contents = {b"a" * 200_000, b"b" * 200_000}
+    path.write_bytes(b"a" * 200_000)
+    code = (
+        "import sys; from pathlib import Path; from tfprov.writing import write_atomic\n"
+        "for n in range(60): write_atomic(Path(sys.argv[1]), (b'ab'[n % 2:][:1]) * 200_000)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(path)]) as writer:
+        while writer.poll() is None:
+            assert path.read_bytes() in contents
+    assert writer.returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be opened elsewhere")
+def test_a_folder_that_cannot_be_synced_is_no_failure_and_a_disk_that_fails_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = {}
+    for number in errno.errorcode:
+
+        def fsync(_descriptor: int, number: int = number) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+        try:
+            writing.sync_folder(tmp_path)
+        except OSError as error:
+            ended[number] = error.errno
+    assert set(errno.errorcode) - set(ended) == {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+    assert all(number == seen for number, seen in ended.items())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no fcntl elsewhere")
+@pytest.mark.parametrize("refused", [False, True])
+def test_macos_is_asked_to_empty_the_cache_of_the_disk_and_else_to_write_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    import fcntl
+
+    asked: list[str] = []
+
+    def control(_descriptor: int, request: int) -> int:
+        asked.append(f"fcntl {request}")
+        if refused:
+            raise OSError(errno.ENOTSUP, "Operation not supported")
+        return 0
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", control)
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: asked.append("fsync"))
+    writing.write_atomic(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert asked == (["fcntl 51", "fsync"] if refused else ["fcntl 51"])
