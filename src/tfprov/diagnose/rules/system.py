@@ -291,6 +291,18 @@ RULES: tuple[Rule, ...] = (
         rank=85,
     ),
     Rule(
+        name="avx-build",
+        code="cpu-no-avx",
+        reads="TensorFlow: the processor lacks what the build uses (it ends with SIGABRT)",
+        needs=("was compiled to use", "built using avx"),
+        pattern=r"library was compiled to use \S+ instructions, but these aren't available|built using AVX\S* instructions, which your CPU",
+        examples=(
+            "The TensorFlow library was compiled to use AVX instructions, but these aren't available on your machine.",
+        ),
+        rank=90,
+        cases=(Case(when="emulated", code="rosetta-qemu"), Case(when="macos and not intel-mac", code="rosetta-qemu")),
+    ),
+    Rule(
         name="illegal-instruction",
         code="cpu-no-avx",
         reads="shells on SIGILL (status 132, Windows 0xC000001D), zsh (`illegal hardware instruction`), faulthandler, CI",
