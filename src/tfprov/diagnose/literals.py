@@ -10,7 +10,6 @@ _COMMON = frozenset(
     {
         *("and", "are", "at", "be", "been", "but", "by", "can", "could", "for", "from", "has", "have", "in"),
         *(
-            *("you", "your"),
             "is",
             "it",
             "not",

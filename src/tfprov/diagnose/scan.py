@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import BinaryIO
 
 from tfprov.diagnose.found import EVIDENCE_LENGTH, MOST_LINES, Compiled, Found
@@ -24,13 +23,10 @@ from tfprov.diagnose.lines import (
     windows,
     without_colours,
 )
-from tfprov.diagnose.literals import Group, Literal, Part, beginnings, groups_of, word_of
 from tfprov.diagnose.quotes import any_quotes, bare, plain
 from tfprov.diagnose.records import Hit, LogLine, Rule
+from tfprov.diagnose.vocabulary import Index, Vocabulary
 from tfprov.redact import redact
-
-_WORDS_AND_LINES = bytes(byte if 97 <= byte <= 122 or byte == 10 else 32 for byte in range(256))
-"""Translates lines in lower case into their words, with blanks for all other characters but line ends."""
 
 _SHAPE = bytes.maketrans(b"123456789", b"000000000").lower()
 """Translates lines into their shapes: in lower case, with every digit as 0."""
@@ -39,10 +35,6 @@ _SHAPE_LENGTH = 300
 """Longer lines are not cached, to keep the cache small."""
 _MOST_CLUES = 50
 _MOST_HITS = 500
-_MOST_WORDS = 100_000
-"""A log with more different words is not in a language; then only words from rules and their examples are cached, and
-long ones."""
-_LONG_WORD = 11
 _TAIL = 8
 _NUMERIC = re.compile(r"\\d|(?<![{,\d])[0-9](?![\d,]*\})")
 """Finds digits that a pattern matches, but not those in its quantifiers."""
@@ -56,14 +48,10 @@ _RULE_VAIN_TRIES = 100
 """After `_ALL_VAIN_TRIES` failed matches of all rules, in lines of different shapes, a rule with more than this many is
 given up, except at the end of the log."""
 _FOLLOWING = 64 * 1024
-_VAIN_BLOCKS = 20
-"""In logs that are not in a language: number of blocks in which a word may occur without leading to a rule."""
 _END_BLOCKS = 2
 """Number of blocks at the end of a log that are read again with the rules that were given up."""
 _WIDE_LINE = 1_000
 _ENDLESS = 100_000
-_WIDE_VAIN_TRIES = 100
-"""How often a rule may fail to match in parts of endless lines: these are pages and archives, where tries are slow."""
 _SPAN_TRIES = 5_000
 
 
@@ -92,62 +80,27 @@ class Scanner:
             Compiled(rule, re.compile(any_quotes(rule.pattern), re.IGNORECASE), bool(_NUMERIC.search(rule.pattern)))
             for rule in rules
         ]
-        by_literal: dict[bytes, list[int]] = {}
-        for index, rule in enumerate(rules):
-            for literal in rule.needs:
-                by_literal.setdefault(bare(literal.encode()), []).append(index)
-        # A literal is searched for in lines with its indexed word, or with a longer word that contains this one.
-        by_word: dict[bytes, list[Literal]] = {}
-        for needle, indexes in by_literal.items():
-            by_word.setdefault(word_of(needle), []).append((needle, tuple(indexes)))
-        # Indexed words by their first three letters: a new word of a log is looked up by each three letters in it.
-        self._by_letters: dict[bytes, list[tuple[bytes, tuple[Group, ...]]]] = {}
-        for word, literals in by_word.items():
-            self._by_letters.setdefault(word[:3], []).append((word, groups_of(word, literals)))
-        self._beginnings = beginnings(by_word)
-        examples = "\n".join(example for rule in rules for example in rule.examples).encode()
-        self._own_words = frozenset({*by_word, *bare(examples).translate(_WORDS_AND_LINES).split()})
+        self._index = Index(rules)
 
     def scan(self, stream: BinaryIO) -> Scanned:
         """Read a log to its end."""
-        return _Pass(self._compiled, self._by_letters, self._beginnings, self._own_words).run(stream)
+        return _Pass(self._compiled, self._index).run(stream)
 
 
 class _Pass:
     """The state of one pass."""
 
-    def __init__(
-        self,
-        compiled: Sequence[Compiled],
-        by_letters: Mapping[bytes, Sequence[tuple[bytes, tuple[Group, ...]]]],
-        beginnings: re.Pattern[bytes],
-        own_words: frozenset[bytes],
-    ) -> None:
+    def __init__(self, compiled: Sequence[Compiled], index: Index) -> None:
         self._compiled = compiled
         self._longest = max((one.rule.span for one in compiled), default=1) - 1
-        self._by_letters = by_letters
-        self._beginnings = beginnings
-        self._own_words = own_words
-        # Whether the log has too many different words to be in a language.
-        self._is_babel = False
-        # Rules that are not tried any more, because they have matched often enough or were given up.
-        self._done: set[int] = set()
-        self._dull: set[bytes] = set()  # words that lead to no literal
-        # Words of the log, each with the indexed words that it contains.
-        self._telling: dict[bytes, tuple[Part, ...]] = {}
-        self._parts: dict[bytes, Part] = {}
+        self._index = index
+        self._vocabulary = Vocabulary(index)
         self._found: dict[int, Found] = {}
         # Shapes with the rules that matched in them; for rules that match digits, the exact text is the key instead.
         self._shapes: dict[bytes, tuple[int, ...]] = {}
         self._exact: dict[str, tuple[int, ...]] = {}
         self._vain: dict[bytes, int] = {}
         self._tedious: set[bytes] = set()
-        self._wide_vain: dict[int, int] = {}
-        # For endless lines: rules that are not tried any more, how often words led to no rule, and the remaining words.
-        self._tired: set[int] = set()
-        self._vain_words: dict[bytes, int] = {}
-        self._wide_telling: dict[bytes, tuple[Part, ...]] = {}
-        self._wide_of = (0, 0)
         self._span_tries: dict[int, int] = {}
         self._rule_vain: dict[int, int] = {}
         self._all_vain = 0
@@ -155,8 +108,6 @@ class _Pass:
         self._weary: set[int] = set()
         # When the end is read again: the line up to which the matches of each rule have been collected.
         self._read_until: dict[int, int] = {}
-        self._vain_blocks: dict[bytes, int] = {}
-        self._has_given_up = False
         self._is_patient = False
         self._end: deque[tuple[int, bytes, bytes]] = deque(maxlen=_END_BLOCKS)
         self._tail: list[tuple[int, bytes]] = []
@@ -181,10 +132,11 @@ class _Pass:
 
     def _read_end_again(self) -> None:
         """Read the last lines again with everything that was given up, because the fatal error is usually there."""
-        if not self._has_given_up:
+        if not self._weary and not self._vocabulary.has_given_up:
             return
-        again = _Pass(self._compiled, self._by_letters, self._beginnings, self._own_words)
-        again._found, again._done = self._found, self._done - self._weary
+        again = _Pass(self._compiled, self._index)
+        again._found = self._found
+        again._vocabulary = Vocabulary(self._index, done=self._vocabulary.done - self._weary, is_patient=True)
         # The end is short enough to be read with all rules, whatever it costs.
         again._is_patient = True
         again._read_until = {rule: found.last_number for rule, found in self._found.items()}
@@ -200,8 +152,8 @@ class _Pass:
         self._remember_tail(number, lines)
         bare_block = bare(block)
         lows = bare_block.split(b"\n")
-        if self._is_babel:
-            candidates = self._candidates(range(len(lines)), lows, bare_block)
+        if self._vocabulary.is_babel:
+            candidates = self._vocabulary.candidates(range(len(lines)), lows, bare_block)
         else:
             candidates = self._unknown(number, lines, lows, shapes=block.translate(_SHAPE).split(b"\n"))
         for index, rules in candidates.items():
@@ -224,98 +176,12 @@ class _Pass:
             fresh = [index for index in fresh if _kind(shapes[index]) not in self._tedious]
         if not fresh:
             return {}
-        candidates = self._candidates(fresh, lows, b"\n".join([lows[index] for index in fresh]))
+        candidates = self._vocabulary.candidates(fresh, lows, b"\n".join([lows[index] for index in fresh]))
         if len(known) > _MOST_SHAPES:
             known.clear()
         dull = [shapes[index] for index in fresh if index not in candidates]
         known.update(dict.fromkeys([shape for shape in dull if len(shape) <= _SHAPE_LENGTH], ()))
         return candidates
-
-    def _candidates(self, indexes: Sequence[int], lows: list[bytes], text: bytes) -> dict[int, list[int]]:
-        """The rules to try in each line, by the index of the line; lines without any are left out.
-
-        Args:
-            indexes: of the lines to examine.
-            lows: all lines of the block in lower case, without quotes.
-            text: the lines to examine, joined by line ends.
-        """
-        lines = [line.split() for line in text.translate(_WORDS_AND_LINES).split(b"\n")]
-        vocabulary = self._vocabulary(lines)
-        self._learn(vocabulary)
-        telling = {word: self._telling[word] for word in self._telling.keys() & vocabulary}
-        if not telling:
-            return {}
-        tells_nothing = set(telling).isdisjoint
-        found: dict[int, list[int]] = {}
-        heeded: set[bytes] = set()
-        for index, words in zip(indexes, lines, strict=False):
-            if tells_nothing(words):
-                continue
-            low = lows[index]
-            if len(low) > LINE_LENGTH:
-                # Each part of a long line is examined by itself.
-                found[index] = []
-                continue
-            rules = self._asked(telling, words, low)
-            if rules:
-                found[index] = sorted(rules)
-                heeded.update(words)
-        if self._is_babel and not self._is_patient:
-            self._give_up_words(telling.keys() - heeded)
-        return found
-
-    def _give_up_words(self, words: Set[bytes]) -> None:
-        """Ignore words that occurred in many blocks without leading to a rule, except at the end of the log."""
-        for word in words:
-            times = self._vain_blocks[word] = self._vain_blocks.get(word, 0) + 1
-            if times > _VAIN_BLOCKS:
-                del self._telling[word]
-                self._dull.add(word)
-                self._has_given_up = True
-
-    def _asked(self, telling: Mapping[bytes, tuple[Part, ...]], words: Iterable[bytes], low: bytes) -> set[int]:
-        """The rules to try in a text with these words: those that have a literal in it and are not done."""
-        rules: set[int] = set()
-        for word in words:
-            if word in telling:
-                for part in telling[word]:
-                    if part.sieve(low):
-                        for start, literals in part.groups:
-                            if start in low:
-                                for literal, indexes in literals:
-                                    if literal in low:
-                                        rules.update(indexes)
-        return rules - self._done if rules else rules
-
-    def _vocabulary(self, lines: list[list[bytes]]) -> set[bytes]:
-        """The different words of lines; in a log with too many, only those that may lead to a rule."""
-        if not self._is_babel:
-            return set(chain.from_iterable(lines))
-        found = (self._telling.keys() | self._own_words).intersection(chain.from_iterable(lines))
-        if len(self._telling) < _MOST_WORDS:
-            found.update([word for words in lines for word in words if len(word) >= _LONG_WORD])
-        return found
-
-    def _learn(self, words: set[bytes]) -> None:
-        """Find the indexed words in each new word, and cache the result."""
-        new = words - self._dull
-        new.difference_update(self._telling)
-        by_letters = self._by_letters
-        for word in set(self._beginnings.findall(b" ".join(new))) if new else ():
-            parts: list[Part] = []
-            for start in range(len(word) - 2):
-                for known, groups in by_letters.get(word[start : start + 3], ()):
-                    if word.startswith(known, start):
-                        part = self._parts.get(known)
-                        if part is None:
-                            part = self._parts[known] = Part(known, tuple(self._of_use(groups)))
-                        if part.groups:
-                            parts.append(part)
-            if parts:
-                self._telling[word] = tuple(parts)
-                new.discard(word)
-        self._dull |= new & self._own_words if self._is_babel else new
-        self._is_babel = self._is_babel or len(self._dull) > _MOST_WORDS
 
     def _line(
         self, number: int, index: int, lines: list[bytes], *, shape: bytes, rules: list[int], following: bytes
@@ -341,7 +207,7 @@ class _Pass:
             spans = False
             plain_text = plain(text)
             for rule in worth:
-                if rule in self._done:
+                if rule in self._vocabulary.done:
                     continue
                 compiled = self._compiled[rule]
                 read, plain_read = text, plain_text
@@ -370,15 +236,13 @@ class _Pass:
             self._grow_tired(shape)
 
     def _search(self, rule: int, text: str, *, is_wide: bool) -> re.Match[str] | None:
-        if is_wide and rule in self._tired:
+        if is_wide and rule in self._vocabulary.tired:
             return None
         match = self._compiled[rule].search.search(text)
         if match is None:
             self._grow_weary(rule)
         if match is None and is_wide:
-            tries = self._wide_vain[rule] = self._wide_vain.get(rule, 0) + 1
-            if tries > _WIDE_VAIN_TRIES:
-                self._tired.add(rule)
+            self._vocabulary.tire_of(rule)
         return match
 
     def _grow_weary(self, rule: int) -> None:
@@ -391,47 +255,17 @@ class _Pass:
             and rule not in self._weary
         ):
             self._weary.add(rule)
-            self._has_given_up = True
-            self._give_up(rule)
+            self._vocabulary.give_up(rule)
 
     def _worth(self, window: bytes, *, is_wide: bool) -> list[int]:
-        """The rules to try in a part of a long line, whose words were cached with those of the whole line."""
+        """The rules to try in a part of a long line, unless its shape is known to lead to none."""
         shape = window.translate(_SHAPE)
         if self._shapes.get(shape) == ():
             return []
-        low = bare(window)
-        words = low.translate(_WORDS_AND_LINES).split()
-        telling = self._telling_in(is_wide)
-        rules = self._asked(telling, words, low)
-        if is_wide:
-            rules -= self._tired
-            self._tire(telling.keys() & words if not rules else ())
+        rules = self._vocabulary.candidates_in_part(bare(window), is_wide=is_wide)
         if not rules and not is_wide and len(shape) <= _SHAPE_LENGTH and len(self._shapes) <= _MOST_SHAPES:
             self._shapes[shape] = ()
         return sorted(rules)
-
-    def _tire(self, words: Iterable[bytes]) -> None:
-        """Ignore words in parts of endless lines where they have occurred too often without leading to a rule."""
-        for word in words:
-            times = self._vain_words[word] = self._vain_words.get(word, 0) + 1
-            if times > _WIDE_VAIN_TRIES:
-                del self._wide_telling[word]
-
-    def _telling_in(self, is_wide: bool) -> Mapping[bytes, tuple[Part, ...]]:
-        """The words that lead to literals; in parts of endless lines without the words and rules given up there."""
-        if not is_wide:
-            return self._telling
-        if self._wide_of != (len(self._telling), len(self._tired)):
-            self._wide_of = len(self._telling), len(self._tired)
-            left = {
-                word: Part(word, tuple(self._of_use(part.groups, self._tired))) for word, part in self._parts.items()
-            }
-            self._wide_telling = {
-                word: tuple(left[part.word] for part in parts)
-                for word, parts in self._telling.items()
-                if any(left[part.word].groups for part in parts) and self._vain_words.get(word, 0) <= _WIDE_VAIN_TRIES
-            }
-        return self._wide_telling
 
     def _grow_tired(self, shape: bytes) -> None:
         """Skip lines of a kind from now on, whatever their numbers, if they were tried without a match too often."""
@@ -452,26 +286,7 @@ class _Pass:
             found = self._found[rule] = Found(self._compiled[rule])
         found.add(number, text, captures)
         if found.count >= (_MOST_CLUES if found.compiled.rule.rank == 0 else _MOST_HITS):
-            self._give_up(rule)
-
-    def _give_up(self, rule: int) -> None:
-        """Stop trying a rule, and searching for literals that only such rules need."""
-        self._done.add(rule)
-        emptied = False
-        for part in self._parts.values():
-            groups = tuple(self._of_use(part.groups))
-            if groups != part.groups:
-                part.keep(groups)
-                emptied = emptied or not groups
-        if emptied:
-            left = {word: parts for word, parts in self._telling.items() if any(part.groups for part in parts)}
-            self._dull.update(self._telling.keys() - left.keys())
-            self._telling = left
-
-    def _of_use(self, groups: Iterable[Group], tired: Set[int] = frozenset()) -> list[Group]:
-        useless = self._done | tired if tired else self._done
-        left = ((start, tuple(one for one in ones if not useless.issuperset(one[1]))) for start, ones in groups)
-        return [group for group in left if group[1]]
+            self._vocabulary.give_up(rule)
 
     def _again(self, number: int, raw: bytes, rules: tuple[int, ...]) -> None:
         for rule in rules:

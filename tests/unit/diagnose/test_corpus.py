@@ -12,7 +12,7 @@ import pytest
 from corpus_logs import FOLDER, Log, faults, read, read_public, root_of
 from log_chains import broken
 from log_variants import VARIANTS, last_lines, padding
-from tfprov.diagnose import scan
+from tfprov.diagnose import scan, vocabulary
 from tfprov.diagnose.diagnose import diagnose
 from tfprov.errors import CODES
 
@@ -57,7 +57,7 @@ def test_the_last_thirty_lines_of_a_log_tell_the_same_cause() -> None:
 def test_a_log_behind_more_words_than_a_language_has_is_judged_like_the_log_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(scan, "_MOST_WORDS", 200)
+    monkeypatch.setattr(vocabulary, "_MOST_WORDS", 200)
     chooser = random.Random(1)
     before = "".join("".join(chooser.choices("bdfgjkqvxz", k=8)) + " x\n" for _ in range(300)).encode()
     wrong = [
@@ -74,7 +74,7 @@ def test_a_log_behind_an_endless_line_is_judged_like_the_log_itself(
 ) -> None:
     # The words and rules of what says nothing are given up within the line.
     monkeypatch.setattr(scan, "_ENDLESS", 10_000)
-    monkeypatch.setattr(scan, "_WIDE_VAIN_TRIES", 5)
+    monkeypatch.setattr(vocabulary, "_WIDE_VAIN_TRIES", 5)
     before = padding(2 * scan._ENDLESS).replace(b"\n", b" ") + end
     for log in LOGS[::60]:
         content = log.content if end == b"\n" else log.content.replace(b"\n", end)

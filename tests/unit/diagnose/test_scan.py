@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from tfprov.diagnose import scan
+from tfprov.diagnose import scan, vocabulary
 from tfprov.diagnose.records import Hit, Rule
-from tfprov.diagnose.scan import Scanner, word_of
+from tfprov.diagnose.scan import Scanner
 
 
 def rule(pattern: str, *needs: str, span: int = 1) -> Rule:
@@ -85,16 +85,6 @@ def test_lines_bytes_and_tail_are_told() -> None:
     assert scanned.tail[-1].number == 23
 
 
-@pytest.mark.parametrize(("literal", "word"), [(b"the disk", b"disk"), (b"no space", b"space"), (b"the", b"the")])
-def test_a_literal_is_known_by_its_longest_word_that_is_not_common(literal: bytes, word: bytes) -> None:
-    assert word_of(literal) == word
-
-
-def test_a_literal_without_a_word_is_refused() -> None:
-    with pytest.raises(ValueError, match="three letters"):
-        word_of(b"403 (x)")
-
-
 def test_lines_whose_numbers_and_hashes_differ_grow_tedious_and_error_numbers_do_not() -> None:
     rules = (rule(r"bad thing 7f0e\b", "bad thing"), rule(r"\[Errno 28\]", "errno"))
     noisy = "".join(f"request {number**7:x} failed: bad thing {number:x}\n" for number in range(5_000))
@@ -139,8 +129,8 @@ def test_a_literal_is_found_among_many_lines_with_its_word_alone(literal: str) -
 def test_a_word_that_stood_in_vain_in_a_log_of_no_words_is_read_again_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(scan, "_MOST_WORDS", 200)
-    monkeypatch.setattr(scan, "_VAIN_BLOCKS", 1)
+    monkeypatch.setattr(vocabulary, "_MOST_WORDS", 200)
+    monkeypatch.setattr(vocabulary, "_VAIN_BLOCKS", 1)
     chooser = random.Random(3)
     names = ["".join(chooser.choices("bcdfgklmnp", k=40)) for _ in range(25_000)]
     vain = "".join(f"{name} alpha {name[::-1]}\n" for name in names)
