@@ -12,22 +12,18 @@ like any other; so errors read the same, however the wheel arrived.
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol, cast
 
 from tfprov.unpack import archive
 from tfprov.unpack.archive import LOCAL, RefusedError
-from tfprov.unpack.members import ArchiveBytes, File, Written, extract
+from tfprov.unpack.members import ArchiveBytes, File, Seekable, Written, extract
 from tfprov.unpack.records import ArchiveMember, Landed
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _POLL_SECONDS = 0.04
 """Long enough that a dozen waiting threads cost nothing, and short compared with what arrives in the meantime."""
@@ -197,13 +193,14 @@ class Following:
             self._wait_a_little()
         return _Ahead(self._read_ahead, size)
 
-    def _read_ahead(self, start: int, end: int) -> bytes:
+    def _read_ahead(self, offset: int, count: int) -> bytes:
         """Bytes out of order; requests them if they have not arrived."""
-        if self.arriving.reaches(start) < end:
-            self.arriving.first = [(start, end), *self.arriving.first]
-            self._wait_for(start, end)
+        end = offset + count
+        if self.arriving.reaches(offset) < end:
+            self.arriving.first = [(offset, end), *self.arriving.first]
+            self._wait_for(offset, end)
         self._check()
-        return self.source.read(start, end - start)
+        return self.source.read(offset, count)
 
     def _scatter(self, ahead: _Ahead, tasks: list[Future[None]]) -> None:
         """Submit every member as soon as it has arrived, or has begun to if it is a big one.
@@ -316,7 +313,7 @@ class Following:
         Raises:
             RefusedError: they do not agree.
         """
-        with os.fdopen(os.dup(self.source.descriptor), "rb") as stream:
+        with self.source.stream() as stream:
             listed = archive.directory(stream).members
         left = {member.name: member for member in listed}
         for member in followed:
@@ -355,45 +352,19 @@ class _Until:
         return self.following.read(offset, min(count, self.end - offset))
 
 
-class _Ahead(io.RawIOBase):
+class _Ahead(Seekable):
     """An archive that is still arriving, as a seekable file; bytes that have not arrived are requested."""
 
     def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
-        """Start at its first byte.
-
-        Args:
-            read: returns the bytes between two offsets.
-            size: size of the file.
-        """
-        super().__init__()
-        self._ahead = read
-        self._size = size
-        self._position = 0
+        """See `Seekable`; `read` requests bytes that have not arrived."""
         self._seen: list[tuple[int, bytes]] = []
 
-    def seekable(self) -> bool:
-        return True
+        def noted(offset: int, count: int) -> bytes:
+            content = read(offset, count)
+            self._seen.append((offset, content))
+            return content
 
-    def readable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if start + offset < 0:
-            raise OSError("before the first byte")
-        self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer)
-        end = min(self._position + len(view), self._size)
-        if end <= self._position:
-            return 0
-        content = self._ahead(self._position, end)
-        view[: len(content)] = content
-        self._seen.append((self._position, content))
-        self._position += len(content)
-        return len(content)
+        super().__init__(noted, size)
 
     def agrees_with(self, file: File) -> bool:
         """Whether a file contains everything that was read, at the same offsets."""

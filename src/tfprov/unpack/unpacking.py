@@ -280,7 +280,7 @@ class _Job:
 
     def read(self) -> None:
         """Read the list of members, and make their folders."""
-        with os.fdopen(os.dup(self.source.descriptor), "rb") as stream:
+        with self.source.stream() as stream:
             self.members = archive.directory(stream).members
         base = str(self.root)
         for folder in sorted({member.name.rpartition("/")[0] for member in self.members}):

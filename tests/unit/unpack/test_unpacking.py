@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, Progress, ignore
 from tfprov.unpack import unpacking as unpacking_module
-from tfprov.unpack.members import ArchiveBytes, Written
+from tfprov.unpack.members import ArchiveBytes, File, Written
 from tfprov.unpack.records import ArchiveMember, Tree, Wheel
 from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import Unpacking
@@ -71,6 +72,40 @@ def test_every_kind_of_wheel_unfolds_to_what_zipfile_reads(tmp_path: Path, name:
         expected = {one: reader.read(one) for one in reader.namelist() if not one.endswith("/")}
     assert {one: (tree.root / one).read_bytes() for one in tree.files} == expected
     assert left(tmp_path / "trees") == []
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_wheel_is_unpacked_where_all_readers_move_one_position(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    move = os.lseek
+
+    def slow(descriptor: int, offset: int, whence: int) -> int:
+        place = move(descriptor, offset, whence)
+        time.sleep(0.0005)  # time for another thread to move it
+        return place
+
+    monkeypatch.delattr(os, "pread", raising=False)
+    monkeypatch.setattr(os, "lseek", slow)
+    path = KINDS[name].write(tmp_path, name)
+    (tree,) = unpack(tmp_path / "trees", wheel_at(path))
+    with zipfile.ZipFile(path) as reader:
+        expected = {one: reader.read(one) for one in reader.namelist() if not one.endswith("/")}
+    assert {one: (tree.root / one).read_bytes() for one in tree.files} == expected
+
+
+def test_a_stream_and_reads_at_offsets_do_not_move_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pread", raising=False)
+    content = bytes(range(256)) * 1000
+    (tmp_path / "file").write_bytes(content)
+    with File(tmp_path / "file") as file, file.stream() as one, file.stream() as two:
+        for offset in range(0, len(content), 9_999):
+            one.seek(offset)
+            two.seek(-offset, os.SEEK_END)
+            assert file.read(offset // 2, 50) == content[offset // 2 : offset // 2 + 50]
+            assert one.read(9_999) == content[offset : offset + 9_999]
+            assert two.read() == content[len(content) - offset :]
+            assert one.tell() == min(offset + 9_999, len(content))
 
 
 def flipped(path: Path, at: int) -> None:
