@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ import pytest
 from filelock import FileLock
 
 from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from tfprov.unpack.members import ArchiveBytes, Written
+from tfprov.unpack.records import ArchiveMember
 from wheels import build_wheel
 
 pytestmark = only_here
@@ -479,6 +482,41 @@ def test_an_installer_that_fails_gives_way_to_the_next(
     assert rungs[:2] == ["normal", "fresh"]
     assert rungs[2:] == ["other-installer"] * (1 if last == "uv" else 2)
     assert site.imported() == RELEASE
+
+
+def test_a_second_try_does_not_wait_for_what_the_first_is_still_unpacking(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tfprov.errors import TfprovError
+    from tfprov.events import Event, Note
+    from tfprov.pipeline.context import Request
+    from tfprov.pipeline.up import up
+    from tfprov.unpack import unpacking
+
+    site.offer(build_wheel(site.root / "built", "slow", "1.0"), build_wheel(site.root / "built", "broken", "1.0"))
+    site.write('[packages]\nrequirements = ["slow", "broken"]\n')
+    real, begun, failed = unpacking.extract, threading.Event(), threading.Event()
+
+    def extract(source: ArchiveBytes, member: ArchiveMember, target: str, *, going: Callable[[int], None]) -> Written:
+        if member.name.startswith("slow") and not begun.is_set():
+            begun.set()
+            end = time.monotonic() + 10
+            while time.monotonic() < end:
+                going(0)  # raises once it is to stop
+                time.sleep(0.01)
+        if member.name.startswith("broken") and not failed.is_set():
+            begun.wait(10)
+            failed.set()
+            raise TfprovError("hash-mismatch", "`broken` no longer matches its hash in the lock")
+        return real(source, member, target, going=going)
+
+    monkeypatch.setattr(unpacking, "extract", extract)
+    seen: list[Event] = []
+    outcome = up(Request(profile="train.toml", cwd=site.root, environ=site.environ()), seen.append)
+    assert failed.is_set()
+    assert outcome.generation.seal is not None
+    assert outcome.generation.seal.installer == "tfprov"
+    assert [event.text for event in seen if isinstance(event, Note) and "another tfprov" in event.text] == []
 
 
 def test_the_journal_tells_the_story_of_a_failure(site: Site) -> None:

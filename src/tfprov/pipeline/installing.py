@@ -165,6 +165,8 @@ def install_wheels(
             trees.delete(left)
 
     def fresh() -> str:
+        # Its threads would go on with the other wheels, and this run would wait for their locks.
+        unpacking.close()
         _heal_store(context, machine, locked)
         unpacked.forget(context, wheels_locked)
         empty()
