@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ Pinned: TypeAlias = tuple[tuple[str, str], ...]
 
 Buildable: TypeAlias = Literal["needed", "never"] | tuple[str, ...]
 """What may be built where no wheel fits: everything but TensorFlow, nothing, or the named projects."""
+
+_CUDA_LIBRARY = re.compile(r"nvidia-.+-cu\d+")
+"""What TensorFlow's own extras name; other projects of NVIDIA, such as `nvidia-ml-py3`, are plain Python."""
 
 Builds: TypeAlias = Literal["none", "lacking", "all"]
 """How far a resolve goes in that: nothing is built, or what has no wheel at all for the Python, or everything."""
@@ -78,7 +82,7 @@ class Question:
         """Whether a project may be built. TensorFlow and its CUDA libraries may not: that takes hours."""
         if name in self.folders:
             return True
-        if kind_of(name) is not None or name.startswith("nvidia-"):
+        if kind_of(name) is not None or _CUDA_LIBRARY.fullmatch(canonicalize_name(name)):
             return False
         if isinstance(self.build, str):
             return self.build == "needed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,8 @@ _MISSING_EXTRA = re.compile(
 _FAILED_BUILD = re.compile(
     r"Failed to (?:download and )?build `(?P<what>[^`]+)`|Failed to resolve requirements from `(?:build-system|setup)"
 )
+OF_BUILDS = frozenset({"build-failed", "build-tool-missing", "sdist-build-failed"})
+"""Failures of a build. With other requirements, the resolver may not need that source."""
 _OUTPUT = "pylock.toml"
 # Failures that are the same the next time, and so may be remembered. A network failure or a time-out is not.
 _LASTING = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM, Group.PYTHON_DEPS})
@@ -128,9 +131,11 @@ def _ask_newest(question: Question, resolver: Resolver, built: tuple[str, ...]) 
 
 
 def _ask_freely(question: Question, resolver: Resolver, refused: NoWheelsError) -> str:
-    """`_ask`, with wheels and sources of everything but TensorFlow.
+    """`_ask`, with wheels and sources of everything but TensorFlow, and as few sources as possible.
 
     uv has no wheels of a project that it takes from its sources by name, and of some versions there are only wheels.
+    With both, it takes the sources of the newest version before the wheel of an older one: OpenCV for Python 3.6 would
+    be compiled because another package has no wheel. So each such project is then asked for as a wheel.
 
     Args:
         question: the input.
@@ -141,20 +146,30 @@ def _ask_freely(question: Question, resolver: Resolver, refused: NoWheelsError) 
         TfprovError: see `resolve`; `refused` where a version that nobody asked for cannot be built.
     """
     try:
-        return _ask(question, resolver, None)
+        resolved = _ask(question, resolver, None)
     except TfprovError as error:
-        if error.code.name == "resolver-conflict" or error.code.group not in _LASTING:
+        if error.code.name not in OF_BUILDS:
             raise
         raise refused from error
+    wheels: tuple[str, ...] = ()
+    tried = {*_direct(question), *question.built, *question.folders}
+    while more := next((each for each in sources_in(resolved) if each not in tried), None):
+        tried.add(more)
+        if not resolver.lacks_wheels(more):
+            with contextlib.suppress(TfprovError):
+                resolved = _ask(question, resolver, None, wheels=(*wheels, more))
+                wheels = (*wheels, more)
+    return resolved
 
 
-def _ask(question: Question, resolver: Resolver, built: tuple[str, ...] | None) -> str:
+def _ask(question: Question, resolver: Resolver, built: tuple[str, ...] | None, *, wheels: tuple[str, ...] = ()) -> str:
     """Run uv with the projects in `built` from source; once more where an old source needs an older setuptools.
 
     Args:
         question: the input.
         resolver: how to start uv.
-        built: None for wheels and sources of everything but TensorFlow.
+        built: None for wheels and sources of everything but TensorFlow and `wheels`.
+        wheels: projects that are then taken from wheels only.
 
     Raises:
         NoWheelsError: some projects have no wheels, and uv may not build them.
@@ -172,7 +187,11 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...] | None) 
     arguments: tuple[str | Path, ...] = (
         *("requirements.in", "--format", "pylock.toml", "--output-file", _OUTPUT),
         *("--constraints", "constraints.txt", "--python", question.python),
-        *(part for name in (TENSORFLOWS if built is None else (":all:",)) for part in ("--only-binary", name)),
+        *(
+            part
+            for name in ((*TENSORFLOWS, *wheels) if built is None else (":all:",))
+            for part in ("--only-binary", name)
+        ),
         # --no-binary overrides --only-binary for these projects.
         *(part for name in built or () for part in ("--no-binary", name)),
         *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),

@@ -176,20 +176,28 @@ def newest_of(
 
 
 def can_take(files: Iterable[IndexFile], *, least: Version, python: str, tags: Collection[Tag]) -> bool:
-    """Whether a Python can install any version of a project from `least` on, as a wheel or from source."""
+    """Whether a Python can install any version of a project from `least` on, as a wheel or from source.
+
+    A version counts as a source only if it has no wheel for any Python: the source of one that has is for a compiler.
+    """
+    wheels: set[Version] = set()
+    sources: set[Version] = set()
     for file in files:
         try:
-            if file.filename.endswith(".whl"):
+            if is_wheel := file.filename.endswith(".whl"):
                 _, version, _, of_file = parse_wheel_filename(file.filename)
-                admits = not of_file.isdisjoint(tags)
+                wheels.add(version)
             else:
-                version, admits = parse_sdist_filename(file.filename)[1], True
-            admits = admits and SpecifierSet(file.requires_python or "").contains(python, prereleases=True)
+                version = parse_sdist_filename(file.filename)[1]
+            admits = SpecifierSet(file.requires_python or "").contains(python, prereleases=True)
         except ValueError:
             continue
         if admits and not file.yanked and version >= least:
-            return True
-    return False
+            if not is_wheel:
+                sources.add(version)
+            elif not of_file.isdisjoint(tags):
+                return True
+    return not sources <= wheels
 
 
 def is_dated(listing: Listing) -> bool:

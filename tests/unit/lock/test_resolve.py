@@ -269,7 +269,17 @@ def test_those_that_are_named_are_enough(with_sources: Resolver) -> None:
 
 def test_tensorflow_is_never_built(with_sources: Resolver) -> None:
     assert refusal(replace(question("tensorflow"), build="needed"), with_sources).code.name == "sdist-build-failed"
-    assert not replace(question(), build="needed").may_build("nvidia-cudnn-cu12")
+
+
+@pytest.mark.parametrize("cuda", ["cu11", "cu12", "cu13"])
+@pytest.mark.parametrize("library", ["cudnn", "cuda-runtime", "nccl", "nvshmem"])
+def test_libraries_of_cuda_are_never_built(library: str, cuda: str) -> None:
+    assert not replace(question(), build="needed").may_build(f"nvidia-{library}-{cuda}")
+
+
+@pytest.mark.parametrize("name", ["nvidia-ml-py3", "nvidia-ml-py", "nvidia-smi", "nvidia-pyindex"])
+def test_what_is_plain_python_may_be_built_whoever_publishes_it(name: str) -> None:
+    assert replace(question(), build="needed").may_build(name)
 
 
 def test_builds_can_be_left_to_a_later_question(with_sources: Resolver) -> None:
@@ -304,7 +314,15 @@ def test_what_has_wheels_of_other_versions_is_built_where_nothing_else_helps(
     assert versions(resolved)["mixed"] == "2.0"
     assert refusal(replace(asked, builds="lacking"), with_mixed)
     named = resolve(replace(asked, build=("mixed", "pure", "user")), with_mixed)
-    assert versions(named) == {**versions(resolved), "other": "1.0"}
+    # What has a wheel that fits is not built because something else has to be.
+    assert versions(named) == versions(resolved) | {"other": "1.0"} == versions(resolved)
+    assert sources_in(resolved) == ("mixed", *(("pure", "user") if more else ()))
+
+
+def test_a_version_that_does_not_exist_is_named_although_something_else_has_no_wheel(with_mixed: Resolver) -> None:
+    error = refusal(replace(question("wants-newer", "old-only==9"), build="needed"), with_mixed)
+    assert error.code.name == "version-not-available"
+    assert "there is no version of old-only==9" in " ".join(error.evidence)
 
 
 def test_what_has_no_wheel_is_built_before_anything_that_has_one(with_mixed: Resolver) -> None:

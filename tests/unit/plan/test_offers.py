@@ -192,6 +192,15 @@ def test_a_python_can_take_a_version_of_which_there_is_something_for_it(file: In
     assert can_take((file,), least=Version("2.0"), python="3.12.1", tags=parse_tag("py3-none-any")) is can
 
 
+@pytest.mark.parametrize("tag", ["cp312-cp312-win_amd64", "cp313-cp313-manylinux_2_17_x86_64"])
+def test_a_version_with_wheels_for_others_is_not_taken_from_its_source(tag: str) -> None:
+    files = [released("p-2.0.tar.gz"), released(f"p-2.0-{tag}.whl")]
+    for order in (files, files[::-1]):
+        assert not can_take(order, least=Version("2.0"), python="3.12.1", tags=parse_tag("py3-none-any"))
+    later = released("p-2.1.tar.gz")
+    assert can_take((*files, later), least=Version("2.0"), python="3.12.1", tags=parse_tag("py3-none-any"))
+
+
 @pytest.mark.parametrize("text", ["9999-12-31", "9999-12-31T23:59:59Z", "0001-01-01"])
 def test_the_first_and_the_last_day_are_moments(text: str) -> None:
     assert moment(text).tzinfo is not None

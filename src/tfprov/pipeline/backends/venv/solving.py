@@ -18,7 +18,7 @@ from tfprov.events import Progress
 from tfprov.host.records import Interpreter
 from tfprov.lock.question import Builds, Pinned
 from tfprov.lock.renew import versions_in
-from tfprov.lock.resolve import NoWheelsError, is_tensorflow, tensorflows_in
+from tfprov.lock.resolve import OF_BUILDS, NoWheelsError, is_tensorflow, tensorflows_in
 from tfprov.pipeline.backends.venv.beside import Beside
 from tfprov.pipeline.backends.venv.locking import (
     asked_for,
@@ -40,7 +40,6 @@ _NO_SUCH_VERSION = re.compile(
 # A wrong name is wrong for every Python.
 _SAME_EVERYWHERE = frozenset({"package-name-wrong"})
 _OF_PYTHON = frozenset({Group.INTERPRETER, Group.PLATFORM})
-_OF_BUILDS = frozenset({"build-failed", "build-tool-missing", "sdist-build-failed"})
 
 Hopeless: TypeAlias = dict[tuple[str, str, Builds], TfprovError]
 """Failures that are still valid when requirements are added, by Python, range of releases, and allowed builds."""
@@ -157,7 +156,7 @@ def _best(
             return solve(context, machine, profile, candidate, builds=builds)
         except TfprovError as error:
             # A failed build does not last: with more requirements, the resolver may not need that source.
-            is_lasting = may_differ(error) and (builds == "none" or error.code.name not in _OF_BUILDS)
+            is_lasting = may_differ(error) and (builds == "none" or error.code.name not in OF_BUILDS)
             if hopeless is not None and is_lasting:
                 hopeless[key] = error
             raise
