@@ -158,10 +158,6 @@ def _imports(path: Path, source: Path, *, types: bool = True) -> Iterator[tuple[
                 yield node.lineno, name.removeprefix("tfprov").removeprefix(".")
 
 
-def _is_for_types(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-
-
 def _module_of(base: str, name: str, source: Path) -> str:
     inside = source.joinpath(*base.split(".")[1:], name)
     return f"{base}.{name}" if inside.is_dir() or inside.with_suffix(".py").is_file() else base

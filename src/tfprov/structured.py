@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 if sys.version_info >= (3, 11):
@@ -74,6 +74,26 @@ def toml_of(text: str) -> dict[str, Any]:
     except (ValueError, OverflowError) as error:
         raise TomlError(str(error)) from error
     return found
+
+
+def mapping_of(value: object) -> Mapping[str, object]:
+    """The value if it is a table or object; otherwise an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(value: object) -> list[object]:
+    """The value if it is a list; otherwise an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def mappings_of(value: object) -> list[dict[str, Any]]:
+    """Those items of a list that are tables or objects; none if the value is not a list."""
+    return [each for each in list_of(value) if isinstance(each, dict)]
+
+
+def texts_of(value: object) -> tuple[str, ...]:
+    """Those items of a list that are texts; none if the value is not a list."""
+    return tuple(each for each in list_of(value) if isinstance(each, str))
 
 
 def _has_long_key(line: str) -> bool:

@@ -31,10 +31,6 @@ def planned(site: Site, *arguments: str) -> dict[str, object]:
     return document
 
 
-def wheel_bytes(site: Site, *names: str) -> int:
-    return sum(path.stat().st_size for name in names for path in (site.root / "index" / name).glob("*.whl"))
-
-
 def test_a_plan_names_what_an_update_changes_and_moves(site: Site) -> None:
     first = planned(site)
     assert first["changes"] is None

@@ -22,7 +22,8 @@ _STOCK = re.compile(
     r"^(?:python[\d.]*t?|pypy[\d.]*|[Aa]ctivate(?:[._].*)?|deactivate(?:\..*)?|pydoc(?:\.bat)?|wheel[\d.-]*|"
     r"pip[\d.-]*|easy_install[\d.-]*|\.gitignore|.*\.pyc)$"
 )
-_CODE = re.compile(r"^import[ \t]")
+PTH_CODE = re.compile(r"^import[ \t]")
+"""Matches a line of a `.pth` file that Python runs when it starts."""
 _RUNS_CODE = "runs code when Python starts"
 
 
@@ -105,8 +106,8 @@ def _pth(path: Path) -> str:
         lines = content_of(path).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    code = any(_CODE.match(line) for line in lines)
-    paths = [line.strip() for line in lines if line.strip() and not line.startswith("#") and not _CODE.match(line)]
+    code = any(PTH_CODE.match(line) for line in lines)
+    paths = [line.strip() for line in lines if line.strip() and not line.startswith("#") and not PTH_CODE.match(line)]
     told = [_RUNS_CODE] if code else []
     if paths:
         told.append("adds " + ", ".join(f"`{each}`" for each in paths[:3]) + " to `sys.path`")

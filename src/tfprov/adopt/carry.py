@@ -18,6 +18,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from tfprov.adopt.beside import PTH_CODE
 from tfprov.adopt.metadata import LEFTOVER, recorded
 from tfprov.adopt.records import Beside, ForeignEnvironment
 from tfprov.contents import content_of, regular
@@ -41,7 +42,6 @@ _EXEC = re.compile(rb"^#!/bin/sh\r?\n'''exec' \"?(?P<program>/[^\n\"]+?)\"? \"\$
 _FIRST = re.compile(rb"^#![ \t]*(?P<program>[^\r\n \t]+)[ \t]*(?P<options>[^\r\n]*)\r?\n?")
 # How installers write the commands that a package declares.
 _GENERATED = re.compile(rb"^from [\w.]+ import \w+[\s\S]*sys\.exit\(\w+(?:\.\w+)*\(\)\)\s*$", re.MULTILINE)
-_CODE = re.compile(r"^import[ \t]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +154,7 @@ def _added(found: ForeignEnvironment, one: Beside) -> Iterator[str]:
     for line in lines:
         if not line or line.startswith("#"):
             continue
-        if _CODE.match(line):
+        if PTH_CODE.match(line):
             raise _LeftError("it runs code at every start of Python")
         folder = Path(os.path.realpath(path.parent / line))
         if not folder.is_dir():

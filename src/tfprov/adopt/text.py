@@ -13,15 +13,13 @@ _MARK = "# Written by `tfprov adopt` from "
 _MARKED = re.compile(rf"^{re.escape(_MARK)}(?P<place>\".+\")\.$", re.MULTILINE)
 
 
-def profile_text(wanted: Asked, *, name: str, place: str, path: str = "", index: str = "") -> str:
+def profile_text(wanted: Asked, *, name: str, place: str) -> str:
     """The profile as TOML.
 
     Args:
         wanted: what it asks for.
         name: name of the environment.
         place: folder of the environment that it was derived from, absolute.
-        path: path of the new environment, relative to the profile; empty for tfprov's own folder.
-        index: index to install from; empty for the machine's.
     """
     why = dict(wanted.reasons)
     lines = [
@@ -32,10 +30,8 @@ def profile_text(wanted: Asked, *, name: str, place: str, path: str = "", index:
     ]
     if wanted.python:
         lines += ["", "[python]", f"version = {_text(wanted.python)}"]
-    table = [f'kind = "{wanted.kind}"'] if wanted.kind != "venv" else []
-    table += [f"path = {_text(path)}"] if path else []
-    if table:
-        lines += ["", "[environment]", *table]
+    if wanted.kind != "venv":
+        lines += ["", "[environment]", f'kind = "{wanted.kind}"']
     lines += ["", "[tensorflow]"]
     lines += [f"version = {_text(wanted.tensorflow)}"] if wanted.tensorflow else []
     lines += [f'accelerator = "{wanted.accelerator}"']
@@ -49,8 +45,8 @@ def profile_text(wanted: Asked, *, name: str, place: str, path: str = "", index:
             reason = f"  # {one.version} was found; {why[one.name]}" if one.name in why and one.version else ""
             lines.append(f"    {_text(str(one))},{_one_line(reason)}".rstrip())
         lines.append("]")
-    if index or wanted.index:
-        lines += ["", "[index]", f"url = {_text(index or wanted.index)}"]
+    if wanted.index:
+        lines += ["", "[index]", f"url = {_text(wanted.index)}"]
     if wanted.kind == "conda":
         lines += ["", "[conda]", f"channels = {_list(wanted.channels)}"] if wanted.channels else ["", "[conda]"]
         lines += [f"packages = {_list(wanted.conda)}"] if wanted.conda else []

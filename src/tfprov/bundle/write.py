@@ -19,6 +19,7 @@ from typing import BinaryIO
 from tfprov.bundle.opened import LARGEST_MANIFEST
 from tfprov.bundle.records import MANIFEST, STARTER, SUMS, BundleFile, Manifest, parse, render, sums
 from tfprov.errors import TfprovError
+from tfprov.events import Emit, Progress
 from tfprov.products import Product, check_place
 from tfprov.temporary import staged
 from tfprov.trash import to_trash
@@ -231,3 +232,20 @@ class _Checked:
                 evidence=(f"expected sha256 {self._content.sha256}", f"found sha256 {self._digest.hexdigest()}"),
                 hint="run again; `tfprov cache verify` removes damaged wheels from the store",
             )
+
+
+def meter(emit: Emit, total: int) -> Callable[[int], None]:
+    """What `write` calls with the bytes that it wrote, to show how far it is.
+
+    Args:
+        emit: receives the progress.
+        total: bytes to be written.
+    """
+    done = 0
+
+    def wrote(count: int) -> None:
+        nonlocal done
+        done += count
+        emit(Progress(stage="write", what="bundle", done=min(done, total), total=total))
+
+    return wrote

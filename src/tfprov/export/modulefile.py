@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LISTS = frozenset({"LD_LIBRARY_PATH"})
 
 
@@ -54,7 +54,7 @@ def lua(module: Module) -> str:
         if name in _LISTS:
             lines += [f'prepend_path("{name}", {_lua(each)})' for each in reversed(value.split(":"))]
         elif name in module.templates:
-            parts = _REFERENCE.split(module.templates[name])
+            parts = REFERENCE.split(module.templates[name])
             words = [f'os.getenv("{part}")' if index % 2 else _lua(part) for index, part in enumerate(parts)]
             lines.append(f'setenv("{name}", {" .. ".join(words)})')
         else:
@@ -64,7 +64,7 @@ def lua(module: Module) -> str:
 
 def _tcl(text: str, *, references: bool = False) -> str:
     """A Tcl word in double quotes, in ASCII only: Lmod decodes Tcl with another encoding than it encodes."""
-    parts = _REFERENCE.split(text) if references else [text]
+    parts = REFERENCE.split(text) if references else [text]
     words = [f"$::env({part})" if index % 2 else _tcl_escaped(part) for index, part in enumerate(parts)]
     return '"' + "".join(words) + '"'
 

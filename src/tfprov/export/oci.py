@@ -17,7 +17,7 @@ from tfprov.contents import regular
 from tfprov.errors import TfprovError
 from tfprov.export import archive
 from tfprov.export.tree import TreeMember
-from tfprov.structured import json_of
+from tfprov.structured import json_of, list_of, mapping_of
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -97,11 +97,11 @@ def write(folder: Path, tree: Iterable[TreeMember], described: Described, *, bas
 
 def _config(described: Described, below: _Base | None, layer: object) -> dict[str, object]:
     base = dict(below.config) if below else {}
-    inner = _mapping(base.get("config"))
-    before = dict(str(each).partition("=")[::2] for each in _list(inner.get("Env")))
+    inner = mapping_of(base.get("config"))
+    before = dict(str(each).partition("=")[::2] for each in list_of(inner.get("Env")))
     variables = {**before, **described.variables}
     variables["PATH"] = ":".join((*described.path, before.get("PATH") or _PATH))
-    root = _mapping(base.get("rootfs"))
+    root = mapping_of(base.get("rootfs"))
     made = {"created": _CREATED, "created_by": "tfprov export", "comment": "TensorFlow environment"}
     return {
         **base,
@@ -112,10 +112,10 @@ def _config(described: Described, below: _Base | None, layer: object) -> dict[st
             **inner,
             "Env": [f"{name}={value}" for name, value in variables.items()],
             "Cmd": list(described.command),
-            "Labels": {**_mapping(inner.get("Labels")), **described.labels},
+            "Labels": {**mapping_of(inner.get("Labels")), **described.labels},
         },
-        "rootfs": {"type": "layers", "diff_ids": [*_list(root.get("diff_ids")), layer]},
-        "history": [*_list(base.get("history")), made],
+        "rootfs": {"type": "layers", "diff_ids": [*list_of(root.get("diff_ids")), layer]},
+        "history": [*list_of(base.get("history")), made],
     }
 
 
@@ -124,8 +124,8 @@ def _read_base(layout: Path, architecture: str, blobs: Path) -> _Base:
     try:
         index = _json(layout / "index.json")
         chosen = _chosen(layout, index, architecture)
-        manifest = _mapping(json_of(_content(layout, chosen)))
-        config = _mapping(json_of(_content(layout, _mapping(manifest["config"]))))
+        manifest = mapping_of(json_of(_content(layout, chosen)))
+        config = mapping_of(json_of(_content(layout, mapping_of(manifest["config"]))))
         layers = _layers(manifest)
         if config.get("architecture") != architecture:
             raise _refused(
@@ -142,16 +142,18 @@ def _layers(manifest: Mapping[str, object]) -> list[Mapping[str, object]]:
     found = manifest["layers"]
     if not isinstance(found, list):
         raise TypeError("`layers` is not a list")
-    return [_mapping(each) for each in found]
+    return [mapping_of(each) for each in found]
 
 
 def _chosen(layout: Path, index: Mapping[str, object], architecture: str) -> Mapping[str, object]:
-    found = [_mapping(each) for each in _list(index.get("manifests"))]
-    fitting = [one for one in found if _mapping(one.get("platform")).get("architecture", architecture) == architecture]
+    found = [mapping_of(each) for each in list_of(index.get("manifests"))]
+    fitting = [
+        one for one in found if mapping_of(one.get("platform")).get("architecture", architecture) == architecture
+    ]
     if len(fitting) != 1:
         raise _refused(layout, f"it has {len(fitting)} images for `{architecture}`, but must have exactly one")
     if fitting[0].get("mediaType") == _INDEX:
-        return _chosen(layout, _mapping(json_of(_content(layout, fitting[0]))), architecture)
+        return _chosen(layout, mapping_of(json_of(_content(layout, fitting[0]))), architecture)
     return fitting[0]
 
 
@@ -184,7 +186,7 @@ def _place(layout: Path, described: Mapping[str, object]) -> Path:
 
 def _json(path: Path) -> Mapping[str, object]:
     with regular(path) as stream:
-        return _mapping(json_of(stream.read(_LARGEST)))
+        return mapping_of(json_of(stream.read(_LARGEST)))
 
 
 def _blob(blobs: Path, document: Mapping[str, object], kind: str) -> dict[str, object]:
@@ -205,11 +207,3 @@ def _refused(layout: Path, why: str) -> TfprovError:
         evidence=(why,),
         hint="name a folder with an image in OCI layout, as `skopeo copy docker://debian:12 oci:FOLDER` makes it",
     )
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []

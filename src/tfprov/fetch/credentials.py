@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tfprov.fetch.addresses import origin_of
 from tfprov.secret import Secret
@@ -31,13 +31,6 @@ class Login:
     def of(cls, origin: str, user: str, password: str) -> Login:
         """A login from any source. Without a password, the user is a token."""
         return cls(origin=origin, user=Secret(user, everywhere=not password), password=Secret(password))
-
-    def in_address(self, url: str) -> str:
-        """The URL with these credentials in it, for the environment of a child process."""
-        scheme, _, rest = url.partition("://")
-        host, slash, path = rest.partition("/")
-        user, password = (quote(part.reveal(), safe="") for part in (self.user, self.password))
-        return f"{scheme}://{user}:{password}@{host.rpartition('@')[2]}{slash}{path}"
 
     def as_header(self) -> str:
         """The value of an `Authorization` header."""

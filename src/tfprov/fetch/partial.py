@@ -161,13 +161,13 @@ class Partial:
             self._file.seek(offset)
             return self._file.read(count)
 
-    def reset(self, *, total: int | None = None, origin: Origin | None = None) -> None:
+    def reset(self, *, total: int | None = None) -> None:
         """Drop all bytes: they are wrong, or of another file."""
         self._settle()  # a record that is being written must not outlive the bytes that it counts
         with self._lock:
             self._spans = []
             self.total = total
-            self.origin = origin
+            self.origin = None
             self.edition += 1
             self._file.truncate(0)
         self.checkpoint(now=True)

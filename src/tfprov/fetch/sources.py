@@ -141,11 +141,6 @@ class Network:
         """
         return basic_auth(self.login(url), url, self.keyring)
 
-    def with_login(self, url: str) -> str:
-        """The URL for a child process, with credentials from the keyring of this run if it has none of its own."""
-        found = self.keyring.known(url)
-        return url if found is None or login_in(url) is not None else found.in_address(url)
-
     def client(
         self, route: Route, *, connect_timeout: float | None = None, idle_timeout: float | None = None
     ) -> httpx.Client:

@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from tfprov.contents import regular
 from tfprov.errors import TfprovError
-from tfprov.structured import json_of
+from tfprov.structured import json_of, list_of, mapping_of, mappings_of
 
 _ECOSYSTEM = "PyPI"
 _LARGEST = 32 << 20
@@ -176,8 +176,8 @@ def _parsed(content: bytes) -> Iterator[Mapping[str, object]]:
 
 
 def _matching(entry: Mapping[str, object], installed: Mapping[str, str]) -> Iterator[AdvisoryMatch]:
-    for affected in _dicts(entry.get("affected")):
-        package = _dict(affected.get("package"))
+    for affected in mappings_of(entry.get("affected")):
+        package = mapping_of(affected.get("package"))
         # An ecosystem may have a suffix after a colon.
         if str(package.get("ecosystem", "")).partition(":")[0] != _ECOSYSTEM:
             continue
@@ -192,7 +192,7 @@ def _matching(entry: Mapping[str, object], installed: Mapping[str, str]) -> Iter
             package=name,
             version=version,
             id=str(entry["id"]),
-            aliases=tuple(str(each) for each in _list(entry.get("aliases"))),
+            aliases=tuple(str(each) for each in list_of(entry.get("aliases"))),
             summary=_summary(entry),
             severity=_severity(entry, affected),
             fixed=_fixed(here, affected),
@@ -200,17 +200,17 @@ def _matching(entry: Mapping[str, object], installed: Mapping[str, str]) -> Iter
 
 
 def _is_affected(here: Version, affected: Mapping[str, object]) -> bool:
-    versions = {_version(str(each)) for each in _list(affected.get("versions"))}
+    versions = {_version(str(each)) for each in list_of(affected.get("versions"))}
     return here in versions or any(_in_range(here, events) for events in _ranges(affected))
 
 
 def _ranges(affected: Mapping[str, object]) -> Iterator[list[tuple[Version | None, str]]]:
     """The events of each range, in order: version (None for the very beginning) and kind."""
-    for each in _dicts(affected.get("ranges")):
+    for each in mappings_of(affected.get("ranges")):
         if each.get("type") != "ECOSYSTEM":
             continue
         events: list[tuple[Version | None, str]] = []
-        for event in _dicts(each.get("events")):
+        for event in mappings_of(each.get("events")):
             for kind, text in event.items():
                 version = None if text == "0" else _version(str(text))
                 if version is None and text not in ("0", "*"):
@@ -254,10 +254,10 @@ def _summary(entry: Mapping[str, object]) -> str:
 
 
 def _severity(entry: Mapping[str, object], affected: Mapping[str, object]) -> str:
-    word = _dict(entry.get("database_specific")).get("severity")
+    word = mapping_of(entry.get("database_specific")).get("severity")
     if isinstance(word, str):
         return word.lower()
-    scores = [*_dicts(affected.get("severity")), *_dicts(entry.get("severity"))]
+    scores = [*mappings_of(affected.get("severity")), *mappings_of(entry.get("severity"))]
     return str(scores[-1].get("score", "")) if scores else ""
 
 
@@ -282,15 +282,3 @@ def _merged(found: Iterable[AdvisoryMatch]) -> tuple[AdvisoryMatch, ...]:
             )
         )
     return tuple(sorted(merged, key=lambda each: (each.package, each.id)))
-
-
-def _dict(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
-
-
-def _dicts(value: object) -> list[Mapping[str, object]]:
-    return [each for each in _list(value) if isinstance(each, dict)]

@@ -31,6 +31,7 @@ from tfprov.events import Emit, Note
 from tfprov.paths import home, writable
 from tfprov.pipeline.backends.choose import backend_of
 from tfprov.pipeline.context import Request
+from tfprov.pipeline.reckoning import SEEDS
 from tfprov.pipeline.up import locked
 from tfprov.profile.edit import with_overrides
 from tfprov.profile.source import plain_name
@@ -425,7 +426,7 @@ def _changes(wanted: Asked, found: ForeignEnvironment, answer: Locked) -> tuple[
     known: dict[str, str] = {}
     for bound in (*decision.constraints, *decision.also):
         known[canonicalize_name(Requirement(bound.requirement).name)] = f"`{bound.requirement}`: {bound.why}"
-    before = {name: version for name, version in found.versions.items() if name not in _SEEDS or name in after}
+    before = {name: version for name, version in found.versions.items() if name not in SEEDS or name in after}
     package = decision.tensorflow.package
     for name in [name for name in before if kind_of(name) is not None and name != package]:
         known.setdefault(name, f"`{package}` is taken in its place")
@@ -437,10 +438,6 @@ def _changes(wanted: Asked, found: ForeignEnvironment, answer: Locked) -> tuple[
         if name.startswith("nvidia-") and decision.tensorflow.accelerator == "cpu":
             known.setdefault(name, "the CUDA libraries are left out where there is no GPU that they could serve")
     return changes(wanted, before, after, python=(found.python.version, answer.interpreter.version), known=known)
-
-
-# tfprov itself decides whether its environments have these.
-_SEEDS = frozenset({"pip", "setuptools", "wheel"})
 
 
 def adopted(profile: Path, root: Path) -> bool:

@@ -19,7 +19,7 @@ from tfprov.bundle import interpreters
 from tfprov.bundle.opened import Bundle, open_bundle
 from tfprov.bundle.records import MANIFEST, PROFILE, BundledPython, render
 from tfprov.bundle.starter import this_platform
-from tfprov.bundle.write import Content, write
+from tfprov.bundle.write import Content, meter, write
 from tfprov.contents import content_of
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Emit, Note, Progress, ignore
@@ -244,14 +244,7 @@ def merge(sources: Sequence[str], output: Path, *, cwd: Path, environ: Mapping[s
         base="",
         files=tuple(dataclasses.replace(entry, here=True) for entry in bundle.manifest.files),
     )
-    total, done = sum(entry.size for entry in whole.files), 0
-
-    def wrote(count: int) -> None:
-        nonlocal done
-        done += count
-        emit(Progress(stage="write", what="bundle", done=min(done, total), total=total))
-
-    write(output, whole, content, wrote=wrote)
+    write(output, whole, content, wrote=meter(emit, sum(entry.size for entry in whole.files)))
     return open_bundle(str(output), cwd=cwd)
 
 

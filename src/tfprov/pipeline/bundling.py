@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,11 @@ from tfprov.bundle.records import (
     identity,
 )
 from tfprov.bundle.starter import this_platform
-from tfprov.bundle.write import Content, check_target, entries, write
+from tfprov.bundle.write import Content, check_target, entries, meter, write
 from tfprov.contents import content_of
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
-from tfprov.events import Emit, Note, Progress
+from tfprov.events import Emit, Note
 from tfprov.fetch.fetch import fetch, sizes
 from tfprov.fetch.store import Store
 from tfprov.host.records import Facts
@@ -334,7 +334,7 @@ def _written(
         notes=parts.notes,
     )
     total = sum(entry.size for entry in files if entry.here)
-    raw = write(wanted.output, manifest, {**sources, **always}, wrote=_meter(context.emit, total))
+    raw = write(wanted.output, manifest, {**sources, **always}, wrote=meter(context.emit, total))
     return Bundled(path=wanted.output, id=identity(raw), manifest=manifest, bytes=total, bytes_fetched=fetched)
 
 
@@ -378,14 +378,3 @@ def _scripts(loaded: Loaded) -> dict[str, Path]:
         f"checks/{number}-{Path(name).name}": loaded.resolve(name)
         for number, name in enumerate(loaded.profile.smoke.scripts, start=1)
     }
-
-
-def _meter(emit: Emit, total: int) -> Callable[[int], None]:
-    done = 0
-
-    def wrote(count: int) -> None:
-        nonlocal done
-        done += count
-        emit(Progress(stage="write", what="bundle", done=min(done, total), total=total))
-
-    return wrote

@@ -33,7 +33,6 @@ from tfprov.smoke import receipt as receipts
 from tfprov.structured import json_of
 
 Format: TypeAlias = Literal["oci", "squashfs", "tar", "modulefile"]
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._-]+)+")
 _OWN = re.compile(rf"(\.gitignore|CACHEDIR\.TAG|(.*/)?{BINDING}\.(py|pth|start))")
 _SQUASHFS = ("-comp", "zstd", "-Xcompression-level", "9", "-quiet", "-no-progress", "-noappend")
@@ -105,9 +104,9 @@ def export(profile: str, wanted: ExportRequest, *, cwd: Path, environ: Mapping[s
     flaw = environment.flaw(generation)
     if flaw is not None:
         raise TfprovError(flaw.code, f"the environment is not exported: {flaw.words}", hint="run `tfprov repair` first")
-    names = {name: "" for text in seal.variables.values() for name in _REFERENCE.findall(text)}
+    names = {name: "" for text in seal.variables.values() for name in modulefile.REFERENCE.findall(text)}
     told = changes(generation, {"PATH": os.defpath, **names})
-    left = tuple(sorted(name for name, text in seal.variables.items() if _REFERENCE.search(text)))
+    left = tuple(sorted(name for name, text in seal.variables.items() if modulefile.REFERENCE.search(text)))
     wanted.output.parent.mkdir(parents=True, exist_ok=True)
     if wanted.form == "modulefile":
         return _module(environment, seal, wanted, told)
@@ -320,7 +319,7 @@ def _size(path: Path) -> int:
 
 def _module(environment: Environment, seal: Seal, wanted: ExportRequest, told: Changes) -> Made:
     what = f"TensorFlow {seal.tensorflow} on Python {seal.python_version}: {environment.owner.name} (made by tfprov)"
-    templates = {name: text for name, text in told.templates.items() if _REFERENCE.search(text)}
+    templates = {name: text for name, text in told.templates.items() if modulefile.REFERENCE.search(text)}
     module = modulefile.Module(what=what, path=told.path, values=told.values, templates=templates)
     text = modulefile.lua(module) if wanted.output.suffix == ".lua" else modulefile.tcl(module)
     if wanted.replace:

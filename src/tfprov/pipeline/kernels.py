@@ -23,7 +23,7 @@ from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.host.system import home_folder, running_system
 from tfprov.paths import Home
-from tfprov.structured import json_of
+from tfprov.structured import json_of, texts_of
 from tfprov.writing import write_atomic
 
 _LIST = "kernels.json"
@@ -176,7 +176,7 @@ def _known(environment: Environment) -> set[Path]:
         found = json_of(text_of(environment.root / _LIST))
     except (OSError, ValueError):
         return set()
-    return {Path(each) for each in found if isinstance(each, str)} if isinstance(found, list) else set()
+    return set(map(Path, texts_of(found)))
 
 
 def _remember(environment: Environment, folders: set[Path]) -> None:

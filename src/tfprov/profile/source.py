@@ -20,7 +20,7 @@ from tfprov.contents import content_of, is_there
 from tfprov.errors import TfprovError
 from tfprov.paths import expanded
 from tfprov.paths import plain as named
-from tfprov.structured import toml_of
+from tfprov.structured import texts_of, toml_of
 from tfprov.wants.records import ProjectParts, Wants, together
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def glance(path: Path, *, shipped: bool) -> ProfileSource | None:
 def _has_links(document: Document) -> bool:
     """Whether a requirement in the profile itself has an address, which may be a folder whose content changes."""
     packages = document.get("packages")
-    return isinstance(packages, dict) and any("@" in text for text in _texts(packages.get("requirements")))
+    return isinstance(packages, dict) and any("@" in text for text in texts_of(packages.get("requirements")))
 
 
 def digest(raw: bytes, *, overrides: Sequence[str] = (), wants: Wants, contents: Sequence[bytes] = ()) -> str:
@@ -274,13 +274,13 @@ def wants_in(document: Document, folder: Path) -> Wants:
         OSError: a file cannot be read.
     """
     packages = document.get("packages")
-    if not isinstance(packages, dict) or not (_texts(packages.get("files")) or packages.get("project", "no") != "no"):
+    if not isinstance(packages, dict) or not (texts_of(packages.get("files")) or packages.get("project", "no") != "no"):
         return Wants()
     # Imported late, because most profiles name no file.
     from tfprov.wants.recognise import read, read_project
 
-    paths = [folder / expanded(name) for name in _texts(packages.get("files"))]
-    parts = ProjectParts(extras=_texts(packages.get("extras")), groups=_texts(packages.get("groups")))
+    paths = [folder / expanded(name) for name in texts_of(packages.get("files"))]
+    parts = ProjectParts(extras=texts_of(packages.get("extras")), groups=texts_of(packages.get("groups")))
     found = read([path for path in paths if path.is_file()], folder, parts)
     if (kind := packages.get("project")) in ("wheel", "editable"):
         found = together((found, read_project(folder, kind, parts)))
@@ -291,10 +291,6 @@ def wants_in(document: Document, folder: Path) -> Wants:
     environment = document.get("environment")
     is_conda = isinstance(environment, dict) and environment.get("kind") == "conda"
     return for_conda(found) if is_conda else as_wheels(found)
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 
 
 def resolved(folder: Path, relative: str) -> Path:

@@ -13,7 +13,7 @@ from tfprov.errors import CODES, TfprovError
 from tfprov.redact import redact
 from tfprov.report.page import code, page, text
 from tfprov.smoke import attestation
-from tfprov.structured import json_of
+from tfprov.structured import json_of, list_of, mapping_of
 from tfprov.words import count
 
 VERIFIED = "verified"
@@ -135,19 +135,19 @@ def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
             hint="pass what the Ansible module, `tfprov up --json` or `tfprov smoke --json` printed, or what "
             "`tfprov smoke --receipt` or `--attest` wrote",
         )
-    why = _table(found.get("error"))
+    why = mapping_of(found.get("error"))
     state = found.get("state") or (VERIFIED if found.get("ok") else FAILED)
     is_known = isinstance(state, str) and state in _MEANING and isinstance(found.get("error") or {}, dict)
     if not isinstance(state, str) or not is_known:
         raise TfprovError("usage", f"`{path}` was made by another version of tfprov", evidence=(f"state `{state}`",))
-    environment, verdict = _table(found.get("environment")), _table(found.get("verdict"))
+    environment, verdict = mapping_of(found.get("environment")), mapping_of(found.get("verdict"))
     evidence = why.get("evidence")
     return Host(
         name=name,
         state=state,
         code=_text(why.get("code")) or None,
         what=_text(why.get("what")),
-        evidence=tuple(_text(one) for one in evidence) if isinstance(evidence, list) else (),
+        evidence=tuple(_text(one) for one in list_of(evidence)),
         hint=_text(why.get("hint")),
         tensorflow=_version(found),
         python=next(filter(None, (_text(each.get("python")) for each in (found, environment, verdict))), ""),
@@ -167,11 +167,11 @@ def _version(found: Mapping[str, object]) -> str:
 
 
 def _checks(devices: object) -> Iterator[Check]:
-    for device in devices if isinstance(devices, list) else ():
-        legs = _table(device).get("legs")
-        for leg in map(_table, legs if isinstance(legs, list) else ()):
+    for device in list_of(devices):
+        legs = mapping_of(device).get("legs")
+        for leg in map(mapping_of, list_of(legs)):
             yield Check(
-                device=_text(_table(device).get("name")),
+                device=_text(mapping_of(device).get("name")),
                 leg=_text(leg.get("leg")),
                 ok=leg.get("ok") is True,
                 skipped=leg.get("skipped") is True,
@@ -181,10 +181,6 @@ def _checks(devices: object) -> Iterator[Check]:
 
 
 # A result comes from another machine: values of an unexpected type are dropped.
-
-
-def _table(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
 
 
 def _text(value: object) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tfprov.events import ignore
 from tfprov.smoke.group import probe_session, run_group
 from tfprov.smoke.records import SmokeRequest
+from tfprov.structured import texts_of
 
 _SECONDS = 60.0
 
@@ -41,9 +42,8 @@ def cuda_files(python: Path, *, environ: Mapping[str, str]) -> CudaFiles:
     """
     with probe_session(python, SmokeRequest(timeout=_SECONDS), environ=environ, emit=ignore) as session:
         facts = run_group(session, "means").facts
-
-    def texts(name: str) -> tuple[str, ...]:
-        found = facts.get(name)
-        return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
-
-    return CudaFiles(libraries=texts("libraries"), crowding=texts("crowding"), toolkits=texts("toolkits"))
+    return CudaFiles(
+        libraries=texts_of(facts.get("libraries")),
+        crowding=texts_of(facts.get("crowding")),
+        toolkits=texts_of(facts.get("toolkits")),
+    )

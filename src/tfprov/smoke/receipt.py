@@ -22,7 +22,7 @@ from tfprov.products import Product
 from tfprov.redact import redact_all
 from tfprov.smoke.records import Verdict
 from tfprov.smoke.verdict import as_document
-from tfprov.structured import json_of
+from tfprov.structured import json_of, list_of, mapping_of, mappings_of
 
 FORMAT = 1
 _LARGEST = 16 << 20
@@ -161,7 +161,7 @@ def read(path: Path) -> Receipt:
         made=str(content.get("made", "")),
         tfprov=str(content.get("tfprov", "")),
         lock=_text(content.get("lock")),
-        machine={str(name): str(value) for name, value in _mapping(content.get("machine")).items()},
+        machine={str(name): str(value) for name, value in mapping_of(content.get("machine")).items()},
         document={"verdict": content["verdict"], "devices": content["devices"]},
     )
 
@@ -213,8 +213,8 @@ class _Leg:
 
 def _legs(receipt: Receipt) -> dict[str, _Leg]:
     found = {}
-    for device in _list(receipt.document.get("devices")):
-        for leg in _list(device.get("legs")):
+    for device in mappings_of(receipt.document.get("devices")):
+        for leg in mappings_of(device.get("legs")):
             ok = leg.get("ok") is True
             word = "ok" if ok else str(leg.get("code"))
             seconds = leg.get("seconds")
@@ -227,15 +227,15 @@ def _legs(receipt: Receipt) -> dict[str, _Leg]:
 
 
 def _versions(receipt: Receipt) -> dict[str, str]:
-    verdict = _mapping(receipt.document.get("verdict"))
+    verdict = mapping_of(receipt.document.get("verdict"))
     found = {key: str(verdict.get(key) or "") for key in ("tensorflow", "python")}
     cures = verdict.get("cures")
-    found["cures"] = "; ".join(map(str, cures)) if isinstance(cures, list) else ""
-    packages = _mapping(verdict.get("packages"))
+    found["cures"] = "; ".join(map(str, list_of(cures)))
+    packages = mapping_of(verdict.get("packages"))
     found.update({str(name): str(version) for name, version in packages.items()})
     descriptions = {
         f"{device.get('name')} is": str(device.get("description") or "")
-        for device in _list(receipt.document.get("devices"))
+        for device in mappings_of(receipt.document.get("devices"))
     }
     found.update({name: text for name, text in descriptions.items() if text})
     return found
@@ -254,7 +254,7 @@ def _prefixed(machine: Mapping[str, str]) -> dict[str, str]:
 
 
 def _level(receipt: Receipt) -> str:
-    return str(_mapping(receipt.document.get("verdict")).get("level", ""))
+    return str(mapping_of(receipt.document.get("verdict")).get("level", ""))
 
 
 def _is_receipt(stream: BinaryIO) -> bool:
@@ -270,14 +270,6 @@ RECEIPT = Product(what="a receipt", is_ours=_is_receipt)
 
 def _is_whole(content: Mapping[str, object]) -> bool:
     return isinstance(content.get("verdict"), dict) and isinstance(content.get("devices"), list)
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Mapping[str, object]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _text(value: object) -> str | None:

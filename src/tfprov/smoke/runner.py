@@ -15,6 +15,7 @@ from tfprov.smoke import causes, health, requirements, surroundings
 from tfprov.smoke.group import ENVIRONMENT, GroupOutcome, Lost, ProbeSession, add_facts, probe_session, run_group
 from tfprov.smoke.records import Device, Leg, Level, ShellHazard, SmokeRequest, Verdict
 from tfprov.smoke.script import run_script
+from tfprov.structured import mappings_of, texts_of
 from tfprov.words import duration
 
 
@@ -159,7 +160,7 @@ def _charge_all_reduce(session: ProbeSession, outcome: GroupOutcome) -> None:
     Without such a GPU, the failure stays with the environment.
     """
     failed = outcome.leg(ENVIRONMENT, "all-reduce")
-    gpus = [int(name[4:]) for name in _strings(outcome.facts.get("all_reduce")) if name.startswith("GPU")]
+    gpus = [int(name[4:]) for name in texts_of(outcome.facts.get("all_reduce")) if name.startswith("GPU")]
     if failed is None or failed.ok or len(gpus) < 3:
         return
     # Each pair gets half of the time limit, as two of them may hang; their losses do not count for the smoke test.
@@ -295,12 +296,12 @@ def _verdict(
         note=note,
         findings=(
             *_unused_gpus(facts, why),
-            *requirements.unmet(_strings(facts.get("requires")), dict(_pairs(facts.get("installed"))), python),
+            *requirements.unmet(texts_of(facts.get("requires")), dict(_pairs(facts.get("installed"))), python),
             *around,
         ),
         packages=_pairs(facts.get("packages")),
         build=build,
-        cures=_strings(facts.get("cures")),
+        cures=texts_of(facts.get("cures")),
     )
 
 
@@ -324,7 +325,7 @@ def _unused_gpus(facts: Mapping[str, object], why: Callable[[], tuple[str, str]]
 def _say_who_holds(by_device: dict[str, list[Leg]], log: str, facts: Mapping[str, object]) -> None:
     """Add the driver's values to the evidence of failures that another program on the GPU may have caused."""
     names = [name for name in by_device if _kind(name) == "gpu"]
-    for name, values in health.by_device(names, log, _values(facts.get("health_after"))).items():
+    for name, values in health.by_device(names, log, mappings_of(facts.get("health_after"))).items():
         held = health.holders(values)
         by_device[name] = [
             replace(leg, evidence=f"{leg.evidence}\nthe driver says of {name}: {held}")
@@ -338,8 +339,8 @@ def _add_health(request: SmokeRequest, by_device: dict[str, list[Leg]], log: str
     if not _asks_for_health(request):
         return
     names = [name for name in by_device if _kind(name) == "gpu"]
-    before = health.by_device(names, log, _values(facts.get("health_before")))
-    after = health.by_device(names, log, _values(facts.get("health_after")))
+    before = health.by_device(names, log, mappings_of(facts.get("health_before")))
+    after = health.by_device(names, log, mappings_of(facts.get("health_after")))
     history = health.History(
         before=_xids(facts.get("xids_before")),
         after=_xids(facts.get("xids_after")),
@@ -359,13 +360,9 @@ def _xids(value: object) -> tuple[health.Xid, ...] | None:
         return None
     return tuple(
         health.Xid(bus=str(each.get("bus")), number=number, words=str(each.get("words") or ""))
-        for each in _values(value)
+        for each in mappings_of(value)
         if isinstance(number := each.get("number"), int)
     )
-
-
-def _values(value: object) -> list[health.Values]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _cuda_build(build: tuple[tuple[str, str], ...]) -> bool | None:
@@ -386,10 +383,6 @@ def _order(name: str) -> tuple[int, int]:
 
 def _pairs(value: object) -> tuple[tuple[str, str], ...]:
     return tuple((str(key), str(each)) for key, each in value.items()) if isinstance(value, dict) else ()
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 def _text(value: object) -> str | None:

@@ -86,10 +86,6 @@ class _Share:
         return self.members[0].offset
 
 
-class _InOrderError(Exception):
-    """The part that was requested first will arrive last."""
-
-
 class LeftError(Exception):
     """What was unpacked is of no use: the bytes were discarded, or cannot be read from the front."""
 

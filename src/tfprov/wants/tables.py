@@ -9,6 +9,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tfprov.structured import texts_of
 from tfprov.wants.basket import Basket
 
 Table = Mapping[str, object]
@@ -24,8 +25,7 @@ def table(document: object, *keys: str) -> Table:
 def texts(document: object, *keys: str) -> tuple[str, ...]:
     """The strings in the list under nested keys of a document; empty when there is no list."""
     *tables, last = keys
-    found = table(document, *tables).get(last)
-    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+    return texts_of(table(document, *tables).get(last))
 
 
 def key_of(name: str, known: Iterable[str]) -> str | None:

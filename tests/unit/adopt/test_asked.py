@@ -166,7 +166,8 @@ class TestTheProfile:
 
     def test_it_is_one(self, tmp_path: Path) -> None:
         wanted = replace(self.wanted, packages=tuple(each for each in self.wanted.packages if each.name != "ütf"))
-        text = profile_text(wanted, name="x", place='/a "quoted"\nplace/.venv', path="./my .venv")
+        text = profile_text(wanted, name="x", place='/a "quoted"\nplace/.venv')
+        text = text.replace("[tensorflow]", '[environment]\npath = "./my .venv"\n\n[tensorflow]')
         profile = load(tmp_path / "x.toml", content=text.encode()).profile
         assert profile.environment.path == "./my .venv"
         assert profile.tensorflow.version == "==2.15.1"

@@ -14,6 +14,6 @@ def test_the_folder_of_any_name_can_be_written_and_is_found_again(place: str) ->
     assert adopted_from(text) == place
 
 
-@pytest.mark.parametrize("path", [".venv", "a\x7fb", "ë"])
-def test_a_path_is_read_as_it_was_written(path: str) -> None:
-    assert toml_of(profile_text(Asked(), name="x", place="/x", path=path))["environment"]["path"] == path
+@pytest.mark.parametrize("index", ["https://example.org/simple", "a\x7fb", "ë"])
+def test_an_index_is_read_as_it_was_written(index: str) -> None:
+    assert toml_of(profile_text(Asked(index=index), name="x", place="/x"))["index"]["url"] == index

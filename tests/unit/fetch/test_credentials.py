@@ -54,7 +54,6 @@ def test_a_keyring_is_asked_once_and_only_after_a_refusal(keyring: Path) -> None
         assert keyring.read_text() == f"127.0.0.1:{index.port}\n"
         # The second time the credentials are sent at once.
         assert ["authorization" in seen.headers for seen in index.seen] == [False, True, True]
-        assert network.with_login(index.simple) == f"http://me:p%40ss%3Aword@127.0.0.1:{index.port}/simple"
     assert "p@ss" not in repr(network)
 
 
@@ -107,17 +106,6 @@ def test_credentials_in_an_address_are_decoded() -> None:
     assert found is not None
     assert found == Login.of("https://index.example:443", "me", "p@ss")
     assert login_in("https://index.example/simple") is None
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("https://index.example/simple/", "https://a:b%2F@index.example/simple/"),
-        ("http://old@index.example:8080", "http://a:b%2F@index.example:8080"),
-    ],
-)
-def test_an_address_is_given_credentials(url: str, expected: str) -> None:
-    assert Login.of("https://index.example:443", "a", "b/").in_address(url) == expected
 
 
 def test_a_service_is_named_as_pip_names_it() -> None:
