@@ -193,9 +193,3 @@ def test_what_lies_beside_in_a_folder_is_nobodys_business(tmp_path: Path) -> Non
 def test_an_archive_has_no_strays_that_it_was_not_packed_with(tmp_path: Path) -> None:
     write(tmp_path / "out.tar", manifest_of(SOURCES), SOURCES, wrote=no_one)
     assert open_bundle("out.tar", cwd=tmp_path).strays() == ()
-
-
-def test_an_address_that_cannot_be_read_is_said(tmp_path: Path) -> None:
-    with pytest.raises(TfprovError) as caught:
-        open_bundle("http://[::1", cwd=tmp_path, fetch=lambda _: b"")
-    assert (caught.value.code.name, caught.value.what) == ("usage", "the address of the bundle cannot be read")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.host.devices import parse_driver, parse_pci_name, pci_address, without_library
+from nvidia_smi import SMI
+from tfprov.host.devices import parse_driver, without_library
 from tfprov.host.gpu import ambiguous_numbers, graphics, visible
 from tfprov.host.graphics import GpuHost, Graphics
-from tfprov.host.nvml import cuda_version, parse_nvml
+from tfprov.host.nvml import parse_nvml
 from tfprov.host.records import Gpu, MigSlice, Problem
-from tfprov.host.smi import parse_smi
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the files of these tests are those of Linux")
 
@@ -181,46 +181,6 @@ def test_the_gpu_of_an_apple_processor_is_listed(root: Path) -> None:
     assert look_at("x86_64") == ()
 
 
-SMI = (
-    "0, NVIDIA H100 80GB HBM3, GPU-1, 00000000:1A:00.0, 550.144.03, 81559, 1023, "
-    "Default, Disabled, Enabled, Enabled, 9.0\n"
-    "1, NVIDIA GeForce GTX 980, GPU-2, 00000000:1B:00.0, 550.144.03, 4096, 0, "
-    "Exclusive_Process, [N/A], [N/A], Disabled, 5.2\n"
-)
-
-
-def test_the_tool_of_the_driver_is_read() -> None:
-    gpus, driver = parse_smi(SMI)
-
-    assert driver == "550.144.03"
-    assert gpus[0] == Gpu(
-        index=0,
-        name="NVIDIA H100 80GB HBM3",
-        uuid="GPU-1",
-        pci="0000:1a:00.0",
-        compute_capability="9.0",
-        memory_total=81559 << 20,
-        memory_used=1023 << 20,
-        compute_mode="default",
-        mig=False,
-        ecc=True,
-        persistence=True,
-    )
-    assert (gpus[1].compute_mode, gpus[1].mig, gpus[1].ecc, gpus[1].persistence) == (
-        "exclusive-process",
-        None,
-        None,
-        False,
-    )
-
-
-@pytest.mark.parametrize(
-    "text", ["", "No devices were found\n", "Failed to initialize NVML: Driver/library mismatch\n"]
-)
-def test_a_tool_that_finds_nothing_gives_nothing(text: str) -> None:
-    assert parse_smi(text) == ((), None)
-
-
 def test_the_tool_is_asked_where_there_is_no_library(root: Path, tmp_path: Path) -> None:
     tool = tmp_path / "bin" / "nvidia-smi"
     without_capability = SMI.splitlines()[0].rpartition(",")[0]
@@ -307,35 +267,6 @@ def test_visible_devices_are_read_as_cuda_reads_them(value: str | None, indexes:
 def test_numbers_of_different_gpus_are_ambiguous(environ: dict[str, str], is_told: bool) -> None:
     assert bool(ambiguous_numbers(GPUS, environ)) is is_told
     assert ambiguous_numbers(GPUS[:1] * 2, environ) == ()
-
-
-@pytest.mark.parametrize(
-    ("number", "version"), [(12040, "12.4"), (11080, "11.8"), (13000, "13.0"), (9020, "9.2"), (0, None)]
-)
-def test_the_number_of_cuda_is_its_version(number: int, version: str | None) -> None:
-    assert cuda_version(number) == version
-
-
-@pytest.mark.parametrize(
-    ("told", "address"),
-    [("00000000:1A:00.0", "0000:1a:00.0"), ("0001:1a:00.0", "0001:1a:00.0"), (None, None), ("", None), ("1a", None)],
-)
-def test_addresses_are_written_as_the_kernel_does(told: str | None, address: str | None) -> None:
-    assert pci_address(told) == address
-
-
-def test_an_answer_of_nvml_with_holes_is_read() -> None:
-    found = parse_nvml({"driver": "550.1", "cuda": None, "gpus": [{"index": 0}, "nonsense"]}, "/lib")
-
-    assert isinstance(found, Graphics)
-    assert [one.name for one in found.gpus.value] == ["unknown NVIDIA GPU"]
-    assert found.driver.value is not None
-    assert found.driver.value.cuda is None
-
-
-def test_a_device_that_is_not_listed_has_no_name() -> None:
-    assert parse_pci_name("10de  NVIDIA\n\t0001  a\n", "10de", "0002") is None
-    assert parse_pci_name("", "10de", "0002") is None
 
 
 @pytest.mark.parametrize(("container", "code"), [(None, "gpu-unhealthy"), ("docker", "docker-no-gpu")])

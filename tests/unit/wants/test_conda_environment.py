@@ -101,11 +101,6 @@ def test_for_conda_only_python_and_tensorflow_are_taken_out(read_file: Read) -> 
     ]
 
 
-def test_a_pinned_python_means_its_minor_version(read_file: Read) -> None:
-    found = as_wheels(read_file("e.yml", "dependencies:\n  - python==3.10.4\n  - python>=3.9\n"))
-    assert texts(found.python) == ["==3.10.*", ">=3.9"]
-
-
 def test_it_is_known_by_its_content(read_file: Read) -> None:
     assert texts(read_file("requirements.txt", "channels:\n- defaults\ndependencies:\n- six=1\n").conda) == ["six=1"]
 
@@ -114,17 +109,6 @@ def test_what_is_not_yaml_or_not_known_is_a_problem(read_file: Read) -> None:
     assert read_file("e.yml", "dependencies:\n\t- a\n").problems[0].startswith("e.yml: it is not YAML: ")
     assert read_file("e.yml", "dependencies:\n  - npm:\n    - left-pad\n").problems == (
         "e.yml:2: `npm` is not known here: conda has packages and `pip`",
-    )
-
-
-def test_what_has_no_wheel_is_left_out_whatever_its_version_is_called(read_file: Read) -> None:
-    specs = ("python=3.9", "openssl=1.1.1k", "jpeg=9e=h7f8727e_0", "ca-certificates=2021.7.5", "numpy=1.26")
-    text = "".join(f"  - {spec}\n" for spec in specs)
-    found = as_wheels(read_file("environment.yml", f"dependencies:\n{text}"))
-    assert found.problems == ()
-    assert texts(found.requirements) == ["numpy==1.26.*"]
-    assert found.notes == (
-        "environment.yml: left out, no wheel stands for what conda calls `openssl`, `jpeg`, `ca-certificates`",
     )
 
 
