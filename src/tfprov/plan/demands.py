@@ -48,6 +48,7 @@ class Demands:
             each with its place.
         wanted: those of `others` that are requirements; a constraint requests no package.
         notes: how requirements were interpreted.
+        asked_on: minor versions of the Pythons on which TensorFlow is requested, if a marker excludes some; else empty.
         nightly: whether a build of the development branch is requested instead of a release.
     """
 
@@ -57,6 +58,7 @@ class Demands:
     others: tuple[tuple[Requirement, str], ...]
     wanted: tuple[str, ...]
     notes: tuple[str, ...]
+    asked_on: frozenset[str] = frozenset()
     nightly: bool = False
 
     @property
@@ -104,6 +106,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
     others: list[tuple[Requirement, str]] = []
     wanted: list[str] = []
     notes: list[str] = []
+    asked_on: set[str] = set()
     for requirement, where, is_asked in _lines(profile):
         name, kind = canonicalize_name(requirement.name), kind_of(requirement.name)
         if kind is None:
@@ -130,6 +133,8 @@ def gather(profile: Profile, facts: Facts) -> Demands:
                 evidence=(f"{where} asks for `{requirement}`",),
                 hint="put the wheel into a folder and name that under `index.find-links`",
             )
+        if is_asked:
+            asked_on |= {f"3.{minor}" for minor, here in zip(_MINORS, holds, strict=True) if here}
         if not all(holds):
             others.append((requirement, where))
         elif str(requirement.specifier):
@@ -145,6 +150,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         others=tuple(others),
         wanted=tuple(wanted),
         notes=tuple(dict.fromkeys(notes)),
+        asked_on=frozenset(asked_on) if len(asked_on) < len(_MINORS) else frozenset(),
         nightly=nightly,
     )
 
@@ -160,7 +166,7 @@ def wants_nightly(profile: Profile, facts: Facts) -> bool:
 def _where_marker_holds(requirement: Requirement, facts: Facts) -> list[bool]:
     """Value of the marker of a requirement for each Python that could be chosen."""
     if requirement.marker is None:
-        return [True]
+        return [True] * len(_MINORS)
     environments = (marker_environment(f"3.{minor}", "cpython", facts) for minor in _MINORS)
     return [requirement.marker.evaluate(cast("dict[str, str]", dict(each))) for each in environments]
 

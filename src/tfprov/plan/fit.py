@@ -277,6 +277,10 @@ def _conflict(
     others = context.demands.others
     if not others or context.locked is not None:
         return None
+    asked_on = context.demands.asked_on
+    if asked_on and python not in asked_on and any(each.minor in asked_on for each in context.usable):
+        # The ranges for the other Pythons say what the project works with; here there would be none.
+        return Refusal(code="resolver-conflict", why=f"the profile does not ask for TensorFlow on Python {python}")
     release = f"tensorflow=={candidate.text}"
     needs = [release, *(bound.requirement for bound in bounds(context, candidate, accelerator))]
     if candidate.known is not None:

@@ -548,6 +548,19 @@ def test_tensorflow_among_the_packages_narrows_the_choice(requirement: str, expe
     assert short(plan(profile(packages={"requirements": [requirement]}), Host())) == expected
 
 
+@pytest.mark.parametrize(
+    ("pythons", "expected"),
+    [
+        (("3.10.13", "3.11.7", "3.13.0"), "tensorflow-cpu==2.15.1 cpu 3.11.7"),
+        # Whoever has no other Python gets the release that fits it.
+        (("3.10.13",), "tensorflow-cpu==2.21.0 cpu 3.10.13"),
+    ],
+)
+def test_a_python_on_which_the_project_has_tensorflow_is_preferred(pythons: tuple[str, ...], expected: str) -> None:
+    asked = profile(packages={"requirements": ["tensorflow<2.16; python_version >= '3.11'"]})
+    assert short(plan(asked, Host(pythons=tuple(map(python, pythons))))) == expected
+
+
 def test_the_placeholder_package_is_rewritten_and_said_so() -> None:
     found = plan(profile(packages={"requirements": ["tensorflow-gpu==2.15.*"]}), HOSTS["v100"][0])
     assert short(found) == f"{CUDA}==2.15.1 cuda 3.11.7"

@@ -118,6 +118,23 @@ def test_a_marker_about_the_python_bounds_the_release_on_those_pythons_alone() -
     ] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("lines", "pythons"),
+    [
+        (["tensorflow<2.16; python_version >= '3.11'"], {"3.11", "3.12", "3.13"}),
+        (["tensorflow<2.16; python_version < '3.9'", "tensorflow; python_version > '3.12'"], {"3.8", "3.13"}),
+        (["tensorflow<2.16; python_version < '3.12'", "tensorflow>=2.16; python_version >= '3.12'"], set()),
+        (["tensorflow", "tensorflow<2.16; python_version >= '3.11'"], set()),
+        (["tensorflow-macos; sys_platform == 'darwin'"], set()),
+        ([], set()),
+    ],
+)
+def test_the_pythons_on_which_tensorflow_is_asked_for(lines: list[str], pythons: set[str]) -> None:
+    asked_on = wanted(requirements=lines).asked_on
+    assert {minor for minor in ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13") if minor in asked_on} == pythons
+    assert not wanted(constraints=lines).asked_on
+
+
 @pytest.mark.parametrize("minor", range(OLDEST_PYTHON[1], 15))
 def test_what_is_asked_for_on_one_python_alone_holds_there_however_old_it_is(minor: int) -> None:
     found = wanted(requirements=[f"tensorflow==2.4.4; python_version == '3.{minor}'"])
