@@ -248,6 +248,31 @@ def test_in_place_of_a_release_that_there_is_not_one_of_its_series_is_proposed(s
     assert hint.startswith(f"`tensorflow=={OLDER}` instead of `tensorflow=={pin}` resolves, with TensorFlow {OLDER} on")
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (f"tensorflow=={RELEASE}", f"tensorflow-gpu=={OLDER}", "left<2"),
+        (f"tensorflow=={RELEASE}", f"tensorflow-intel=={OLDER}", "shared"),
+    ],
+)
+def test_of_two_lines_on_tensorflow_that_exclude_each_other_one_has_to_go(site: Site, lines: tuple[str, ...]) -> None:
+    ask(site, *lines)
+    python = f"Python {sys.version.split()[0]}"
+    assert refusal(site, status=10)["hint"].split("; or ")[:2] == [
+        f"without `{lines[0]}` it resolves, with TensorFlow {OLDER} on {python}",
+        f"without `{lines[1]}` it resolves, with TensorFlow {RELEASE} on {python}",
+    ]
+
+
+def test_a_release_beside_a_nightly_build_is_refused_with_both_lines(site: Site, tmp_path: Path) -> None:
+    site.offer(sham_wheel(tmp_path / "nightly", "2.23.0.dev20261019", package="tf-nightly"))
+    ask(site, "tensorflow", "tf-nightly", "left<2")
+    error = refusal(site)
+    assert error["what"] == "`tensorflow` cannot be installed beside `tf-nightly`"
+    assert [line.partition(" asks for ")[2] for line in error["evidence"][:2]] == ["`tensorflow`", "`tf-nightly`"]
+    assert "without `tf-nightly` it resolves, with TensorFlow" in error["hint"]
+
+
 def test_in_place_of_another_build_of_a_release_that_release_is_proposed(site: Site) -> None:
     ask(site, f"intel-tensorflow=={OLDER}", "left")
     assert refusal(site)["hint"].startswith(

@@ -91,8 +91,9 @@ class Machine:
         if self.network.offline and self.network.index_url is None:
             return None
         try:
-            nightly = wants_nightly(self._context.loaded.asked, self.facts)
-            found = self._listing(*BUILDS["nightly" if nightly else "release"])
+            # A hint may propose a release instead of the nightly build that is requested.
+            nightly = BUILDS["nightly"] if wants_nightly(self._context.loaded.asked, self.facts) else ()
+            found = self._listing(*nightly, *BUILDS["release"])
             return self._looked_into(found) if self._may_have_cuda else found
         except TfprovError as error:
             text = (

@@ -120,10 +120,16 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         if kind == "nightly" and not nightly:
             continue  # a constraint on a package that is not requested
         if by_name or (kind == "rival" and not (name == "tensorflow-rocm" and accelerator == "rocm")):
+            other = next(_nightlies(profile, facts), None) if by_name else None
+            beside = f"`{other[0]}`" if other else "the TensorFlow that this environment is made for"
             raise TfprovError(
                 "resolver-conflict",
-                f"`{requirement}` cannot be installed beside the TensorFlow that this environment is made for",
-                evidence=(f"{where} asks for `{requirement}`", "both own the same files"),
+                f"`{requirement}` cannot be installed beside {beside}",
+                evidence=(
+                    f"{where} asks for `{requirement}`",
+                    *((f"{other[1]} asks for `{other[0]}`",) if other else ()),
+                    "both own the same files",
+                ),
                 hint="remove it; `tensorflow.version` and `tensorflow.accelerator` say which TensorFlow is wanted",
             )
         if requirement.url is not None:
@@ -157,10 +163,14 @@ def gather(profile: Profile, facts: Facts) -> Demands:
 
 def wants_nightly(profile: Profile, facts: Facts) -> bool:
     """Whether a profile requests a build of the development branch, by its own key or by a requirement."""
-    return profile.tensorflow.package == "tf-nightly" or any(
-        is_asked and kind_of(requirement.name) == "nightly" and any(_where_marker_holds(requirement, facts))
-        for requirement, _, is_asked in _lines(profile)
-    )
+    return profile.tensorflow.package == "tf-nightly" or any(_nightlies(profile, facts))
+
+
+def _nightlies(profile: Profile, facts: Facts) -> Iterator[tuple[Requirement, str]]:
+    """The requirements on a build of the development branch, each with its place."""
+    for requirement, where, is_asked in _lines(profile):
+        if is_asked and kind_of(requirement.name) == "nightly" and any(_where_marker_holds(requirement, facts)):
+            yield requirement, where
 
 
 def _where_marker_holds(requirement: Requirement, facts: Facts) -> list[bool]:

@@ -114,7 +114,8 @@ def of_interest(profile: Profile, error: TfprovError) -> tuple[str, ...]:
 def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
     """Single changes to try, the smaller ones first.
 
-    Builds are allowed, then one package may have any version, then TensorFlow may, and last one package is left out.
+    Builds are allowed, then one package may have any version, then one of several lines on TensorFlow is left out, then
+    TensorFlow may have any version, and last one package is left out.
 
     Args:
         profile: the profile to change.
@@ -140,6 +141,11 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
                 profile=with_requirements(profile, tuple(own if each == line else each for each in asked)),
                 words=partial(_in_place_of, line),
             )
+    for line in bounds if len(bounds) > 1 else ():
+        yield _Change(
+            profile=with_requirements(profile, tuple(each for each in asked if each != line)),
+            words=partial(_without, line),
+        )
     version = profile.tensorflow.version
     if bounds or version:
         free_profile = with_requirements(profile, tuple(line for line in asked if line not in bounds))
