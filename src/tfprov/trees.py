@@ -24,6 +24,8 @@ _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 _GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602  # linux/fs.h: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS
 _TOP_OF_HIERARCHIES = 0x00020000  # linux/fs.h: FS_TOPDIR_FL, which is T of chattr(1)
 _FLAGS = struct.Struct("i4x")
+_HAS_JUNCTIONS = os.name == "nt"
+_JUNCTION = 0xA0000003  # winnt.h: IO_REPARSE_TAG_MOUNT_POINT
 _MOST_THREADS = 4
 _SHARE = 256
 """Fewest files for which a thread pays."""
@@ -125,6 +127,21 @@ def bring(source: str, target: str, ways: list[Way]) -> None:
             return
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder itself: neither a link to one nor, on Windows, a junction.
+
+    To `is_dir(follow_symlinks=False)` a junction is a folder, but the files in it may be somebody else's.
+    """
+    if not entry.is_dir(follow_symlinks=False):
+        return False
+    return not (_HAS_JUNCTIONS and is_junction(entry.stat(follow_symlinks=False)))
+
+
+def is_junction(status: os.stat_result) -> bool:
+    """Whether the status that `lstat` gives is that of a junction (Windows): a folder that leads to another one."""
+    return getattr(status, "st_reparse_tag", 0) == _JUNCTION
+
+
 def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
     """Delete a folder and its content.
 
@@ -187,7 +204,7 @@ def _parts(folder: Path) -> list[str]:
         inner: list[str] = []
         for part in parts:
             with contextlib.suppress(OSError), os.scandir(part) as entries:
-                inner += (entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+                inner += (entry.path for entry in entries if is_folder(entry))
         if not inner:
             break
         parts = inner

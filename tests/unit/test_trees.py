@@ -4,7 +4,10 @@ import errno
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -21,6 +24,23 @@ def forest(folder: Path, *, count: int = 1500) -> list[str]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(path)
     return paths
+
+
+@dataclass(frozen=True)
+class WindowsEntry:
+    """A `DirEntry` as Windows gives it, for a folder or what leads to one."""
+
+    tag: int
+    folder: bool = True
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        return follow_symlinks or self.folder
+
+    def stat(self, *, follow_symlinks: bool = True) -> SimpleNamespace:
+        return SimpleNamespace(st_reparse_tag=0 if follow_symlinks else self.tag)
+
+    def as_entry(self) -> os.DirEntry[str]:
+        return cast("os.DirEntry[str]", self)
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -103,6 +123,31 @@ class TestDelete:
         trees.delete(tmp_path / "from")
         assert not (tmp_path / "from").exists()
         assert content(tmp_path / "outside") == {"file": "mine"}
+
+    def test_only_a_folder_itself_is_one_and_not_what_leads_to_a_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "file").touch()
+        (tmp_path / "link").symlink_to(tmp_path / "folder", target_is_directory=True)
+        with os.scandir(tmp_path) as entries:
+            assert {entry.name for entry in entries if trees.is_folder(entry)} == {"folder"}
+        # As Windows describes a folder, a junction to one, and a link to one.
+        monkeypatch.setattr(trees, "_HAS_JUNCTIONS", True)
+        assert trees.is_folder(WindowsEntry(0).as_entry())
+        assert not trees.is_folder(WindowsEntry(0xA0000003).as_entry())
+        assert not trees.is_folder(WindowsEntry(0xA000000C, folder=False).as_entry())
+        assert trees.is_folder(WindowsEntry(0x9000301A).as_entry()), "a folder that OneDrive keeps in the cloud"
+
+    def test_every_walk_asks_for_the_folder_itself(self) -> None:
+        source = Path(trees.__file__).parent
+        found = {
+            path.relative_to(source).as_posix()
+            for path in source.rglob("*.py")
+            if ".is_dir(follow_symlinks=False)" in path.read_text(encoding="utf-8")
+        }
+        # `paths` deletes what it finds with `shutil.rmtree`, which refuses a junction.
+        assert found == {"paths.py", "trees.py"}
 
     def test_trash_of_any_run_is_emptied_and_nothing_else_is_deleted(self, tmp_path: Path) -> None:
         for name in ("one", "two", "kept"):

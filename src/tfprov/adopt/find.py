@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from tfprov import trees
 from tfprov.envs.manifest import SEAL
 
 # Folders of unpacked or cached files, in which nobody works, and folders without real files.
@@ -33,7 +34,7 @@ def environments_below(folder: Path) -> Iterator[Path]:
         entries = [entry for entry in entries if entry.name == "envs"]
     for entry in entries:
         inside = entry.name not in _PASSED_OVER and entry.path not in _OF_SYSTEM
-        if inside and entry.is_dir(follow_symlinks=False):
+        if inside and trees.is_folder(entry):
             yield from environments_below(Path(entry.path))
 
 

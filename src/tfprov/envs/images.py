@@ -408,7 +408,7 @@ def _contents(environment: Path) -> Iterator[str]:
                 path = f"{prefix}/{one.name}" if prefix else one.name
                 if _OWN.match(path):
                     continue
-                if one.is_dir(follow_symlinks=False):
+                if trees.is_folder(one):
                     stack.append(path)
                 elif one.is_file(follow_symlinks=False):
                     yield path

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from tfprov import trees
 from tfprov.envs.layout import BINDING, site_packages
 from tfprov.record_rows import is_below, rows_in
 
@@ -174,7 +175,7 @@ def _files(folder: Path, prefix: str) -> Iterator[str]:
     with os.scandir(folder) as entries:
         for entry in entries:
             path = f"{prefix}/{entry.name}"
-            if entry.is_dir(follow_symlinks=False):
+            if trees.is_folder(entry):
                 if entry.name != "__pycache__":
                     yield from _files(Path(entry.path), path)
             else:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from tfprov import trees
 from tfprov.envs.records import Damage
 from tfprov.writing import write_atomic
 
@@ -132,7 +133,7 @@ def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
         with os.scandir(f"{base}/{prefix}") as entries:
             for entry in entries:
                 relative = f"{prefix}/{entry.name}" if prefix else entry.name
-                if entry.is_dir(follow_symlinks=False):
+                if trees.is_folder(entry):
                     if entry.name != "__pycache__":
                         stack.append(relative)
                 elif relative not in (SEAL, MANIFEST):

@@ -9,6 +9,8 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from tfprov import trees
+
 _WORTH_MOVING = 32
 """Smallest number of files for which moving a package pays, instead of linking it."""
 _SAMPLE = 8
@@ -64,10 +66,11 @@ def _linked(files: Sequence[str], tree: Path, spare: Path) -> bool:
 
 
 def _move(source: Path, target: Path) -> bool:
-    """Move a folder, but nothing else: a link would lead to somebody else's files."""
-    if source.is_symlink() or not source.is_dir():
-        return False
+    """Move a folder, but nothing else: a link or a junction would lead to somebody else's files."""
     with contextlib.suppress(OSError):
+        status = os.lstat(source)
+        if not stat.S_ISDIR(status.st_mode) or trees.is_junction(status):
+            return False
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)
         return True
@@ -97,7 +100,7 @@ def _keep(files: Iterable[str], package: str, *, tree: Path, environment: Path) 
             found = list(entries)
         for entry in found:
             name = entry.name
-            if entry.is_dir(follow_symlinks=False):
+            if trees.is_folder(entry):
                 path = f"{folder}/{name}"
                 if path in wanted:
                     folders.append(path)

@@ -158,7 +158,7 @@ def _kept(what: str, folder: Path, seen: set[tuple[int, int]]) -> Kept:
             total += on_disk(path.lstat())
             for entry in os.scandir(path):
                 with contextlib.suppress(OSError):
-                    if entry.is_dir(follow_symlinks=False):
+                    if trees.is_folder(entry):
                         stack.append(Path(entry.path))
                         continue
                     found = os.lstat(entry.path)  # on Windows, `DirEntry.stat` does not have the inode
