@@ -125,7 +125,10 @@ def _fill(front: Path, generation: Path, *, place: Path | None = None) -> set[st
         if not path.is_file() or path.name in _LEFT_OUT:
             continue
         content = commands.in_reach(path)
-        if not path.name.lower().startswith((*_INTERPRETER, *_ACTIVATION)):
+        name = path.name.lower()
+        # A package may have a command with such a name, such as `python-argcomplete-check-easy-install-script`.
+        of_python = name.startswith(_INTERPRETER) and commands.interpreter_of(content) is None
+        if not (of_python or name.startswith(_ACTIVATION)):
             content = _command(path.name, content, generation, place or front)
         names.add(path.name)
         _put(folder / path.name, content)

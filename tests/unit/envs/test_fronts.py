@@ -68,6 +68,20 @@ def test_commands_of_a_front_run_by_its_own_interpreter_and_follow_what_comes_an
     assert sorted(os.listdir(folder)) == ["activate", "come", "tool"]
 
 
+def test_a_command_that_is_named_like_a_python_follows_the_switch_too(root: Path) -> None:
+    first, second = generation(root, 1, "one"), generation(root, 2, "two")
+    for made in (first, second):
+        folder = layout.executables_in(made)
+        (folder / "python-check.py").write_text(f"#!{layout.python_in(made)}\nimport which\n", encoding="utf-8")
+        (folder / "python3x.dll").write_bytes(b"MZ of the interpreter")
+    current = root / "current"
+    for made in (first, second):
+        fronts.write(current, made.relative_to(root), made)
+        written = layout.executables_in(current) / "python-check.py"
+        assert written.read_text(encoding="utf-8") == f"#!{layout.python_in(current)}\nimport which\n"
+        assert (layout.executables_in(current) / "python3x.dll").read_bytes() == b"MZ of the interpreter"
+
+
 def test_the_switch_is_the_last_step(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = generation(root, 1, "one"), generation(root, 2, "two")
     current = root / "current"
