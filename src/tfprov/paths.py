@@ -19,6 +19,8 @@ _NEVER_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?"<>|]')
 # Windows reserves these names for devices, in every folder and with every suffix.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
 _LONGEST_NAME = 255
+_MOST_OF_A_NAME = 100
+"""Bytes of a file's name that are repeated in the names of its temporary files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,3 +243,13 @@ def writable(folder: Path) -> bool:
     os.close(handle)
     Path(name).unlink(missing_ok=True)
     return True
+
+
+def beside(path: Path, ending: str) -> Path:
+    """A unique hidden name beside a path. Never too long, however long the name that it is derived from."""
+    return path.with_name(f".{shortened(path.name)}.{os.getpid()}-{os.urandom(4).hex()}{ending}")
+
+
+def shortened(name: str) -> str:
+    """The part of a name that is repeated in the names that `beside` gives."""
+    return os.fsencode(name)[:_MOST_OF_A_NAME].decode("utf-8", "ignore")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfprov.errors import TfprovError
-from tfprov.paths import home, writable
+from tfprov.paths import beside, home, writable
 from tfprov.trash import to_trash
 
 _TEMPORARY = "tfprov-"
@@ -20,7 +20,7 @@ _HELD = ".held"
 """Suffix of a temporary folder that is locked while it is in use."""
 _ABANDONED_SECONDS = 3600.0
 _STAGED = ".new"
-_STAGED_NAME = re.compile(rf"\..+\.\d{{1,10}}-[0-9a-f]{{8}}{re.escape(_STAGED)}")
+_STAGED_NAME = re.compile(rf"\..*\.\d{{1,10}}-[0-9a-f]{{8}}{re.escape(_STAGED)}")
 
 
 @contextlib.contextmanager
@@ -34,7 +34,7 @@ def staged(target: Path, *, folder: bool) -> Iterator[Path]:
         folder: True for a folder, False for an (empty) file.
     """
     sweep_staged(target.parent)
-    place = target.with_name(f".{target.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}{_STAGED}")
+    place = beside(target, _STAGED)
     place.mkdir() if folder else place.touch(exist_ok=False)
     held = os.open(place, os.O_RDONLY) if os.name == "posix" else None
     try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 from pathlib import Path
 
+from tfprov.paths import beside, shortened
 from tfprov.renames import replace
 
 _TRASH = ".trash"
@@ -29,7 +29,7 @@ def to_trash(folder: Path) -> Path:
 
 def trash_name(folder: Path) -> Path:
     """A unique name beside a folder, under which this run or a later one deletes it."""
-    return folder.with_name(f".{folder.name}.{os.getpid()}-{os.urandom(4).hex()}{_TRASH}")
+    return beside(folder, _TRASH)
 
 
 def trash_in(parent: Path, *, of: str = "") -> list[Path]:
@@ -41,7 +41,7 @@ def trash_in(parent: Path, *, of: str = "") -> list[Path]:
         parent: the folder.
         of: the original name; empty for any. Pass it for a folder of the user's, where nothing else is tfprov's.
     """
-    pattern = re.compile(rf"\.{re.escape(of)}\.\d+-[0-9a-f]{{8}}{re.escape(_TRASH)}") if of else None
+    pattern = re.compile(rf"\.{re.escape(shortened(of))}\.\d+-[0-9a-f]{{8}}{re.escape(_TRASH)}") if of else None
     return sorted(path for path in parent.glob(f".*{_TRASH}") if pattern is None or pattern.fullmatch(path.name))
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tfprov.paths import beside
 from tfprov.renames import replace
 
 
@@ -20,7 +21,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # open() rather than mkstemp(), which ignores the umask: everyone who may read the folder may read this file. The
     # umask cannot be applied by hand, because reading it means setting it, which is not thread-safe.
-    temporary = path.parent / f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    temporary = beside(path, ".tmp")
     try:
         with naming(path), temporary.open("xb") as stream:
             stream.write(content)

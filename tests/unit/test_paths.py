@@ -7,8 +7,11 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from tfprov import paths
+from tfprov import paths, trash
+from tfprov.envs.links import switch
 from tfprov.errors import TfprovError
+from tfprov.temporary import staged, sweep_staged
+from tfprov.writing import write_atomic
 
 
 def test_tfprov_home_moves_everything(tmp_path: Path) -> None:
@@ -148,3 +151,34 @@ def test_a_relative_path_in_a_deleted_folder_has_no_nearest_folder(
 
     monkeypatch.setattr(os, "getcwd", lost)
     assert paths.nearest_folder(Path("here")) == Path("here")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of the longest kind there")
+@pytest.mark.parametrize("name", ["x" * 255, "中" * 85, "a" + "é" * 127, os.fsdecode(b"\xff" * 255), "." * 255])
+class TestLongestNames:
+    def test_a_file_is_written(self, tmp_path: Path, name: str) -> None:
+        write_atomic(tmp_path / name, b"1")
+        assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"1")]
+
+    @pytest.mark.parametrize("folder", [True, False])
+    def test_it_is_staged_and_swept(self, tmp_path: Path, name: str, folder: bool) -> None:
+        with staged(tmp_path / name, folder=folder) as place:
+            place.rename(tmp_path / name)
+        with staged(tmp_path / name, folder=folder) as place:
+            left = place.rename(tmp_path / "left")
+        left.rename(place)
+        sweep_staged(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+
+    def test_a_folder_is_found_in_the_trash_and_discarded(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).mkdir()
+        left = trash.to_trash(tmp_path / name)
+        assert trash.trash_in(tmp_path, of=name) == trash.trash_in(tmp_path) == [left]
+        (tmp_path / name).mkdir()
+        trash.discard(tmp_path / name)
+        assert list(tmp_path.iterdir()) == [left]
+
+    def test_a_link_is_switched(self, tmp_path: Path, name: str) -> None:
+        for target in ("one", "two"):
+            switch(tmp_path / name, Path(target), tmp_path)
+            assert [(path.name, path.readlink()) for path in tmp_path.iterdir()] == [(name, Path(target))]

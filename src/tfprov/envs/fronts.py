@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tfprov.envs import commands
 from tfprov.envs.layout import BINDING, LEADS_TO, executables_in, python_in, startup
+from tfprov.paths import beside
 from tfprov.renames import replace
 from tfprov.trash import to_trash, trash_in, trash_name
 from tfprov.writing import write_atomic
@@ -63,8 +64,7 @@ def write(front: Path, leads_to: Path, generation: Path) -> None:
         _sweep(executables_in(front))
         _renew(front)
         return
-    new = front.with_name(f".{front.name}.{os.getpid()}.tmp")
-    shutil.rmtree(new, ignore_errors=True)
+    new = beside(front, ".tmp")
     try:
         _fill(new, generation, place=front)
         write_atomic(new / _SETTINGS, _settings(leads_to, generation))
@@ -157,7 +157,7 @@ def _put(path: Path, content: bytes) -> None:
     """Write a file atomically unless it has this content already. A program that is running is renamed first."""
     if commands.in_reach(path) == content:
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path, ".tmp")
     try:
         temporary.write_bytes(content)
         temporary.chmod(0o755)

@@ -29,6 +29,7 @@ from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.layout import BINDING
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
+from tfprov.paths import beside
 from tfprov.trash import discard
 from tfprov.writing import naming, write_atomic
 
@@ -317,8 +318,7 @@ class Image:
         was, now = self._made_from(), str(environment)
         for path in paths:
             target = environment / path
-            temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-            temporary.unlink(missing_ok=True)
+            temporary = beside(target, ".tmp")
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 if _is_command(path):

@@ -17,6 +17,7 @@ import shutil
 from pathlib import Path
 
 from tfprov.errors import TfprovError
+from tfprov.paths import beside
 
 MARKER = "tfprov-launchers.txt"
 _WHY = "This file system has no symbolic links, so this folder has a script that starts each active command.\n"
@@ -91,8 +92,7 @@ def write(folder: Path, current: Path, generation: Path) -> None:
     """
     wanted = _scripts(current, generation)
     if target(folder) is None:
-        new = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-        shutil.rmtree(new, ignore_errors=True)
+        new = beside(folder, ".tmp")
         try:
             _fill(new, current, wanted)
             if not os.access(new / "bin" / "python", os.X_OK):
@@ -140,7 +140,7 @@ def _fill(folder: Path, current: Path, scripts: dict[str, bytes]) -> None:
 
 def _put(path: Path, content: bytes, *, mode: int) -> None:
     """Write a file atomically. Such file systems often have no permissions to set, and give every file the same."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path, ".tmp")
     try:
         temporary.write_bytes(content)
         with contextlib.suppress(OSError):

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfprov.envs import fronts, launchers
+from tfprov.paths import beside
 from tfprov.renames import plain
 from tfprov.writing import sync_folder
 
@@ -61,8 +62,7 @@ def switch(link: Path, target: Path, generation: Path) -> None:
     if os.name == "nt":
         fronts.write(link, target, generation)
         return
-    temporary = link.with_name(f".{link.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
+    temporary = beside(link, ".tmp")
     temporary.symlink_to(target, target_is_directory=True)
     try:
         temporary.replace(link)
