@@ -43,7 +43,8 @@ def clone(source: str, target: str) -> None:
 
 
 def copy(source: str, target: str) -> None:
-    """Copy a file with its times."""
+    """Copy a file with its times. FileExistsError for an existing target, which may be a link to another file."""
+    Path(target).touch(exist_ok=False)
     shutil.copy2(source, target)
 
 

@@ -66,6 +66,15 @@ class TestBring:
         trees.bring_tree(tmp_path / "from", tmp_path / "to", paths, ways=trees.ALL)
         assert content(tmp_path / "to") == {**content(tmp_path / "from"), "lib/big/0/0.py": "mine"}
 
+    @pytest.mark.parametrize("way", trees.ALL)
+    def test_no_way_writes_into_what_is_there(self, tmp_path: Path, way: trees.Way) -> None:
+        forest(tmp_path / "from", count=1)
+        (tmp_path / "kept").write_text("mine")
+        (tmp_path / "to").mkdir()
+        (tmp_path / "to/top.py").hardlink_to(tmp_path / "kept")
+        trees.bring_tree(tmp_path / "from", tmp_path / "to", ["top.py"], ways=(way, trees.copy))
+        assert (tmp_path / "kept").read_text() == "mine"
+
     def test_a_way_that_fails_gives_way_to_the_next(self, tmp_path: Path) -> None:
         def refuse(_source: str, target: str) -> None:
             Path(target).touch()
