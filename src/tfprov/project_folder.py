@@ -30,7 +30,7 @@ def name_of(folder: Path) -> str | None:
         try:
             if name := read(folder):
                 return name
-        except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        except (OSError, ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
     return None
 
@@ -40,7 +40,8 @@ def state_of(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in files_of(folder):
         found = path.lstat()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+        line = f"{path.relative_to(folder).as_posix()}\0{found.st_size}\0{found.st_mtime_ns}\0"
+        digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
@@ -63,11 +64,12 @@ def description_of(folder: Path) -> str:
 
 
 def files_of(folder: Path) -> Iterator[Path]:
-    """The files of a project, in a fixed order, without the output of builds and tools and without environments."""
+    """The files and links of a project, in a fixed order, without what builds and tools leave, and environments."""
     for base, folders, names in os.walk(folder):
         here = Path(base)
         folders[:] = sorted(name for name in folders if not _is_left_out(here / name, is_top=here == folder))
-        for name in sorted(names):
+        # A link to a folder is not followed: it counts as a file, whose content is its target.
+        for name in sorted((*names, *(name for name in folders if (here / name).is_symlink()))):
             path = here / name
             if not name.endswith((".pyc", ".pyo")) and (path.is_symlink() or path.is_file()):
                 yield path
@@ -84,7 +86,8 @@ def _is_left_out(folder: Path, *, is_top: bool) -> bool:
         return True
     if is_top and name in _OF_BUILDS and not (folder / "__init__.py").is_file():
         return True
-    return (folder / "pyvenv.cfg").is_file() or (folder / "conda-meta").is_dir()
+    # Not the methods of Path, which raise an error for a folder that may not be read.
+    return os.path.isfile(folder / "pyvenv.cfg") or os.path.isdir(folder / "conda-meta")  # noqa: PTH112, PTH113
 
 
 def _name_in_pyproject(folder: Path) -> str | None:
@@ -123,5 +126,6 @@ def _name_in_setup_py(folder: Path) -> str | None:
                 if keyword.arg == "name":
                     value = keyword.value
                     found = values.get(value.id, value) if isinstance(value, ast.Name) else value
-                    return str(ast.literal_eval(found))
+                    name = ast.literal_eval(found)
+                    return name if isinstance(name, str) else None
     return None
