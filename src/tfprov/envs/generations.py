@@ -45,7 +45,8 @@ _ASIDE = ".aside"
 
 def environment_id(name: str, profile: Path) -> str:
     """Folder name of a profile's environment; it differs for two profiles of the same name in two projects."""
-    return f"{name}-{hashlib.sha256(str(spelled(profile)).encode()).hexdigest()[:8]}"
+    place = str(spelled(profile)).encode("utf-8", "surrogateescape")
+    return f"{name}-{hashlib.sha256(place).hexdigest()[:8]}"
 
 
 class Environment:

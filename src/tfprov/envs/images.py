@@ -49,7 +49,7 @@ _COMMANDS = ("bin", "Scripts")
 def image_key(content: Iterable[str], interpreter: Interpreter) -> str:
     """Name of the image of a lock's files (`Lock.content`) on this interpreter."""
     parts = [interpreter.path, interpreter.version, interpreter.implementation, *sorted(content)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 class ImageFile(NamedTuple):

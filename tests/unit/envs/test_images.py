@@ -237,6 +237,7 @@ def test_the_key_follows_the_files_and_the_interpreter() -> None:
     assert image_key(["2", "1"], python) == same
     assert image_key(["1"], python) != same
     assert image_key(["1", "2"], Interpreter(path="/usr/bin/python3.12", version="3.12.2")) != same
+    assert image_key(["1", "2"], Interpreter(path="/\udcff/bin/python3.12", version="3.12.1")) != same
 
 
 def test_a_disk_that_fills_up_while_an_image_is_saved_costs_the_image_only(
