@@ -126,7 +126,7 @@ def _scripts(current: Path, generation: Path) -> dict[str, bytes]:
         there = shlex.quote(str(current / "bin" / path.name))
         if path.name in _SOURCED:
             found[path.name] = f"{_HEAD}\n{_SOURCED[path.name]} {there}\n"
-        elif not path.name.startswith(("activate", "deactivate")) and os.access(path, os.X_OK):
+        elif not path.name.startswith(("activate", "deactivate")) and path.is_file() and os.access(path, os.X_OK):
             found[path.name] = f'#!/bin/sh\n{_HEAD}\nexec {there} "$@"\n'
     return {name: text.encode("utf-8", "surrogateescape") for name, text in found.items()}
 

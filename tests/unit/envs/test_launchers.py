@@ -115,6 +115,13 @@ def test_scripts_come_and_go_with_the_commands(environment: Environment) -> None
     assert names == ["activate", "new", "python", "tool"]
 
 
+def test_a_folder_among_the_commands_gets_no_script(environment: Environment) -> None:
+    generation = sealed(environment, "one")
+    (generation.path / "bin/__pycache__").mkdir()
+    environment.activate(generation)
+    assert not (environment.stable / "bin/__pycache__").exists()
+
+
 def test_it_can_be_activated_in_a_shell(environment: Environment) -> None:
     environment.activate(sealed(environment, "one"))
     script = '. "$1" && echo "$GENERATION"'
