@@ -40,8 +40,13 @@ def executables_in(environment: Path) -> Path:
 def site_packages(environment: Path) -> tuple[Path, ...]:
     """The site-packages folders of an environment."""
     found: dict[Path, Path] = {}
-    for path in sorted(environment.glob("lib*/python*/site-packages")):
-        # lib64 is a link to lib in most environments, and a folder of its own in some.
+    for path in sorted(environment.glob("lib*/python*/site-packages"), key=lambda path: (_is_linked(path), path)):
+        # lib64 is a link to lib in most environments, and a folder of its own in some. conda's Pythons have a link
+        # `python3.1` to `python3.12`, which is not what lists of files call it.
         found.setdefault(path.resolve(), path)
     windows = environment / "Lib" / "site-packages"
     return (*found.values(), *((windows,) if windows.is_dir() else ()))
+
+
+def _is_linked(library: Path) -> bool:
+    return any(folder.is_symlink() for folder in (library, *library.parents[:2]))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sham import install
-from tfprov.envs.integrity import bad_files, foreign_files, installed, site_packages
+from tfprov.envs import manifest
+from tfprov.envs.integrity import bad_files, foreign_files, installed, recorded, site_packages
 
 
 @pytest.fixture
@@ -22,6 +23,15 @@ def environment(tmp_path: Path) -> Path:
 def test_packages_are_found_once_although_lib64_is_a_link(environment: Path) -> None:
     assert len(site_packages(environment)) == 1
     assert [(one.name, one.version) for one in installed(environment)] == [("one-thing", "1.0"), ("other", "2.0")]
+
+
+def test_packages_have_one_name_although_conda_links_another_to_their_folder(environment: Path) -> None:
+    (environment / "lib/python3.1").symlink_to("python3.12")
+    manifest.write(environment)
+    owned = set(recorded(environment))
+    assert owned
+    assert owned.issubset(manifest.listed(environment))
+    assert foreign_files(environment) == ()
 
 
 @pytest.mark.parametrize("workers", [1, 4])
