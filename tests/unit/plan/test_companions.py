@@ -163,6 +163,10 @@ def test_what_does_not_go_with_the_release_is_bound_to_what_does(versions: dict[
     [
         ({"tensorflow": "2.21.0", "tensorflow-probability": "0.25.0"}, ["tf-keras"], []),
         ({"tensorflow": "2.15.1", "tensorflow-probability": "0.23.0"}, [], []),
+        ({"tensorflow": "2.16.2", "tensorflow-probability": "0.23.0"}, ["tf-keras"], ["TF_USE_LEGACY_KERAS"]),
+        ({"tensorflow": "2.14.1", "tensorflow-probability": "0.21.0"}, ["tensorflow<2.14"], []),
+        ({"tensorflow": "2.13.1", "tensorflow-probability": "0.21.0"}, [], []),
+        ({"tensorflow": "2.13.1", "tensorflow-probability": "0.19.0"}, ["tensorflow<2.13"], []),
         ({"tensorflow": "2.18.1", "tensorflow-quantum": "0.7.6"}, ["tf-keras"], ["TF_USE_LEGACY_KERAS"]),
         ({"tensorflow": "2.15.1", "tensorflow-quantum": "0.7.3"}, [], []),
         ({"tensorflow-cpu": "2.21.0", "keras-tuner": "1.4.8"}, ["tensorboard"], []),
