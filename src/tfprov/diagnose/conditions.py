@@ -396,6 +396,8 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "in-companion": _told("companion"),
         "in-keras": _told("keras_frame"),
         "name-too-long": lambda view, hit: view.context.system != "windows" and _NAME_TOO_LONG(view, hit),
+        # Anywhere but on a machine of Google's, TensorFlow asks in vain for a token that public files do not need.
+        "token-of-google": _every_line_says(r"Google authentication bearer token"),
         "of-scheduler": _every_line_says(r"slurmstepd|\bsrun:|MESSAGE_TASK_EXIT"),
         "of-tensorflow-itself": _says(
             r"(?:site|dist)-packages[/\\]tensorflow(?:_core)?[/\\][^:]*: undefined symbol|_pywrap_tensorflow"

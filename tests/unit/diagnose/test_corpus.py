@@ -115,6 +115,8 @@ def test_a_public_failure_that_no_code_describes_is_unknown_and_harmless_words_a
         "fifth-bazel_ampersand": ["unknown"],
         "first-cudart_dll_alone": ["noise"],
         "first-cudart_while_working": ["noise"],
+        "nineteenth-job_credential_expired": ["unknown"],
+        "nineteenth-serving_server_not_found": ["unknown"],
         "ninth-bazel_transition_mac": ["unknown"],
         "ninth-pip_keyerror_nightly": ["unknown"],
         "ninth-tfa_eol_note": ["noise"],
@@ -137,6 +139,7 @@ def test_a_public_failure_that_no_code_describes_is_unknown_and_harmless_words_a
         "thirteenth-cocotools_missing_module": ["unknown"],
         "twelfth-hub_missing_loader": ["unknown"],
         "twelfth-hub_tf1_format": ["unknown"],
+        "twentieth-mediapipe_windows_converter": ["unknown"],
     }
 
 

@@ -1,12 +1,83 @@
-"""Builds of compiled code: what compilers, CMake, make, Ninja, Cargo and Bazel print below the words of pip and uv."""
+"""Builds of packages: pip's and setuptools' words, and what compilers, CMake, make, Ninja, Cargo and Bazel print."""
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import Case, Rule
+from tfprov.diagnose.records import NOTHING, Case, Rule
 
 _ALWAYS = ("tensorflow-gpu-package", "network", "machine", "python-broken")
+_PROGRAMS = (
+    r"cmake|ninja|cargo|rustc|gcc|g\+\+|cc|c\+\+|gfortran|swig|make|pkg-config|protoc|bazel|meson|nasm|patchelf"
+    r"|mpicc|mpicxx|mpic\+\+|llvm-config|pg_config|mysql_config|gdal-config|nc-config|curl-config"
+)
+"""Compilers, what starts them, and the programs of libraries that say how to build against them (`llvm-config`)."""
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        name="build-failed",
+        code="sdist-build-failed",
+        reads="pip, setuptools, distutils, CMake, Cargo: a package without a wheel that cannot be built",
+        needs=(
+            "setup.py bdist_wheel",
+            "subprocess-exited-with-error",
+            "failed building wheel",
+            "could not build wheels",
+            "metadata-generation-failed",
+            "legacy-install-failure",
+            "egg_info",
+            "failed to build",
+            "setup.py install",
+            "failed with exit",
+            "vcvarsall",
+            "microsoft visual c++",
+            "python.h",
+            "unable to execute",
+            "failed cleaning build",
+            "did not run successfully",
+            "running setup.py",
+            "command errored out",
+            "backendunavailable",
+            "cannot find a compiler",
+            "no such file or directory: 'gcc'",
+            "command 'gcc'",
+            "fatal error",
+            "failed with error code",
+            "error: command ",
+            "did not run",
+            "building wheel for",
+            "building editable for",
+            "preparing metadata",
+            "preparing wheel metadata",
+            "preparing editable metadata",
+            "installing build dependencies",
+            "installing backend dependencies",
+            "getting requirements to build",
+            "`build_ext` step",
+        ),
+        pattern=r"subprocess-exited-with-error|Failed building wheel for (?P<package>[\w.-]+)|Could not build wheels for|metadata-generation-failed|legacy-install-failure|python setup\.py (?:egg_info|bdist_wheel|install)\" failed|Failed to build (?:installable wheels|(?!['\"`])[\w.-]+$)|setup\.py (?:install|egg_info|bdist_wheel)\b.*(?:failed|did not run successfully|error code)"
+        r"|Command \"?\S.{0,1500}\bsetuptools\b.{0,1500}failed with error code|error: command '?\S+'? failed|Unable to find vcvarsall|Microsoft Visual C\+\+ \d+(?:\.\d+)? (?:or greater )?is required|Python\.h: No such file|Command errored out with exit status|BackendUnavailable|Getting requirements to build wheel did not run|(?:Building (?:wheel|editable) for (?P<package__setup>[\w.-]+) \([^)]*\)|Running setup\.py (?:install|develop|bdist_wheel) for (?P<package__step>[\w.-]+)|Preparing (?:wheel |editable )?metadata(?: \([^)]*\))?|Installing (?:build|backend) dependencies|Getting requirements to build (?:wheel|editable))(?::| \.\.\.)? .{0,30}?\berror\b|Failed `build_ext` step",
+        examples=(
+            "  error: subprocess-exited-with-error",
+            "  ERROR: Failed building wheel for grpcio",
+            "  Building wheel for grpcio (setup.py) ... error",
+            "  Running setup.py install for cffi ... error",
+            "  Preparing metadata (pyproject.toml): finished with status 'error'",
+            "commands.CommandError: Failed `build_ext` step:",
+            'error: Microsoft Visual C++ 14.0 or greater is required. Get it with "Microsoft C++ Build Tools"',
+            'Command "python setup.py egg_info" failed with error code 1 in /tmp/pip-install-x/y/',
+            "error: metadata-generation-failed",
+        ),
+        rank=45,
+        follows=("tensorflow-gpu-package", "network", "machine", "python-broken"),
+    ),
+    Rule(
+        name="build-on-new-python",
+        code="sdist-build-failed",
+        reads="setuptools and versioneer of packages older than Python 3.12: pkgutil.ImpImporter, configparser, imp",
+        needs=("impimporter", "safeconfigparser", "use_2to3", "longintrepr.h"),
+        pattern=r"has no attribute 'ImpImporter'|SafeConfigParser|use_2to3 is invalid|longintrepr\.h: No such",
+        examples=("AttributeError: module 'pkgutil' has no attribute 'ImpImporter'. Did you mean: 'zipimporter'?",),
+        rank=52,
+    ),
     Rule(
         name="build-header",
         code="sdist-build-failed",
@@ -20,6 +91,20 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=53,
         follows=_ALWAYS,
+    ),
+    Rule(
+        name="build-pkg-config",
+        code="sdist-build-failed",
+        reads="pkg-config, Meson and Rust's pkg-config: the files for building against a library of the system are not there",
+        needs=("was not found in the pkg-config", "no package '", "tried pkgconfig", "the system library `"),
+        pattern=r"Package '?(?P<header__pc>[\w.+-]+)'? was not found in the pkg-config search path|No package '(?P<header__no>[\w.+-]+)' found|ERROR: Dependency '(?P<header__meson>[\w.+-]+)' not found, tried pkgconfig|The system library `(?P<header__rust>[\w.+-]+)` required by crate",
+        examples=(
+            "    Package libffi was not found in the pkg-config search path.",
+            'meson.build:55:0: ERROR: Dependency "openblas" not found, tried pkgconfig',
+        ),
+        rank=34,
+        cases=(Case(when="succeeded", code=NOTHING),),
+        follows=(*_ALWAYS, "platform"),
     ),
     Rule(
         name="build-program",
@@ -70,15 +155,21 @@ RULES: tuple[Rule, ...] = (
             "ninja",
             "protoc",
             "bazel",
+            "meson",
+            "nasm",
+            "patchelf",
+            "mpic",
+            *("llvm-config", "pg_config", "mysql_config", "gdal-config", "nc-config", "curl-config"),
         ),
         pattern=r"(?:can't|[Cc]an ?not|unable to) find (?:a )?Rust compiler|Cargo, the Rust package manager, is not installed|unable to find a build program|CMAKE_(?:C|CXX)_COMPILER (?:not set|could be found)|No CMAKE_\w+_COMPILER could be found|CMake must be installed|[Cc]ould not find (?:the )?cmake|CMake is not installed|No Fortran compiler found|no acceptable C compiler|xc(?:run|ode-select): error: |agreed to the Xcode license|Unknown compiler\(s\)"
-        r"|(?:^|: )(?P<program>cmake|ninja|cargo|rustc|gcc|g\+\+|cc|c\+\+|gfortran|swig|make|pkg-config|protoc|bazel|nvcc): (?:command )?not found|No such file or directory: '(?P<program__python>cmake|ninja|cargo|rustc|gcc|g\+\+|cc|c\+\+|gfortran|swig|make|pkg-config|protoc|bazel)'",
+        rf"|(?:^|: )(?P<program>{_PROGRAMS}|nvcc): (?:command )?not found|No such file or directory: '(?P<program__python>{_PROGRAMS})'",
         examples=(
             "  error: can't find Rust compiler",
             'CMake Error: CMake was unable to find a build program corresponding to "Unix Makefiles".  CMAKE_MAKE_PROGRAM is not set.',
             "/bin/sh: 1: cmake: not found",
             "xcrun: error: invalid active developer path (/Library/Developer/CommandLineTools), missing xcrun",
             "FileNotFoundError: [Errno 2] No such file or directory: 'cmake'",
+            "FileNotFoundError: [Errno 2] No such file or directory: 'llvm-config'",
         ),
         rank=54,
         follows=_ALWAYS,

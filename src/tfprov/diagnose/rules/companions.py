@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import NOTHING, Case, Rule
+from tfprov.diagnose.rules.loader import OF_WHEELS
 
 _OTHERS = r"(?:site|dist)-packages[/\\](?P<package>(?!tensorflow[/\\]|tensorflow_core[/\\]|tensorflow-plugins|jaxlib|torch[/\\]|nvidia[/\\]|h5py)[\w-]+)[/\\]"
 """Of a path: the package whose file it is, where that is neither TensorFlow itself nor one with a rule of its own."""
@@ -39,6 +40,7 @@ RULES: tuple[Rule, ...] = (
         pattern=rf"(?<!initialized )module 'tensorflow' has no attribute '(?P<name>{_OF_NEWER})'"
         r"|module 'tensorflow(?:_core)?\._api\.v1(?:\.\w+)*' has no attribute '(?P<name__v1>(?!__internal__|seq2seq|rnn)\w+)'"
         r"|module 'tensorflow(?:_core)?[\w.]*\.config(?:\.experimental)?' has no attribute '(?P<name__config>(?:list|get)_(?:physical|logical|visible)_devices|set_\w+)'"
+        r"|module 'tensorflow(?:_core)?\._api\.v2\.experimental' has no attribute '(?P<name__experimental>\w+)'"
         r"|module 'tensorflow\.python\.util\.compat' has no attribute '(?P<name__compat>v[12])'"
         r"|'module' object has no attribute '(?P<name__py2>GradientTape|list_(?:physical|logical)_devices)'",
         examples=(
@@ -46,6 +48,7 @@ RULES: tuple[Rule, ...] = (
             "AttributeError: module 'tensorflow._api.v1.config' has no attribute 'list_physical_devices'",
             "AttributeError: module 'tensorflow_core._api.v2.config' has no attribute 'list_physical_devices'",
             "AttributeError: module 'tensorflow.python.util.compat' has no attribute 'v1'",
+            "AttributeError: module 'tensorflow._api.v2.experimental' has no attribute 'dtensor'",
         ),
         rank=57,
         cases=(
@@ -119,13 +122,27 @@ RULES: tuple[Rule, ...] = (
         name="framework-missing",
         code="file-damaged",
         reads="ld.so and dyld: TensorFlow's own library; a package beside it asks for that of another release",
-        needs=("libtensorflow_framework", "libtensorflow_cc"),
-        pattern=r"(?P<library>libtensorflow_(?:framework|cc)\.(?:so[.\d]*|\d+\.dylib)): cannot open shared object|Library not loaded: \S*(?P<library__dyld>libtensorflow_(?:framework|cc)[\w.]*)",
+        needs=("libtensorflow_framework", "libtensorflow_cc", "_pywrap_tensorflow"),
+        pattern=r"(?P<library>(?:libtensorflow_(?:framework|cc)|_pywrap_tensorflow\w*)\.(?:so[.\d]*|\d+\.dylib)): cannot open shared object|Library not loaded: \S*(?P<library__dyld>(?:libtensorflow_(?:framework|cc)|_pywrap_tensorflow)[\w.]*)",
         examples=(
             "ImportError: libtensorflow_framework.so.2: cannot open shared object file: No such file or directory",
+            "ImportError: dlopen(/x/_pywrap_tfe.so, 2): Library not loaded: @rpath/_pywrap_tensorflow_internal.so",
         ),
         rank=60,
         cases=(Case(when="in-companion", code="companion-mismatch"),),
+    ),
+    Rule(
+        name="library-of-wheel",
+        code="import-failed",
+        reads="ld.so: a library that only a wheel brings; that package is not there, is another release, or is damaged",
+        needs=("cannot open shared object file",),
+        pattern=rf"(?<!dlerror: )\b(?P<library>(?:{OF_WHEELS})\.so[.\d]*): cannot open shared object file",
+        examples=(
+            "ImportError: libarrow.so.14: cannot open shared object file: No such file or directory",
+            "ImportError: libgfortran-040039e1.so.5.0.0: cannot open shared object file: No such file or directory",
+        ),
+        rank=50,
+        follows=("musl-libc",),
     ),
     Rule(
         name="companion-procedure",

@@ -1,9 +1,16 @@
-"""Who ended it: schedulers, Kubernetes, systemd, CI systems, notebooks. What they say comes last and names the cause."""
+"""Who ended it, or how it crashed: schedulers, Kubernetes, systemd, CI systems, notebooks, shells, run-time libraries."""
 
 from __future__ import annotations
 
 from tfprov.diagnose.records import NOTHING, Case, Rule
-from tfprov.diagnose.rules.statuses import status_needs, status_pattern
+from tfprov.diagnose.rules.statuses import exception_needs, exception_pattern, status_needs, status_pattern
+
+_NT_CRASHES = (
+    *("0xC0000005", "3221225477", "-1073741819"),
+    *("0xC0000374", "3221226356", "-1073740940"),
+    *("0xC0000409", "3221226505", "-1073740791"),
+    *("0xC00000FD", "3221225725", "-1073741571"),
+)
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -344,5 +351,71 @@ RULES: tuple[Rule, ...] = (
         rank=15,
         cases=(Case(when="other-faults", code=NOTHING),),
         follows=("gpu", "platform", "python-deps", "machine", "network"),
+    ),
+    Rule(
+        name="segfault",
+        code="probe-crashed",
+        reads="shells and faulthandler: SIGSEGV, SIGABRT, SIGBUS, SIGFPE; Windows 0xC0000005",
+        needs=(
+            *status_needs("139", "134", "-11", "-6"),
+            *exception_needs(*_NT_CRASHES),
+            "segmentation fault",
+            "sigsegv",
+            "sigabrt",
+            "aborted (core dumped)",
+            "abort (core dumped)",
+            "bus error",
+            "zsh: abort",
+            "trace trap",
+            "abort trap",
+            "trace/bpt",
+            "access violation",
+            "fatal python error: aborted",
+        ),
+        pattern=r"segmentation fault|SIGSEGV|SIGABRT|Abort(?:ed)? \(core dumped\)|\bbus error\b|^zsh: abort\b|^(?:zsh: )?trace trap\b|^(?:Abort|Trace/BPT) trap: \d|Fatal Python error: Aborted|"
+        + status_pattern("139", "134", "-11", "-6")
+        + "|"
+        + exception_pattern(*_NT_CRASHES),
+        examples=(
+            "Segmentation fault (core dumped)",
+            "Process finished with exit code 139 (interrupted by signal 11: SIGSEGV)",
+            "Process finished with exit code -1073741819 (0xC0000005)",
+            "zsh: trace trap  python train.py",
+            "[1]    27238 abort (core dumped)  python train.py",
+            "Abort trap: 6",
+        ),
+        rank=25,
+    ),
+    Rule(
+        name="process-aborted",
+        code="probe-crashed",
+        reads="the last words of a C or C++ program before it aborts: malloc of glibc and macOS, stack protector, C++ run-time",
+        needs=(
+            "invalid pointer",
+            "free or corruption",
+            "corrupted size vs",
+            "memory corruption",
+            "corrupted unsorted chunks",
+            "corrupted double-linked list",
+            "linked list corrupted",
+            "invalid next size",
+            *("free(): invalid size", "chunk(): invalid size", "realloc(): invalid size", "malloc(): invalid size"),
+            "malloc: *** error",
+            "smashing detected",
+            "overflow detected ***",
+            "terminate called",
+            "terminating due to",
+            "terminating with",
+            "pure virtual method called",
+        ),
+        pattern=r"(?:free|munmap_chunk|realloc)\(\): invalid (?:pointer|next size|size)|double free or corruption|corrupted (?:size vs\. prev_size|unsorted chunks|double-linked list)|malloc\(\): (?:memory corruption|invalid next size|corrupted unsorted chunks|unsorted double linked list corrupted|invalid size)|malloc: \*\*\* error for object|(?:stack smashing|buffer overflow) detected \*\*\*|terminate called (?:after throwing|without)|libc\+\+abi: terminating (?:due to|with)|pure virtual method called",
+        examples=(
+            "*** Error in `python3': free(): invalid pointer: 0x00007f28329efac0 ***",
+            "python(92631,0x10e1b2600) malloc: *** error for object 0x315008234: pointer being freed was not allocated",
+            "*** stack smashing detected ***: terminated",
+            "terminate called after throwing an instance of 'std::runtime_error'",
+        ),
+        rank=24,
+        follows=("machine", "gpu", "python-deps", "platform"),
     ),
 )

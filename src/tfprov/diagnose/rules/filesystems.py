@@ -48,7 +48,7 @@ RULES: tuple[Rule, ...] = (
             "operation not supported",
             "unable to lock file",
         ),
-        pattern=r"\[Errno (?:95|45|102|524)\]|\[Errno 38\]|\[WinError 50\]|os error (?:95|45|102|524)\)|errno = (?:95|524)\b|(?<!CUDA_ERROR_NOT_SUPPORTED): Operation not supported",
+        pattern=r"\[Errno (?:95|45|102|524)\]|\[Errno 38\]|\[WinError 50\]|os error (?:95|45|102|524)\)|errno = (?:95|524)\b|(?<!CUDA_ERROR_NOT_SUPPORTED)[:;] Operation not supported",
         examples=(
             "OSError: [Errno 95] Operation not supported: 'lib' -> '/mnt/share/venv/lib64'",
             "  Caused by: failed to symlink file from /a to /b: Nicht unterstützt (os error 95)",

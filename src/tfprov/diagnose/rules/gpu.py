@@ -86,13 +86,21 @@ RULES: tuple[Rule, ...] = (
             "failed to initialize cudnn",
             "cudnn failed to initialize",
             "blas support",
+            "cudnn_status_success (",
+            "cublas_status_success (",
+            "getconvolve",
+            "getrnnalgorithms",
         ),
-        pattern=r"could not create cudnn handle|CUDNN_STATUS_(?:NOT_INITIALIZED|INTERNAL_ERROR|ALLOC_FAILED|EXECUTION_FAILED)|DNN library (?:is not found|initialization failed)|Failed to get convolution algorithm|No algorithm worked|CUBLAS_STATUS_(?:NOT_INITIALIZED|ALLOC_FAILED)|create cublas handle|No DNN in stream executor|cuDNN failed to initialize|(?:without|No) BLAS support",
+        pattern=r"could not create cudnn handle|CUDNN_STATUS_(?:NOT_INITIALIZED|INTERNAL_ERROR|ALLOC_FAILED|EXECUTION_FAILED)|DNN library (?:is not found|initialization failed)|Failed to get convolution algorithm|No algorithm worked|CUBLAS_STATUS_(?:NOT_INITIALIZED|ALLOC_FAILED)|create cublas handle|No DNN in stream executor|cuDNN failed to initialize|(?:without|No) BLAS support"
+        # The fatal checks of TensorFlow 1 and Caffe give the status as a number. Those that are left out tell of the program.
+        r"|CUDNN_STATUS_SUCCESS \((?:[1247]|8) vs\. 0\)|CUBLAS_STATUS_SUCCESS \((?:1|3|13|14) vs\. 0\)|Check failed: .{0,60}Get(?:Convolve\w*|Rnn)Algorithms\(",
         examples=(
             "E tensorflow/stream_executor/cuda/cuda_dnn.cc:329] Could not create cudnn handle: CUDNN_STATUS_ALLOC_FAILED",
             "UnknownError: Failed to get convolution algorithm. This is probably because cuDNN failed to initialize",
             "FailedPreconditionError: DNN library initialization failed. Look at the errors above for more details.",
             "InternalError: Attempting to perform BLAS operation using StreamExecutor without BLAS support",
+            "F cuda_dnn.cc:516] Check failed: status == CUDNN_STATUS_SUCCESS (7 vs. 0)Failed to set cuDNN stream.",
+            "F conv_ops.cc:717] Check failed: stream->parent()->GetConvolveAlgorithms( conv_parameters.ShouldIncludeWinogradNonfusedAlgo<T>(), &algorithms)",
         ),
         rank=54,
         follows=("cudnn-mismatch", "gpu-driver-too-old", "gpu-arch-unsupported"),

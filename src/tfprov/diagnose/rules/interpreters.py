@@ -89,4 +89,14 @@ RULES: tuple[Rule, ...] = (
         examples=("The currently activated Python version 3.8.10 is not supported by the project (>=3.9,<3.12).",),
         rank=58,
     ),
+    Rule(
+        name="pip-frames",
+        code="pip-too-old",
+        reads="a traceback of pip 9 or older, when nothing says what went wrong",
+        needs=("pip/basecommand", "pip\\basecommand"),
+        pattern=r"\bpip[/\\]basecommand\.py",
+        examples=('  File "/usr/lib/python2.7/dist-packages/pip/basecommand.py", line 122, in main',),
+        rank=10,
+        follows=("resolve", "network", "artifact", "machine", "interpreter", "platform", "python-deps", "usage"),
+    ),
 )

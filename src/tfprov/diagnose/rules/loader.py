@@ -7,8 +7,11 @@ from tfprov.diagnose.rules.statuses import exception_needs, exception_pattern
 
 _CUDA = r"lib(?:cuda(?:rt|nn)?|cudart|cudnn\w*|cublas(?:Lt)?|cufft|cufftw|curand|cusolver\w*|cusparse|cupti|nccl|nvrtc[\w-]*|nvinfer\w*|nvJitLink|cudadevrt|nvToolsExt)"
 
+OF_WHEELS = r"lib(?:arrow|parquet|torch|c10|caffe2|onnxruntime|xgboost|_lightgbm|mkl_)\w*|[\w.+-]{1,60}-[0-9a-f]{8}"
+"""Libraries that only a wheel brings: those of pyarrow, torch and the like, and what auditwheel has renamed."""
 _OWN_RULES = (
     r"libcu|libnv|libhdf5(?!_serial)|libnccl|libamd|libroc|libhip|libr?ccl|libMIOpen|libpython|libtensorflow|libtpu"
+    rf"|(?:{OF_WHEELS})\.so"
 )
 """How libraries begin that have a rule of their own."""
 _CANNOT = ("failed to", "unable to", "cannot", "could not", "can't")

@@ -37,7 +37,7 @@ RULES: tuple[Rule, ...] = (
             "server misbehaving",
         ),
         pattern=r"\bdns error|NameResolutionError|getaddrinfo failed|\[Errno (?:-[2-5]|1100[1-4])\]|\[WinError 1100[1-4]\]|os error 1100[1-4]\)|nodename nor servname|Name or service not known|name resolution"
-        r"|resolve host|Could not resolve '|dial tcp: lookup .{1,80}(?:no such host|server misbehaving)|failed to lookup address|Failed to resolve '|socket\.gaierror|temporary failure resolving|No address associated with",
+        r"|resolve host|Could not resolve '(?:[\w-]+\.)+\w+'|dial tcp: lookup .{1,80}(?:no such host|server misbehaving)|failed to lookup address|Failed to resolve '[^']{1,200}' \(|socket\.gaierror|temporary failure resolving|No address associated with",
         examples=(
             "NewConnectionError('<urllib3...>: Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')",
             "  cause: dns error",
@@ -46,6 +46,7 @@ RULES: tuple[Rule, ...] = (
             "NewConnectionError: Failed to establish a new connection: [Errno 8] nodename nor servname provided, or not known",
         ),
         rank=89,
+        cases=(Case(when="token-of-google", code="noise"),),
         follows=("net-proxy",),
     ),
     Rule(
@@ -85,6 +86,7 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=78,
         cases=(
+            Case(when="token-of-google", code="noise"),
             Case(when="of-scheduler", code=NOTHING),
             Case(when="retry-line and succeeded", code="noise"),
             Case(when="retry-line", code="net-refused", rank=28),
@@ -136,6 +138,7 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=76,
         cases=(
+            Case(when="token-of-google", code="noise"),
             Case(when="retry-line and succeeded", code="noise"),
             Case(when="noise-of-lock", code="lock-timeout"),
             Case(when="retry-line", code="net-timeout", rank=28),
@@ -198,11 +201,16 @@ RULES: tuple[Rule, ...] = (
             "partial file",
             "peer closed",
             "handshake eof",
+            "retrieval incomplete",
+            "payload is not completed",
+            "transfer closed with",
+            "empty reply from server",
+            "ssl_error_syscall",
         ),
         pattern=r"unexpected BufError|os error (?:104|54|10054|10053)\)|\[Errno (?:104|54)\]|\[WinError 1005[34]\]|Connection(?:Reset|Aborted)Error|connection reset|IncompleteRead\b|IncompleteMessage|RemoteDisconnected|Remote end closed|Connection broken: (?!.*(?:NewConnection|Timeout))|incomplete-download"
         r"|not enough bytes were received|error decoding response body|end of file before message length|connection closed before mess|peer closed connection|Connection aborted"
         r"|EOF occurred in violation|UNEXPECTED_EOF|unexpected EOF|Failure when receiving data|partial file|stream was not closed cleanly|request or response body error|[bB]roken pipe \(os error 32|SSLZeroReturnError|ChunkedEncodingError"
-        r"|BAD_RECORD_MAC|bad record mac|alert internal error|SSL connect error|peer closed|tls handshake eof",
+        r"|BAD_RECORD_MAC|bad record mac|alert internal error|SSL connect error|peer closed|tls handshake eof|retrieval incomplete: got only \d+|Response payload is not completed|transfer closed with \d+ bytes remaining|Empty reply from server|SSL_ERROR_SYSCALL",
         examples=(
             "('Connection broken: IncompleteRead(12345 bytes read, 67890 more expected)', IncompleteRead(12345 bytes read, 67890 more expected))",
             "  Caused by: error decoding response body",
@@ -210,6 +218,8 @@ RULES: tuple[Rule, ...] = (
             "× Download failed because not enough bytes were received (312.0 MB/590.1 MB)",
             "urllib3.exceptions.ProtocolError: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
             "SSLError(SSLEOFError(8, 'EOF occurred in violation of protocol (_ssl.c:1129)'))",
+            "urllib.error.ContentTooShortError: <urlopen error retrieval incomplete: got only 1234 out of 5678 bytes>",
+            "aiohttp.client_exceptions.ClientPayloadError: Response payload is not completed",
         ),
         rank=75,
         cases=(

@@ -124,16 +124,19 @@ RULES: tuple[Rule, ...] = (
             "x509: certificate",
             "signed by unknown authority",
             "notvalidforname",
+            "setting certificate",
+            "ssl ca cert",
         ),
         pattern=r"TLSV1_ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|alert protocol version|CERTIFICATE_VERIFY_FAILED|certificate verify failed|problem confirming the ssl certificate(?!.*(?:SSL module is not available|EOF occurred|UNEXPECTED_EOF))|invalid peer certificate|UnknownIssuer|self[- ]signed certificate"
         r"|unable to get local issuer|SSL certificate problem|CondaSSLError: (?!OpenSSL appears)|Encountered an SSL error|CertificateError|certificate is not trusted|SSL peer certificate|alert unknown ca|x509: certificate"
-        r"|hostname '.*' doesn't match|signed by unknown authority|TLS CA certificate bundle|NotValidForName",
+        r"|hostname '.*' doesn't match|signed by unknown authority|TLS CA certificate bundle|NotValidForName|error setting certificate (?:verify locations|file)|Problem with the SSL CA cert",
         examples=(
             "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1129)'))",
             "  cause: invalid peer certificate: UnknownIssuer",
             "Could not fetch URL https://index.example/simple/pip/: There was a problem confirming the ssl certificate: HTTPSConnectionPool(...) - skipping",
             "CondaSSLError: Encountered an SSL error. Most likely a certificate verification issue.",
             "OSError: Could not find a suitable TLS CA certificate bundle, invalid path: /etc/ssl/corp.pem",
+            "curl: (77) error setting certificate verify locations:  CAfile: /etc/ssl/certs/ca-certificates.crt",
         ),
         rank=90,
     ),

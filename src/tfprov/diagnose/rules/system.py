@@ -6,12 +6,11 @@ from tfprov.diagnose.records import NOTHING, Case, Rule
 from tfprov.diagnose.rules.statuses import exception_needs, exception_pattern, status_needs, status_pattern
 
 _NT_ILLEGAL = ("0xC000001D", "3221225501", "-1073741795")
-_NT_CRASHES = (
-    *("0xC0000005", "3221225477", "-1073741819"),
-    *("0xC0000374", "3221226356", "-1073740940"),
-    *("0xC0000409", "3221226505", "-1073740791"),
-    *("0xC00000FD", "3221225725", "-1073741571"),
+_PAGING_FILE = (
+    r"auslagerungsdatei|fichier de pagination|archivo de paginaci|arquivo de pagina|file di paging|plik stronicowania"
+    r"|disk belle|页面文件|分頁檔|ページング|페이징|файла? подкачки"
 )
+"""What systems in other languages call the paging file: CPython's `DLL load failed` gives their words without a number."""
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -129,11 +128,14 @@ RULES: tuple[Rule, ...] = (
             "errno 26",
             "errno 16]",
             "being used by another process",
+            "resource busy",
+            "text file busy",
         ),
-        pattern=r"\[WinError (?:32|33)\]|Windows ?[Ee]rror ?: ?\[Error 32\]|os error (?:33|26)\)|another process.*os error 32\)|\[Errno (?:26|16)\]|being used by another process",
+        pattern=r"\[WinError (?:32|33)\]|Windows ?[Ee]rror ?: ?\[Error 32\]|os error (?:33|26)\)|another process.*os error 32\)|\[Errno (?:26|16)\]|being used by another process|[:;] (?:Device or resource|Text file) busy\b",
         examples=(
             "PermissionError: [WinError 32] 另一个程序正在使用此文件，进程无法访问。: 'C:\\\\x.dll'",
             "  cause: Text file busy (os error 26)",
+            "UnavailableError: /data/x; Device or resource busy",
             "The process cannot access the file because it is being used by another process. (os error 32)",
         ),
         rank=84,
@@ -176,13 +178,15 @@ RULES: tuple[Rule, ...] = (
             "docker daemon",
             "' for writing",
         ),
-        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|\[Error (?:5|13)\]|\bEACCES\b|: Permission denied|^[\"'`]?Permission denied: |Access is denied|\[WinError (?:225|1260|4551)\]|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing",
+        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|\[Error (?:5|13)\]|\bEACCES\b|[:;] Permission denied|^(?!.*(?:limit|nice|priority|sched|mempolicy|mbind|prctl|oom_score|xattr)).*[:;] Operation not permitted|^[\"'`]?Permission denied: |Access is denied|\[WinError (?:225|1260|4551)\]|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing",
         examples=(
             "ERROR: Could not install packages due to an OSError: [Errno 13] Permissão negada: '/usr/local/lib/python3.8'",
             "error: failed to create directory `C:\\x`: Access is denied. (os error 5)",
             "PermissionError: [WinError 5] Zugriff verweigert: 'c:\\\\python37\\\\lib'",
             "WindowsError: [Error 5] Access denied: 'c:\\\\python27\\\\Lib'",
             "bash: /opt/conda/bin/pip: Permission denied",
+            "PermissionDeniedError: /tf_models; Permission denied",
+            "chown: changing ownership of '/opt/x': Operation not permitted",
             "Permission denied: '/Library/Python/2.7/site-packages/pbr-4.0.2.dist-info'",
             "OSError: [WinError 4551] An Application Control policy has blocked this file",
             "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
@@ -238,11 +242,12 @@ RULES: tuple[Rule, ...] = (
             "winerror 8]",
             "winerror 1455",
             "paging file",
+            "dll load failed",
             "out of heap space",
         ),
         pattern=r"can't start new thread|failed to map segment from shared object(?!: Operation)|(?:^|[\s.])(?:Conda)?MemoryError\b(?!:? ?in CUDA)|\[Errno 12\]|os error 12\)|memory allocation of \d+ bytes failed|std::bad_alloc|Cannot allocate memory"
         r"|virtual memory exhausted|numpy\.core\._exceptions\.\S*MemoryError|Unable to allocate [\d.]+ [KMGT]iB|\[WinError (?:8|1455)\]|JavaScript heap out of memory"
-        r"|conda process ran out of memory|paging file is too small|out of memory allocating \d+ bytes|LLVM ERROR: out of memory|compiler is out of heap space",
+        rf"|conda process ran out of memory|paging file is too small|DLL load failed.{{0,200}}(?:{_PAGING_FILE})|out of memory allocating \d+ bytes|LLVM ERROR: out of memory|compiler is out of heap space",
         examples=(
             "MemoryError",
             "error: memory allocation of 1073741824 bytes failed",
@@ -250,6 +255,7 @@ RULES: tuple[Rule, ...] = (
             "terminate called after throwing an instance of 'std::bad_alloc'",
             "OSError: [WinError 1455] Le fichier de pagination est insuffisant pour terminer cette opération",
             "cc1plus: out of memory allocating 65536 bytes after a total of 154857472 bytes",
+            "ImportError: DLL load failed while importing _pywrap_tensorflow_internal: Die Auslagerungsdatei ist zu klein, um diesen Vorgang durchzuführen.",
             "c1xx: fatal error C1060: compiler is out of heap space",
         ),
         rank=85,
@@ -381,40 +387,6 @@ RULES: tuple[Rule, ...] = (
             "OSError: [Errno 28] inotify watch limit reached",
         ),
         rank=83,
-    ),
-    Rule(
-        name="segfault",
-        code="probe-crashed",
-        reads="shells and faulthandler: SIGSEGV, SIGABRT, SIGBUS, SIGFPE; Windows 0xC0000005",
-        needs=(
-            *status_needs("139", "134", "-11", "-6"),
-            *exception_needs(*_NT_CRASHES),
-            "segmentation fault",
-            "sigsegv",
-            "sigabrt",
-            "aborted (core dumped)",
-            "abort (core dumped)",
-            "bus error",
-            "zsh: abort",
-            "trace trap",
-            "abort trap",
-            "trace/bpt",
-            "access violation",
-            "fatal python error: aborted",
-        ),
-        pattern=r"segmentation fault|SIGSEGV|SIGABRT|Abort(?:ed)? \(core dumped\)|\bbus error\b|^zsh: abort\b|^(?:zsh: )?trace trap\b|^(?:Abort|Trace/BPT) trap: \d|Fatal Python error: Aborted|"
-        + status_pattern("139", "134", "-11", "-6")
-        + "|"
-        + exception_pattern(*_NT_CRASHES),
-        examples=(
-            "Segmentation fault (core dumped)",
-            "Process finished with exit code 139 (interrupted by signal 11: SIGSEGV)",
-            "Process finished with exit code -1073741819 (0xC0000005)",
-            "zsh: trace trap  python train.py",
-            "[1]    27238 abort (core dumped)  python train.py",
-            "Abort trap: 6",
-        ),
-        rank=25,
     ),
     Rule(
         name="interrupted",

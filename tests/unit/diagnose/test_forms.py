@@ -1,0 +1,131 @@
+"""One fault in the words of each tool: whoever says it, the code is the same."""
+
+# ruff: noqa: RUF001  Windows says it in other scripts
+
+from __future__ import annotations
+
+import pytest
+
+from tfprov.diagnose.diagnose import diagnose_text
+
+ERRNOS = (
+    (1, "Operation not permitted", "permission-denied"),
+    (5, "Input/output error", "disk-io"),
+    (12, "Cannot allocate memory", "oom-killed"),
+    (13, "Permission denied", "permission-denied"),
+    (16, "Device or resource busy", "file-in-use"),
+    (23, "Too many open files in system", "limit-reached"),
+    (24, "Too many open files", "limit-reached"),
+    (26, "Text file busy", "file-in-use"),
+    (28, "No space left on device", "disk-full"),
+    (30, "Read-only file system", "read-only-fs"),
+    (95, "Operation not supported", "filesystem-feature"),
+    (116, "Stale file handle", "disk-io"),
+    (122, "Disk quota exceeded", "disk-quota"),
+)
+TOOLS = {
+    "Python": "OSError: [Errno {number}] {words}: '/data/x'",
+    "Rust": "error: failed to write `/data/x`: {words} (os error {number})",
+    "C": "cp: error writing '/data/x': {words}",
+    "TensorFlow": "tensorflow.python.framework.errors_impl.UnknownError: /data/x; {words}",
+    "Go": "Error: write /data/x: {words}",
+    ".NET": "System.IO.IOException: {words} : '/data/x'",
+}
+CURL = (
+    (5, "Could not resolve proxy: proxy.example.org", "net-proxy"),
+    (6, "Could not resolve host: example.org", "net-dns"),
+    (7, "Failed to connect to example.org port 443: Connection refused", "net-refused"),
+    (18, "transfer closed with 61234 bytes remaining to read", "net-reset"),
+    (28, "Operation timed out after 30000 milliseconds with 0 bytes received", "net-timeout"),
+    (35, "OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to example.org:443", "net-reset"),
+    (52, "Empty reply from server", "net-reset"),
+    (56, "Recv failure: Connection reset by peer", "net-reset"),
+    (56, "Received HTTP code 407 from proxy after CONNECT", "net-proxy"),
+    (60, "SSL certificate problem: unable to get local issuer certificate", "net-tls-cert"),
+    (77, "error setting certificate verify locations:  CAfile: /etc/ssl/certs/ca-certificates.crt", "net-tls-cert"),
+)
+USERS_OF_CURL = {
+    "curl": "curl: ({number}) {words}",
+    "TensorFlow": "Error executing an HTTP request: libcurl code {number} meaning 'x', error details: {words}",
+    "git": "fatal: unable to access 'https://example.org/x.git/': {words}",
+}
+STATUSES = {
+    "requests": "requests.exceptions.HTTPError: {status} Client Error: x for url: https://example.org/x",
+    "urllib": "urllib.error.HTTPError: HTTP Error {status}: x",
+    "Keras": "Exception: URL fetch failure on https://example.org/x.h5: {status} -- x",
+    "datasets": "DownloadError: Failed to get url https://example.org/x.zip. HTTP code: {status}.",
+    "TensorFlow": "Error executing an HTTP request: HTTP response code {status} with body 'x'",
+    "PowerShell": "Invoke-WebRequest : The remote server returned an error: ({status}) x.",
+    "uv": "  Caused by: HTTP status client error ({status} x) for url (https://example.org/simple/x/)",
+    "curl": "curl: (22) The requested URL returned error: {status}",
+}
+NAMES_OF_PAGING_FILE = (
+    "The paging file is too small for this operation to complete.",
+    "Die Auslagerungsdatei ist zu klein, um diesen Vorgang durchzuführen.",
+    "Le fichier de pagination est insuffisant pour terminer cette opération.",
+    "El archivo de paginación es demasiado pequeño para completar la operación.",
+    "O arquivo de paginação é muito pequeno para que esta operação seja concluída.",
+    "File di paging troppo piccolo per completare l'operazione.",
+    "Файл подкачки слишком мал для завершения операции.",
+    "页面文件太小，无法完成操作。",
+    "ページング ファイルが小さすぎるため、この操作を完了できません。",
+    "이 작업을 완료하기 위한 페이징 파일이 너무 작습니다.",
+)
+
+
+def code_of(text: str) -> str | None:
+    root = diagnose_text(text).root
+    return root and root.code
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize(("number", "words", "code"), ERRNOS)
+def test_an_error_of_the_system_is_the_same_in_every_tool(number: int, words: str, code: str, tool: str) -> None:
+    assert code_of(TOOLS[tool].format(number=number, words=words)) == code
+
+
+@pytest.mark.parametrize("tool", USERS_OF_CURL)
+@pytest.mark.parametrize(("number", "words", "code"), CURL)
+def test_an_error_of_libcurl_is_the_same_in_every_tool(number: int, words: str, code: str, tool: str) -> None:
+    assert code_of(USERS_OF_CURL[tool].format(number=number, words=words)) == code
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 503])
+@pytest.mark.parametrize("tool", STATUSES)
+def test_a_status_of_http_is_read_in_the_words_of_every_tool(tool: str, status: int) -> None:
+    assert code_of(STATUSES[tool].format(status=status)) == "mirror-http-error"
+
+
+@pytest.mark.parametrize("words", NAMES_OF_PAGING_FILE)
+def test_a_small_paging_file_is_no_missing_library_in_any_language(words: str) -> None:
+    assert code_of(f"ImportError: DLL load failed while importing _pywrap_tensorflow_internal: {words}") == "oom-killed"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "bash: ulimit: open files: cannot modify limit: Operation not permitted",
+        "nice: cannot set niceness: Operation not permitted",
+        "mbind: Operation not permitted",
+        "set_mempolicy: Operation not permitted",
+    ],
+)
+def test_a_wish_that_the_system_does_not_grant_is_no_fault(said: str) -> None:
+    assert code_of(said) is None
+
+
+@pytest.mark.parametrize("words", ["Could not resolve host: metadata", "Timeout was reached", "Failed to connect"])
+def test_a_token_that_only_machines_of_google_have_is_not_missed(words: str) -> None:
+    said = (
+        "W tensorflow/core/platform/cloud/google_auth_provider.cc:184] All attempts to get a Google authentication "
+        'bearer token failed, returning an empty token. Retrieving token from GCE failed with "Aborted: All 10 retry '
+        f'attempts failed. The last failure: Unavailable: Error executing an HTTP request: libcurl code 6, {words}".'
+    )
+    assert {one.role for one in diagnose_text(said).findings} <= {"noise"}
+
+
+@pytest.mark.parametrize("name", ["pypi-dependencies", "tensorflow", "conda requirements"])
+@pytest.mark.parametrize("quotes", ["`{0}`", "'{0}'", "{0}"])
+def test_a_dependency_that_does_not_resolve_is_no_host(name: str, quotes: str) -> None:
+    for verb in ("failed to resolve", "could not resolve"):
+        assert code_of(f"error: {verb} {quotes.format(name)}, due to underlying error") != "net-dns"
