@@ -182,13 +182,13 @@ def repair(
     output = output_of("repair", as_json, verbose, quiet)
     with failures(output):
         from tfprov.pipeline.doctor import repair as put_right
+        from tfprov.pipeline.environments import word_for
         from tfprov.report import documents, text
 
         with output.progress() as emit:
             result = put_right(profile, cwd=Path.cwd(), environ=os.environ, emit=emit)
-        output.result(
-            text.outcome(result, profile=profile, shell=os.environ.get("SHELL", "")), documents.outcome(result)
-        )
+        named = profile or word_for(result.environment, cwd=Path.cwd(), environ=os.environ)
+        output.result(text.outcome(result, profile=named, shell=os.environ.get("SHELL", "")), documents.outcome(result))
 
 
 @app.command()

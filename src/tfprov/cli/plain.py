@@ -82,6 +82,7 @@ def bring_up(output: Output, asked: Callable[[], Request], *, junit: Path | None
 
         reporter = CiReporter(output=output, junit=junit)
     with failures(output):
+        from tfprov.pipeline.environments import word_for
         from tfprov.report import documents, text
 
         if reporter is not None:
@@ -95,7 +96,7 @@ def bring_up(output: Output, asked: Callable[[], Request], *, junit: Path | None
             raise
         if reporter is not None:
             reporter.verified(result)
-        named = request.profile or result.environment.owner.name
+        named = request.profile or word_for(result.environment, cwd=request.cwd, environ=request.environ)
         output.result(
             text.outcome(result, profile=named, shell=output.environ.get("SHELL", "")), documents.outcome(result)
         )

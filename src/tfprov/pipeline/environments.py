@@ -55,6 +55,19 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
     return Environment.open(wanted.root) or wanted
 
 
+def word_for(environment: Environment, *, cwd: Path, environ: Mapping[str, str]) -> str:
+    """The PROFILE argument that names an environment from any folder: its name, or its id if the name leads elsewhere.
+
+    Two checkouts of one project have the same name, and a shipped profile may have it, too.
+    """
+    name = environment.owner.name
+    try:
+        leads_here = find(name, cwd=cwd, environ=environ).root == environment.root
+    except TfprovError:
+        leads_here = False
+    return name if leads_here else environment.id
+
+
 def verified(environment: Environment, profile: str, *, moved: bool = False) -> Generation:
     """The active generation of an environment.
 
@@ -418,21 +431,3 @@ def remove_old(environment: Environment, *, force: bool = False) -> None:
                 evidence=(f"looked for `{kept}`",),
                 hint="`tfprov list` shows the generations",
             )
-
-
-def command_of(arguments: Sequence[str], variables_: Mapping[str, str]) -> list[str]:
-    """The command with the full path of its program, from the PATH in the `variables` of the environment.
-
-    Raises:
-        TfprovError: `usage` when there is no such program.
-    """
-    import shutil
-
-    program = shutil.which(arguments[0], path=variables_["PATH"])
-    if program is None:
-        raise TfprovError(
-            "usage",
-            f"there is no command `{arguments[0]}` in the environment or on PATH",
-            hint="what it installs is in the profile under `[packages]`",
-        )
-    return [program, *arguments[1:]]
