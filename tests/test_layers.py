@@ -34,6 +34,7 @@ LAYERS = (
         "redact",
         "secret",
         "renames",
+        "requires_dist",
         "structured",
         "temporary",
         "trash",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -19,6 +18,7 @@ from tfprov.distributions import kind_of
 from tfprov.envs.records import Defect
 from tfprov.plan.companions import breaks_in
 from tfprov.redact import holds_password
+from tfprov.requires_dist import applies, parsed
 from tfprov.wants.names import OF_SYSTEM
 
 # Installed by the tools that create environments; nobody asks for them.
@@ -145,7 +145,7 @@ def _is_project_of(one: FoundDistribution, folder: Path | None) -> bool:
 
 def _needed(distributions: Sequence[FoundDistribution], python: str) -> frozenset[str]:
     """Names of packages that others require here; an extra's requirements count only if somebody asks for the extra."""
-    requirements = {one.metadata: tuple(_parsed(one.requires)) for one in distributions}
+    requirements = {one.metadata: tuple(parsed(one.requires)) for one in distributions}
     extras: dict[str, set[str]] = {}
     for each in (requirement for lines in requirements.values() for requirement in lines):
         extras.setdefault(canonicalize_name(each.name), set()).update(each.extras)
@@ -155,10 +155,7 @@ def _needed(distributions: Sequence[FoundDistribution], python: str) -> frozense
         for one in distributions
         for each in requirements[one.metadata]
         if canonicalize_name(each.name) != one.name
-        and any(
-            each.marker is None or each.marker.evaluate({**here, "extra": extra})
-            for extra in ("", *extras.get(one.name, ()))
-        )
+        and any(applies(each, {**here, "extra": extra}) for extra in ("", *extras.get(one.name, ())))
     )
 
 
@@ -210,11 +207,7 @@ def ask_for(one: FoundDistribution, *, loose: bool = False) -> Ask:
 
 def _dependencies(one: FoundDistribution) -> Iterator[str]:
     """Requirements of a local project, without those of extras and without TensorFlow, which has its own table."""
-    for line in one.requires:
-        try:
-            requirement = Requirement(line)
-        except ValueError:
-            continue
+    for requirement in parsed(one.requires):
         if requirement.marker is not None and "extra" in str(requirement.marker):
             continue
         if requirement.url is None and kind_of(requirement.name) is None:
@@ -223,13 +216,6 @@ def _dependencies(one: FoundDistribution) -> Iterator[str]:
 
 def _name(line: str) -> str:
     return canonicalize_name(Requirement(line).name)
-
-
-def _parsed(lines: Sequence[str]) -> Iterator[Requirement]:
-    for line in lines:
-        # Old metadata has spellings that the standard no longer allows.
-        with contextlib.suppress(InvalidRequirement):
-            yield Requirement(line)
 
 
 def _with_index(wanted: Asked, index: str) -> Asked:

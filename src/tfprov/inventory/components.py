@@ -10,11 +10,11 @@ from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 
-from packaging.requirements import Requirement
 from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from tfprov.record_rows import rows_in
+from tfprov.requires_dist import applies, parsed
 
 _LONGEST_LICENCE = 120
 _SHA256_DIGITS = 64
@@ -149,13 +149,9 @@ def _licences(message: Message) -> Iterator[str]:
 
 
 def _requires(message: Message, marker: Mapping[str, str]) -> Iterator[str]:
-    for line in message.get_all("Requires-Dist") or ():
-        try:
-            wanted = Requirement(line)
-            if wanted.marker is None or wanted.marker.evaluate(dict(marker)):
-                yield canonicalize_name(wanted.name)
-        except ValueError:
-            continue
+    for wanted in parsed(message.get_all("Requires-Dist") or ()):
+        if applies(wanted, marker):
+            yield canonicalize_name(wanted.name)
 
 
 def _libraries(metadata: Path) -> Iterator[Library]:

@@ -26,6 +26,7 @@ from tfprov.lock.renew import Released
 from tfprov.plan.companions import breaks_in, newer_than_known
 from tfprov.plan.records import Listing
 from tfprov.plan.versions import published
+from tfprov.requires_dist import applies, parsed
 from tfprov.smoke.cures import GENCODE, LikelyBound
 from tfprov.smoke.records import Leg
 
@@ -117,14 +118,8 @@ class GenerationContents:
         minor = ".".join(self.python.split(".")[:2])
         environment = {"python_version": minor, "python_full_version": self.python, "extra": ""}
         for one in self.distributions.values():
-            for line in one.requires:
-                try:
-                    asked = Requirement(line)
-                except ValueError:
-                    continue
-                if canonicalize_name(asked.name) != name:
-                    continue
-                if asked.marker is None or asked.marker.evaluate(environment):
+            for asked in parsed(one.requires):
+                if canonicalize_name(asked.name) == name and applies(asked, environment):
                     yield one, asked
 
     def admits(self, name: str, below: Version) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import cast
 
 from packaging.markers import Environment
 from packaging.requirements import Requirement
@@ -19,6 +18,7 @@ from tfprov.host.records import Facts
 from tfprov.plan.interpreters import OLDEST_PYTHON
 from tfprov.plan.tags import marker_environment
 from tfprov.profile.records import Profile, SmokeTable
+from tfprov.requires_dist import applies
 
 # Minor versions of Python 3 for which a marker is evaluated: all that an environment could be made for.
 _MINORS = range(OLDEST_PYTHON[1], 20)
@@ -175,10 +175,7 @@ def _nightlies(profile: Profile, facts: Facts) -> Iterator[tuple[Requirement, st
 
 def _where_marker_holds(requirement: Requirement, facts: Facts) -> list[bool]:
     """Value of the marker of a requirement for each Python that could be chosen."""
-    if requirement.marker is None:
-        return [True] * len(_MINORS)
-    environments = (marker_environment(f"3.{minor}", "cpython", facts) for minor in _MINORS)
-    return [requirement.marker.evaluate(cast("dict[str, str]", dict(each))) for each in environments]
+    return [applies(requirement, marker_environment(f"3.{minor}", "cpython", facts)) for minor in _MINORS]
 
 
 def _lines(profile: Profile) -> Iterator[tuple[Requirement, str, bool]]:
@@ -244,17 +241,16 @@ def conflict(
         bounds: PEP 508 requirements of the release, and those of the profile that request a package.
         environment: marker values; demands whose marker is false are ignored.
     """
-    marks = cast("dict[str, str]", dict(environment))
     asked: dict[str, list[tuple[Requirement, str]]] = {}
     for requirement, where in others:
-        if requirement.marker is None or requirement.marker.evaluate(marks):
+        if applies(requirement, environment):
             asked.setdefault(_project(requirement.name), []).append((requirement, where))
     if not asked:
         return None
     for text in bounds:
         bound = _parsed(text)
         rivals = asked.get(_project(bound.name), ())
-        if not rivals or (bound.marker is not None and not bound.marker.evaluate(marks)):
+        if not rivals or not applies(bound, environment):
             continue
         for requirement, where in rivals:
             if _disjoint(requirement.specifier, bound.specifier):
@@ -272,18 +268,17 @@ def ranges(
         bounds: PEP 508 requirements of the release.
         environment: marker values; lines whose marker is false are ignored.
     """
-    marks = cast("dict[str, str]", dict(environment))
     asked: dict[str, tuple[str, str]] = {}
     texts: dict[str, list[str]] = {}
     for requirement, where in others:
-        if kind_of(requirement.name) is None and (requirement.marker is None or requirement.marker.evaluate(marks)):
+        if kind_of(requirement.name) is None and applies(requirement, environment):
             name = canonicalize_name(requirement.name)
             asked.setdefault(name, (str(requirement), where))
             texts.setdefault(name, []).append(str(requirement.specifier))
     for text in bounds if asked else ():
         bound = _parsed(text)
         name = canonicalize_name(bound.name)
-        if name in asked and (bound.marker is None or bound.marker.evaluate(marks)):
+        if name in asked and applies(bound, environment):
             texts[name].append(str(bound.specifier))
     for project, found in asked.items():
         yield project, ",".join(filter(None, texts[project])), found

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tfprov.requires_dist import applies, parsed
 from tfprov.smoke.records import ShellHazard
 
 _CODES = {
@@ -33,13 +34,8 @@ def unmet(
         return ()
     environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python, "extra": ""}
     found = []
-    for line in requires:
-        try:
-            requirement = Requirement(line)
-        except ValueError:
-            # Old metadata may use syntax that the standard no longer allows.
-            continue
-        if requirement.marker is not None and not requirement.marker.evaluate(environment):
+    for requirement in parsed(requires):
+        if not applies(requirement, environment):
             continue
         name = canonicalize_name(requirement.name)
         version = installed.get(name)

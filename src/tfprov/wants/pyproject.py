@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypeVar, cast
 
-from packaging.markers import Marker
+from packaging.markers import Marker, UndefinedEnvironmentName
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -293,7 +293,7 @@ def _is_meant(source: Table) -> bool:
     """Whether a source is for this machine: it has no marker, one that is true here, or one that cannot be read."""
     try:
         return not isinstance(marker := source.get("marker"), str) or Marker(marker).evaluate()
-    except ValueError:
+    except (ValueError, UndefinedEnvironmentName):
         return True
 
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -78,7 +79,7 @@ def unusable(text: str) -> str:
     try:
         # Whatever its value here: some comparisons have none on any machine, such as `python_version ~= "3"`.
         _ = marker is not None and marker.evaluate()
-    except ValueError:
+    except (ValueError, UndefinedEnvironmentName):
         return f"`{marker}` compares what cannot be compared so"
     return ""
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import cast
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -63,6 +62,7 @@ from tfprov.plan.offers import can_take, is_before, moment, newest_of
 from tfprov.plan.records import Candidate, IndexFile, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
+from tfprov.requires_dist import applies
 
 _A_YEAR = timedelta(days=365)
 # Minimum time for avoiding old versions of single packages; otherwise it may take as long as the choice itself took.
@@ -405,7 +405,7 @@ def _newest_listed(
     taken: Mapping[str, str],
 ) -> dict[str, Released]:
     python, packages = candidate.best.python.version, profile.packages
-    environment = cast("dict[str, str]", marker_environment(python, "cpython", machine.facts))
+    environment = marker_environment(python, "cpython", machine.facts)
     tags = frozenset(supported_tags(python, False, machine.facts))
     limit = profile.index.exclude_newer
     before = moment(limit) if limit else None
@@ -417,8 +417,7 @@ def _newest_listed(
         lines = [
             requirement
             for requirement in map(Requirement, (*asked, *bounds))
-            if canonicalize_name(requirement.name) == name
-            and (requirement.marker is None or requirement.marker.evaluate(environment))
+            if canonicalize_name(requirement.name) == name and applies(requirement, environment)
         ]
         specifier = SpecifierSet(",".join(str(line.specifier) for line in lines))
         in_time = [file for file in files if is_before(file.uploaded, before)]
