@@ -13,6 +13,11 @@ _ENCODE = "in a user name or a password `#` is written `%23`, `/` `%2F`, `?` `%3
 _LONGEST_LABEL = 63
 
 
+NO_HOST_NAME = (
+    f"its host has an empty part between dots, one of more than {_LONGEST_LABEL} characters, or an invalid "
+    "international one"
+)
+"""Message for a URL whose host is not an `is_host_name`."""
 UNREADABLE = "its brackets do not enclose an IP address"
 """Message for a URL that is not `readable`."""
 
@@ -22,6 +27,25 @@ def readable(address: str) -> bool:
     try:
         _ = urlsplit(address).hostname
     except ValueError:
+        return False
+    return True
+
+
+def is_host_name(host: str) -> bool:
+    """Whether a name of a host can be looked up: no empty or too long part, and no `xn--` that stands for nothing."""
+    parts = host.removesuffix(".").split(".")
+    return all(0 < len(part) <= _LONGEST_LABEL and _is_international(part) for part in parts)
+
+
+def _is_international(part: str) -> bool:
+    """Whether a part of a name is plain ASCII, or a valid name in another script, written out or as `xn--…`."""
+    if part.isascii() and not part.lower().startswith("xn--"):
+        return True
+    import idna
+
+    try:
+        idna.encode(part.lower())
+    except UnicodeError:
         return False
     return True
 
@@ -51,8 +75,8 @@ def mistake_in(address: str) -> str | None:
 
 
 def _mistake_in_host(parts: SplitResult, host: str) -> str | None:
-    if ":" not in host and not all(0 < len(label) <= _LONGEST_LABEL for label in host.removesuffix(".").split(".")):
-        return f"its host has an empty part between dots, or one of more than {_LONGEST_LABEL} characters"
+    if ":" not in host and not is_host_name(host):
+        return NO_HOST_NAME
     try:
         _ = parts.port
     except ValueError:

@@ -19,6 +19,8 @@ GOOD = (
     "https://${HOST}.index.example./simple",
     f"https://{'x' * 63}.example/simple",
     "https://index.example/a@b/simple",
+    "https://index.münchen.example/simple",
+    "https://my_index.xn--mnchen-3ya.example/simple",
     "file:///srv/index",
 )
 BAD = (
@@ -35,6 +37,10 @@ BAD = (
     "https://index..example/simple",
     "https://.example/simple",
     f"https://{'x' * 64}.example/simple",
+    "https://xn--a/simple",
+    "https://index.xn--zzzzzz99999.example/simple",
+    "https://i❤.example/simple",
+    f"https://{'é' * 60}.example/simple",
 )
 
 

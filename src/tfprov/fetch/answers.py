@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from tfprov.errors import TfprovError
 from tfprov.fetch.credentials import KEYRING_FAULT
 from tfprov.fetch.routes import Route
+from tfprov.index_address import NO_HOST_NAME, mistake_in
 from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
@@ -54,6 +55,13 @@ def validator_of(response: httpx.Response) -> str | None:
     return modified if modified and modified != response.headers.get("Date") else None
 
 
+def http_failures() -> tuple[type[Exception], ...]:
+    """What a request may raise in the HTTP library; a `UnicodeError` for an `xn--…` that is not a name."""
+    import httpx
+
+    return httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, UnicodeError, OSError
+
+
 def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> TfprovError:
     """The failure for an exception of the HTTP library on a route.
 
@@ -71,11 +79,12 @@ def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> Tf
     if isinstance(cause, TfprovError):
         return cause
     host = urlsplit(url).netloc.rpartition("@")[2]
-    if isinstance(cause, (httpx.InvalidURL, httpx.UnsupportedProtocol)):
-        # Configured URLs are checked when they are read, so this one comes from a redirect.
+    if isinstance(cause, (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError)):
+        # Configured URLs are checked when they are read, so this one comes from a page or a redirect.
+        invalid = "is not a valid host name" if mistake_in(url) == NO_HOST_NAME else "redirects to an invalid address"
         return TransferError(
             "mirror-http-error",
-            f"`{host}` redirects to an invalid address",
+            f"`{host}` {invalid}",
             transient=False,
             evidence=(redact(str(cause)),),
         )

@@ -47,7 +47,10 @@ def client(
 
     def check(response: httpx.Response) -> None:
         if response.has_redirect_location:
-            _refuse_downgrade(str(response.request.url), response.headers["Location"], allow_http)
+            location = response.headers["Location"]
+            # Here this is an `httpx.InvalidURL`; when the library follows it, a connection that broke.
+            _ = httpx.URL(location).host
+            _refuse_downgrade(str(response.request.url), location, allow_http)
 
     return httpx.Client(
         event_hooks={"response": [check]},

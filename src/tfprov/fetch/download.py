@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from tfprov.errors import TfprovError
-from tfprov.fetch.answers import explained
+from tfprov.fetch.answers import explained, http_failures
 from tfprov.fetch.connections import Connection, Slots, SpeedMeter, watch
 from tfprov.fetch.exchange import ChangedError, RemoteFile, exchange
 from tfprov.fetch.pieces import Pieces
@@ -217,8 +217,6 @@ class Download:
 
     def _fetch(self, client: httpx.Client, connection: Connection) -> bool:
         """Fetch one piece. False when this connection should not go on."""
-        import httpx
-
         moved = connection.moved
         try:
             exchange(client, connection, self._file)
@@ -228,7 +226,9 @@ class Download:
                 self._changed = changed
             self._file.stop.set()
             return False
-        except (TfprovError, httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as cause:
+        except TfprovError as cause:
+            return self._goes_on(connection, cause)
+        except http_failures() as cause:
             return self._goes_on(connection, cause)
         finally:
             connection.busy = False

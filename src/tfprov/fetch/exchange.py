@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tfprov.fetch.answers import length_of, name_in, raise_for_status, range_of, refuse_page, validator_of
+from tfprov.fetch.answers import (
+    http_failures,
+    length_of,
+    name_in,
+    raise_for_status,
+    range_of,
+    refuse_page,
+    validator_of,
+)
 from tfprov.fetch.connections import Connection, TransferOptions
 from tfprov.fetch.partial import Partial
 from tfprov.fetch.pieces import Pieces
@@ -126,8 +134,6 @@ class RemoteFile:
 
     def overlaps(self) -> bool:
         """Whether the server still has the last 64 KB that are here."""
-        import httpx
-
         start, end = self.partial.last_bytes(_OVERLAP)
         if start == end:
             return False
@@ -140,7 +146,7 @@ class RemoteFile:
                 if response.status_code != 206 or range_of(response)[0] != start:
                     return False
                 theirs = b"".join(response.iter_raw())
-        except (httpx.HTTPError, httpx.StreamError, OSError):
+        except http_failures():
             return False
         self.received(len(theirs))
         return theirs == self.partial.read(start, end - start)

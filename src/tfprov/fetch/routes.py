@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from tfprov.fetch.addresses import expand
 from tfprov.host.records import Proxies
+from tfprov.index_address import NO_HOST_NAME, is_host_name
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact, without_userinfo
 from tfprov.secret import Secret, noticed
@@ -100,7 +101,7 @@ def problem_with(proxy: Secret) -> str | None:
         return f"its scheme `{parts.scheme}` is not one of {', '.join(_SCHEMES)}"
     if not host or (_NO_HOST.search(host) and "[" not in parts.netloc):
         return "it has no host"
-    return None
+    return None if ":" in host or is_host_name(host) else NO_HOST_NAME
 
 
 DIRECT = Route(name="direct")

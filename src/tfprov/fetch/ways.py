@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.fetch.addresses import origin_of
-from tfprov.fetch.answers import explained
+from tfprov.fetch.answers import explained, http_failures
 from tfprov.fetch.patience import PAGES, Patience
 from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network
@@ -231,7 +231,7 @@ class _Reading(Generic[T]):
         except TransferError as error:
             self._last = self._failures[_place(url)] = error
             raise
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError) as error:
+        except http_failures() as error:
             found = explained(error, url, route, only_way=len(network.routes) == 1)
             if isinstance(error, httpx.TimeoutException) and isinstance(found, TransferError):
                 # A time-out costs half a minute per try; only another route or more patience can help.

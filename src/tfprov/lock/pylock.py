@@ -36,6 +36,7 @@ from pydantic import TypeAdapter, ValidationError
 from tfprov import project_folder
 from tfprov.contents import content_of
 from tfprov.errors import TfprovError
+from tfprov.index_address import NO_HOST_NAME, is_host_name
 from tfprov.lock.attestations import Publisher, publisher_of
 from tfprov.lock.merging import check_merged
 from tfprov.lock.records import Header, Inputs, Lock, LockedFile, LockedSource
@@ -283,7 +284,9 @@ def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
 def _check_address(path: Path, name: str, url: str) -> None:
     try:
         parts = urlsplit(url)
-        problem = None if parts.scheme == "file" or parts.hostname else "it has no host"
+        host, problem = parts.hostname or "", None
+        if parts.scheme != "file" and ":" not in host and not is_host_name(host):
+            problem = NO_HOST_NAME if host else "it has no host"
         _ = parts.port  # raises ValueError when it is not a number
     except ValueError as error:
         problem = str(error)

@@ -149,6 +149,16 @@ def test_what_cannot_be_had_ends_with_the_cause_and_the_story(run: Run, name: st
     assert run.store.files() == ()
 
 
+@pytest.mark.parametrize("host", ["xn--a", "xn--zzzzzz99999.example", "i❤.example", "index..example"])
+def test_a_host_that_is_not_a_name_is_named_where_a_page_or_a_redirect_has_it(run: Run, host: str) -> None:
+    address = f"http://{host}/{NAME}"
+    with Index({NAME: CONTENT}, Faults(redirect=f"http://{host}")) as index:
+        for url, words in (("", "invalid address|host name"), (address, "is not a valid host name|not a host name")):
+            with pytest.raises(TfprovError, match=words) as caught:
+                run(index, url=url or index.url(NAME), skip=("patient",))
+            assert caught.value.code.name in ("mirror-http-error", "net-dns")
+
+
 def test_another_file_of_the_same_size_is_never_accepted(run: Run) -> None:
     assert len(OTHER) == SIZE
     with Index({NAME: OTHER}) as index, pytest.raises(TfprovError) as caught:

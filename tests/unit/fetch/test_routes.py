@@ -44,6 +44,9 @@ def test_no_proxy_is_read_as_other_tools_read_it(
         "ftp://proxy:21",
         "http://a b:80",
         "http://[::1",
+        "http://xn--a:80",
+        "http://proxy..example:80",
+        "http://" + "x" * 64 + ":80",
     ],
 )
 def test_what_cannot_be_a_proxy_is_told(proxy: str) -> None:

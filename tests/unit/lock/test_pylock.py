@@ -169,6 +169,13 @@ def test_hashes_are_compared_in_small_letters(tmp_path: Path) -> None:
     assert read(written(tmp_path, package("app", wheel("app", sha=SHA.upper())))).files[0].sha256 == SHA
 
 
+@pytest.mark.parametrize("host", ["xn--a", "index..example", "x" * 64, ""])
+def test_an_address_whose_host_is_not_a_name_is_refused(tmp_path: Path, host: str) -> None:
+    error = refusal(written(tmp_path, package("app", wheel("app")).replace("://", f"://{host}/")))
+    assert error.code.name == "lock-invalid"
+    assert error.what.endswith("has an invalid URL for `app`")
+
+
 def test_a_wheel_without_sha_256_is_refused(tmp_path: Path) -> None:
     error = refusal(written(tmp_path, package("app", wheel("app").replace("sha256", "sha512"))))
     assert error.code.name == "lock-invalid"
