@@ -1,4 +1,4 @@
-"""Parsers for foreign JSON and TOML: every defect is a `ValueError`, and no text can exhaust the memory."""
+"""Parsers for foreign JSON, TOML and numbers: a defect gives a `ValueError` or None, never endless use of memory."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ _BETWEEN = re.compile(r"[,=\[\]{}#]")
 def has_endless_number(text: str) -> bool:
     """Whether a number in the text has more digits than Python parses (`sys.set_int_max_str_digits`)."""
     return len(text) >= _MOST_DIGITS and _ENDLESS.search(text) is not None
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a text consists of, in digits of ASCII; None for any other text, and for thousands of digits.
+
+    `int` after `str.isdigit` raises for `²`, and for more digits than Python parses.
+    """
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_INTEGER else None
 
 
 def json_text(document: object, *, default: Callable[[object], object] | None = None, indent: int | None = 2) -> str:

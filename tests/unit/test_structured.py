@@ -1,10 +1,29 @@
-"""What stands where a table or a list should: anything else reads as an empty one."""
+"""What others wrote: tables, lists and numbers; anything else reads as an empty one, or as none."""
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+from pathlib import Path
 
-from tfprov.structured import list_of, mapping_of, mappings_of, texts_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfprov.diagnose.view import numbers
+from tfprov.fetch.routes import bypasses
+from tfprov.host.devices import parse_numbers
+from tfprov.host.gpu import visible
+from tfprov.host.limits import cores, memory
+from tfprov.host.records import Gpu
+from tfprov.host.smi import parse_smi
+from tfprov.pipeline.access import IndexAccess
+from tfprov.plan.explain import glibc_of
+from tfprov.plan.offers import _minors
+from tfprov.plan.tags import _two
+from tfprov.smoke.cures import _bounds
+from tfprov.smoke.group import renumbered
+from tfprov.smoke.runner import _order
+from tfprov.structured import list_of, mapping_of, mappings_of, texts_of, whole_number
 
 OTHERS = [None, True, 3, 1.5, "text", b"bytes", ("a",), {"a"}]
 
@@ -25,3 +44,56 @@ def test_items_of_another_kind_are_left_out() -> None:
     value = [*OTHERS, {"a": 1}, "b", []]
     assert mappings_of(value) == [{"a": 1}]
     assert texts_of(value) == ("text", "b")
+
+
+ODD = ["9" * 5000, "²", "٣", "-1", "", " 1", "1_0", "1e3", "0x1", "\N{FULLWIDTH DIGIT ONE}"]
+
+
+@given(st.integers(min_value=0))
+def test_digits_are_a_number(number: int) -> None:
+    assert whole_number(str(number)) == number
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_any_other_text_is_none(text: str) -> None:
+    assert whole_number(text) is None
+
+
+def _limits(folder: Path, text: str) -> None:
+    for name in ("proc/meminfo", "sys/fs/cgroup/cpu.max", "sys/fs/cgroup/memory.max", "sys/fs/cgroup/cpu.cfs_quota_us"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"MemTotal: {text} kB\n" if name.startswith("proc") else f"{text} {text}\n")
+    (folder / "proc/self").mkdir()
+    (folder / "proc/self/mountinfo").write_text("29 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
+    (folder / "proc/self/cgroup").write_text("0::/\n")
+    cores("linux", root=folder)
+    memory("linux", root=folder)
+
+
+READERS: dict[str, Callable[[Path, str], object]] = {
+    "CUDA_VISIBLE_DEVICES": lambda _, text: visible((Gpu(index=0, name="a"),), {"CUDA_VISIBLE_DEVICES": text}),
+    "GIT_CONFIG_COUNT": lambda _, text: IndexAccess._git_over_http(
+        _WithGit,
+        {"GIT_CONFIG_COUNT": text},  # type: ignore[arg-type]  # as far as it is used
+    ),
+    "NO_PROXY": lambda _, text: bypasses(f"index.example:{text}", "index.example", 443),
+    "nvidia-smi": lambda _, text: parse_smi(f"{text}, {text}, a", ("index", "memory.total", "name")),
+    "AMD's driver": lambda _, text: parse_numbers(f"simd_count {text}\n"),
+    "limits of the machine": _limits,
+    "tags of wheels": lambda _, text: (_minors(frozenset({f"cp3{text}"})), glibc_of([f"manylinux_2_{text}_x86_64"])),
+    "version of glibc": lambda _, text: _two(f"2.{text}-13+deb11u5"),
+    "version in a log": lambda _, text: numbers(f"2.{text}"),
+    "version of a package": lambda _, text: _bounds("thing", f"{text}.{text}"),
+    "name of a device": lambda _, text: (_order(f"GPU:{text}"), renumbered(f"/device:GPU:{text}", (0,))),
+}
+
+
+class _WithGit:
+    _requirements = ("x @ git+http://index.example/x",)
+    route = type("NoProxy", (), {"http": None})
+
+
+@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize("name", READERS)
+def test_no_number_in_the_words_of_others_is_too_odd(name: str, text: str, tmp_path: Path) -> None:
+    READERS[name](tmp_path, text)

@@ -12,6 +12,7 @@ from tfprov.diagnose.records import NOISE, NOTHING, Hit
 from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
 from tfprov.diagnose.view import View, numbers
 from tfprov.errors import CODES, Group
+from tfprov.structured import whole_number
 
 Condition = Callable[[View, Hit], bool]
 
@@ -241,7 +242,7 @@ def _wheel_of_other_python(view: View, hit: Hit) -> bool:
         return False
     digits = found["python"][2:]
     if view.python is not None:
-        return (int(digits[0]), int(digits[1:] or 0)) != view.python[:2]
+        return (whole_number(digits[0]), whole_number(digits[1:]) or 0) != view.python[:2]
     return not re.search(r"manylinux_2_|manylinux20", found["platform"])
 
 
@@ -262,10 +263,11 @@ def _older_manylinux(_view: View, hit: Hit) -> bool:
     offered = re.findall(r"manylinux_(\d+)_(\d+)_(\w+)", hit.captures.get("platforms", ""))
     if own is None:
         return False
-    same = [(int(major), int(minor)) for major, minor, machine in offered if machine == own[3]]
+    here = numbers(f"{own[1]}.{own[2]}") or ()
+    same = [numbers(f"{major}.{minor}") or () for major, minor, machine in offered if machine == own[3]]
     if same:
-        return min(same) > (int(own[1]), int(own[2]))
-    return (int(own[1]), int(own[2])) < (2, 27) and own[3] in {"x86_64", "aarch64"}
+        return min(same) > here
+    return here < (2, 27) and own[3] in {"x86_64", "aarch64"}
 
 
 def _python_too_new(view: View, _hit: Hit) -> bool:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import Hit, LogContext, LogLine
+from tfprov.structured import whole_number
 
 CLUE = "clue"
 """In place of a failure code: the line is not about a failure, but states a fact about the machine or the request."""
@@ -64,7 +65,7 @@ class View:
 def numbers(version: str | None) -> tuple[int, ...] | None:
     """The leading numbers of a version: `(2, 16, 1)` for `v2.16.1rc0`; None when it has none."""
     found = re.match(r"v?(\d+(?:\.\d+)*)", version or "")
-    return tuple(int(part) for part in found[1].split(".")) if found else None
+    return tuple(whole_number(part) or 0 for part in found[1].split(".")) if found else None
 
 
 def look(hits: Sequence[Hit], context: LogContext) -> View:

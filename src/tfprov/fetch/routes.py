@@ -15,6 +15,7 @@ from tfprov.index_address import NO_HOST_NAME, is_host_name
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact, without_userinfo
 from tfprov.secret import Secret, noticed
+from tfprov.structured import whole_number
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 _NO_HOST = re.compile(r"[\s<>\\^`{|}%:\"]")
@@ -117,8 +118,9 @@ def bypasses(no_proxy: str | None, host: str, port: int | None) -> bool:
         if entry == "*":
             return True
         name, _, wanted = entry.rpartition(":")
-        if name and wanted.isdigit() and (":" not in name or name.endswith("]")):
-            if port is not None and int(wanted) != port:
+        wanted_port = whole_number(wanted)
+        if name and wanted_port is not None and (":" not in name or name.endswith("]")):
+            if port is not None and wanted_port != port:
                 continue
             entry = name
         entry = entry.strip("[]")

@@ -11,6 +11,7 @@ from tfprov.host.loader import LIBRARY
 from tfprov.host.processor import brand
 from tfprov.host.records import LOST_DEVICES, Driver, Fact, Gpu, Problem
 from tfprov.host.system import exists, names, read_text
+from tfprov.structured import whole_number
 
 _PCI_NAMES = ("usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids", "usr/share/pci.ids")
 _VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}
@@ -163,8 +164,7 @@ def pci_gpus(place: GpuHost) -> Iterator[Gpu]:
 
 
 def _file_number(file: Path) -> int | None:
-    text = (read_text(file) or "").strip()
-    return int(text) if text.isdigit() else None
+    return whole_number((read_text(file) or "").strip())
 
 
 def _pci_name(root: Path, vendor: str, device: str) -> str:
@@ -201,7 +201,7 @@ def _amd_targets(root: Path) -> dict[str, str]:
 def parse_numbers(text: str) -> dict[str, int]:
     """The `name number` lines of a properties file of AMD's compute driver."""
     pairs = (line.split() for line in text.splitlines())
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+    return {pair[0]: number for pair in pairs if len(pair) == 2 and (number := whole_number(pair[1])) is not None}
 
 
 def _jetson(place: GpuHost) -> Iterator[Gpu]:

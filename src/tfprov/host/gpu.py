@@ -13,6 +13,7 @@ from tfprov.host.nvml import ask_nvml
 from tfprov.host.records import Fact, Gpu, Hazard, Problem
 from tfprov.host.smi import ask_smi
 from tfprov.host.system import exists
+from tfprov.structured import whole_number
 
 VISIBILITY_VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
@@ -105,8 +106,8 @@ def ambiguous_numbers(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> tupl
 
 
 def _position(word: str, gpus: tuple[Gpu, ...]) -> int | None:
-    if re.fullmatch(r"\d+", word):
-        return int(word) if int(word) < len(gpus) else None
+    if (number := whole_number(word)) is not None:
+        return number if number < len(gpus) else None
     for position, gpu in enumerate(gpus):
         if word.startswith("GPU-") and gpu.uuid is not None and gpu.uuid.startswith(word):
             return position

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tfprov.host.records import Fact
 from tfprov.host.system import ROOT, System, read_text
+from tfprov.structured import whole_number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +75,8 @@ def _physical(system: System, root: Path) -> tuple[int, str]:
     if system == "linux":
         for line in (read_text(file) or "").splitlines():
             words = line.split()
-            if len(words) >= 2 and words[0] == "MemTotal:" and words[1].isdigit():
-                return int(words[1]) * 1024, str(file)
+            if words[:1] == ["MemTotal:"] and (kibibytes := whole_number(words[1] if words[1:] else "")) is not None:
+                return kibibytes * 1024, str(file)
     import psutil
 
     try:
@@ -100,13 +101,12 @@ def cores(system: System, *, root: Path = ROOT) -> Fact[int]:
 
 
 def _quota(folder: Path) -> tuple[float, str] | None:
-    words = (read_text(folder / "cpu.max") or "").split()
-    if len(words) == 2 and words[0].isdigit() and words[1].isdigit() and int(words[1]):
-        return int(words[0]) / int(words[1]), str(folder / "cpu.max")
-    quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
-    if quota is not None and period and quota > 0:
-        return quota / period, str(folder / "cpu.cfs_quota_us")
-    return None
+    numbers = [whole_number(word) for word in (read_text(folder / "cpu.max") or "").split()]
+    file, (quota, period) = folder / "cpu.max", numbers if len(numbers) == 2 else (None, None)
+    if quota is None or period is None:
+        file = folder / "cpu.cfs_quota_us"
+        quota, period = _number(file), _number(folder / "cpu.cfs_period_us")
+    return (quota / period, str(file)) if quota and period else None
 
 
 def _group_folders(controller: str, root: Path) -> Iterator[Path]:
@@ -146,8 +146,4 @@ def _groups(text: str) -> dict[str, str]:
 
 
 def _number(file: Path) -> int | None:
-    text = (read_text(file) or "").strip()
-    try:
-        return int(text)
-    except ValueError:
-        return None
+    return whole_number((read_text(file) or "").strip())

@@ -11,6 +11,7 @@ from tfprov.host.graphics import GpuHost, Graphics
 from tfprov.host.loader import WSL_FOLDER
 from tfprov.host.nvml import QUERY_TIMEOUT_S
 from tfprov.host.records import Driver, Fact, Gpu
+from tfprov.structured import whole_number
 
 _SMI_FIELDS = (
     "index",
@@ -63,7 +64,8 @@ def parse_smi(text: str, fields: tuple[str, ...] = _SMI_FIELDS) -> tuple[tuple[G
     driver: str | None = None
     for line in text.splitlines():
         values = [value.strip() for value in line.split(",")]
-        if len(values) != len(fields) or not values[0].isdigit():
+        index = whole_number(values[0])
+        if len(values) != len(fields) or index is None:
             continue
         row = {
             field: value
@@ -73,7 +75,7 @@ def parse_smi(text: str, fields: tuple[str, ...] = _SMI_FIELDS) -> tuple[tuple[G
         driver = row.get("driver_version", driver)
         gpus.append(
             Gpu(
-                index=int(values[0]),
+                index=index,
                 name=row.get("name", "unknown NVIDIA GPU"),
                 uuid=row.get("uuid"),
                 pci=pci_address(row.get("pci.bus_id")),
@@ -90,7 +92,8 @@ def parse_smi(text: str, fields: tuple[str, ...] = _SMI_FIELDS) -> tuple[tuple[G
 
 
 def _mebibytes(text: str | None) -> int | None:
-    return int(text) << 20 if text is not None and text.isdigit() else None
+    number = whole_number(text or "")
+    return None if number is None else number << 20
 
 
 def _enabled(text: str | None) -> bool | None:

@@ -16,6 +16,7 @@ from importlib import resources
 from pathlib import Path
 
 from tfprov import process
+from tfprov.structured import whole_number
 
 _ROOTS = ("tensorflow", "keras._tf_keras.keras")
 """The smoke test's imports. TensorFlow computes the module name of Keras, so parsing sources does not find it."""
@@ -96,5 +97,4 @@ class Ahead:
             (self._work / "stop").touch()
         if self._child is not None:
             self._child.join()
-        count = self._said.strip()
-        return int(count) if count.isdecimal() else 0
+        return whole_number(self._said.strip()) or 0

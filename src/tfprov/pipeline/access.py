@@ -16,6 +16,7 @@ from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.process import bare_environment, clean_environment
 from tfprov.redact import without_signature
+from tfprov.structured import whole_number
 
 _SIGNED = re.compile(r"https?://[^\s\"'`<>]+\?[^\s\"'`<>]+")
 
@@ -86,7 +87,7 @@ class IndexAccess:
         """Settings that make git bypass the relay, which does not serve repositories; empty if none are needed."""
         if not any("git+http:" in line for line in self._requirements):
             return {}
-        count = int(environ.get("GIT_CONFIG_COUNT") or 0)
+        count = whole_number(environ.get("GIT_CONFIG_COUNT", "")) or 0
         setting = {
             f"GIT_CONFIG_KEY_{count}": "http.proxy",
             f"GIT_CONFIG_VALUE_{count}": self.route.http.reveal() if self.route.http else "",

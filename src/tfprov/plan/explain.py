@@ -15,6 +15,7 @@ from tfprov.plan.gpus import Gpus
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.records import Refusal, Refused
 from tfprov.plan.tags import architecture
+from tfprov.structured import whole_number
 
 _SYSTEMS = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
 _MANYLINUX = re.compile(r"manylinux_2_(\d+)_")
@@ -35,7 +36,7 @@ def glibc_of(tags: Iterable[str]) -> str | None:
     for tag in tags:
         found = _MANYLINUX.match(tag)
         if found:
-            minors.append(int(found[1]))
+            minors.append(whole_number(found[1]) or 0)
         else:
             minors += [minor for name, minor in _LEGACY_GLIBC.items() if tag.startswith(name + "_")]
     return f"2.{min(minors)}" if minors else None

@@ -17,6 +17,7 @@ from tfprov.distributions import BUILDS, is_small
 from tfprov.plan.compat import Compat, Release, WheelKind, Wheels
 from tfprov.plan.records import BuildInfo, IndexFile, Listing
 from tfprov.redact import without_userinfo
+from tfprov.structured import whole_number
 
 _ANY = "any"
 _Tags = tuple[frozenset[str], frozenset[str], IndexFile]  # interpreter tags, platform tags, the file
@@ -61,8 +62,8 @@ class Offer:
 
 @lru_cache(maxsize=1024)
 def _minors(tags: frozenset[str]) -> tuple[str, ...]:
-    minors = sorted(int(tag[3:]) for tag in tags if tag.startswith("cp3") and tag[3:].isdigit())
-    return tuple(f"3.{minor}" for minor in minors)
+    minors = (whole_number(tag[3:]) for tag in tags if tag.startswith("cp3"))
+    return tuple(f"3.{minor}" for minor in sorted(minor for minor in minors if minor is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.version import Version
 
 from tfprov.host.records import Facts, Libc
+from tfprov.structured import whole_number
 
 # PEP 600 keeps three older names for fixed glibc versions.
 _LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
@@ -89,8 +90,8 @@ def _two(version: str) -> tuple[int, int]:
         parsed = Version(version)
     except ValueError:
         # Distributions append suffixes to the C library's version (`2.31-13+deb11u5`).
-        numbers = [int(part) for part in version.partition("-")[0].split(".") if part.isdigit()]
-        return (numbers[0] if numbers else 0, numbers[1] if len(numbers) > 1 else 0)
+        major, minor, *_ = [whole_number(part) or 0 for part in version.partition("-")[0].split(".")] + [0]
+        return major, minor
     return parsed.major, parsed.minor
 
 

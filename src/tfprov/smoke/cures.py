@@ -12,6 +12,7 @@ from tfprov.ladder.climb import InapplicableError
 from tfprov.smoke.cuda_files import CudaFiles
 from tfprov.smoke.records import Leg, SmokeRequest, Verdict
 from tfprov.smoke.surroundings import hiding
+from tfprov.structured import whole_number
 
 # Project that each failure is about, where a bound on its version may help.
 _PROJECTS = {
@@ -175,7 +176,7 @@ def _bounds(project: str, version: str) -> list[str]:
     if project == "typing-extensions":
         # This package only fails for being too old.
         return [f"{project}>{version}"]
-    major, minor = int(numbers[1]), int(numbers[2] or 0)
+    major, minor = whole_number(numbers[1]) or 0, whole_number(numbers[2] or "") or 0
     if project == "numpy" and major == 1:
         # With NumPy 1 installed, the failure means that something was compiled for NumPy 2.
         return [f"{project}>=2"]

@@ -23,6 +23,7 @@ from tfprov.smoke import causes
 from tfprov.smoke.causes import Raised
 from tfprov.smoke.records import Leg, SmokeRequest
 from tfprov.structured import json_of
+from tfprov.structured import json_of, whole_number
 from tfprov.temporary import temporary
 
 ENVIRONMENT = "environment"
@@ -257,8 +258,8 @@ def renumbered(text: str, numbers: Sequence[int]) -> str:
     """
 
     def number(found: re.Match[str]) -> str:
-        position = int(found[1])
-        return f"GPU:{numbers[position]}" if position < len(numbers) else found[0]
+        position = whole_number(found[1])
+        return f"GPU:{numbers[position]}" if position is not None and position < len(numbers) else found[0]
 
     # A physical device keeps its number, whichever GPUs are visible.
     return re.sub(r"(?<!physical_device:)\bGPU:(\d+)", number, text)

@@ -15,7 +15,7 @@ from tfprov.smoke import causes, health, requirements, surroundings
 from tfprov.smoke.group import ENVIRONMENT, GroupOutcome, Lost, ProbeSession, add_facts, probe_session, run_group
 from tfprov.smoke.records import Device, Leg, Level, ShellHazard, SmokeRequest, Verdict
 from tfprov.smoke.script import run_script
-from tfprov.structured import mappings_of, texts_of
+from tfprov.structured import mappings_of, texts_of, whole_number
 from tfprov.words import duration
 
 
@@ -377,8 +377,7 @@ def _kind(name: str) -> Literal["environment", "cpu", "gpu"]:
 
 def _order(name: str) -> tuple[int, int]:
     kind = ("environment", "cpu", "gpu").index(_kind(name))
-    number = name.rpartition(":")[2]
-    return kind, int(number) if number.isdigit() else 0
+    return kind, whole_number(name.rpartition(":")[2]) or 0
 
 
 def _pairs(value: object) -> tuple[tuple[str, str], ...]:
