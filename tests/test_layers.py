@@ -37,6 +37,7 @@ LAYERS = (
         "requires_dist",
         "structured",
         "temporary",
+        "times",
         "trash",
         "trees",
         "visual_cpp",

@@ -19,8 +19,8 @@ from tfprov.conda import client, specs
 from tfprov.conda.client import ChannelAccess, Solve
 from tfprov.errors import TfprovError
 from tfprov.events import ignore
-from tfprov.plan.offers import moment
 from tfprov.profile.records import CondaTable
+from tfprov.times import moment
 from tfprov.wants.conda_specs import read
 
 pytestmark = with_conda

@@ -27,6 +27,7 @@ from tfprov.lock.records import LockedFile
 from tfprov.plan.records import IndexFile, Listing
 from tfprov.redact import redact, without_userinfo
 from tfprov.structured import json_of
+from tfprov.times import is_moment
 
 if TYPE_CHECKING:
     import httpx
@@ -336,7 +337,7 @@ def parse_json(body: bytes, base: str) -> list[Link]:
                 requires_python=entry.get("requires-python") or None,
                 size=entry["size"] if isinstance(entry.get("size"), int) else None,
                 yanked=bool(entry.get("yanked")),
-                uploaded=entry["upload-time"] if isinstance(entry.get("upload-time"), str) else None,
+                uploaded=at if isinstance(at := entry.get("upload-time"), str) and is_moment(at) else None,
                 provenance=urljoin(base, entry["provenance"]) if isinstance(entry.get("provenance"), str) else None,
             )
             for entry in page["files"]

@@ -21,6 +21,7 @@ from tfprov.host.records import (
     Vendor,
     vector_units,
 )
+from tfprov.times import shown
 
 _BLOCK = 1 << 20
 _NAMED = 3
@@ -223,8 +224,7 @@ def _same_python(proof: Fingerprint, here: Fingerprint, content: Callable[[], st
 def _described(fingerprint: Fingerprint) -> str:
     if not fingerprint.python_bytes:
         return "gone"
-    made = datetime.fromtimestamp(fingerprint.python_time, timezone.utc)
-    return f"{fingerprint.python_bytes} bytes of {made:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{fingerprint.python_bytes} bytes of {shown(fingerprint.python_time)}"
 
 
 def _graphics(proof: Fingerprint, now: Reading) -> list[MachineChange]:

@@ -17,6 +17,7 @@ from tfprov.events import Emit, Note
 from tfprov.lock.question import Pinned, Question, Resolver
 from tfprov.lock.resolve import resolve
 from tfprov.structured import TomlError, toml_of
+from tfprov.times import moment
 
 _ABOUT_VERSIONS = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM})
 
@@ -53,7 +54,7 @@ def released_in(document: str) -> dict[str, Released]:
     found = {}
     for package in toml_of(document).get("packages", ()):
         files = (*package.get("wheels", ()), *filter(None, (package.get("sdist"),)))
-        times = [file["upload-time"] for file in files if isinstance(file.get("upload-time"), datetime)]
+        times = [moment(str(file["upload-time"])) for file in files if isinstance(file.get("upload-time"), datetime)]
         if "version" in package:
             found[str(canonicalize_name(package["name"]))] = Released(
                 version=package["version"], at=min(times) if times else None

@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tfprov import times
 from tfprov.adopt.metadata import distributions_in, recorded
 from tfprov.adopt.records import FoundDistribution
 from tfprov.distributions import kind_of
@@ -99,7 +100,7 @@ class GenerationContents:
         found = {
             _number(file.filename.split("-")[1])
             for file in files
-            if file.uploaded and datetime.fromisoformat(file.uploaded.replace("Z", "+00:00")) <= moment
+            if file.uploaded and times.moment(file.uploaded) <= moment
         }
         return tuple(sorted(version for version in found if not version.is_prerelease))
 

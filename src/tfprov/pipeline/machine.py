@@ -26,10 +26,11 @@ from tfprov.pipeline.context import Context
 from tfprov.plan.builds import MEMBER, build_info, to_look_into, with_builds
 from tfprov.plan.compat import table
 from tfprov.plan.demands import wants_nightly
-from tfprov.plan.offers import can_take, is_before, moment
+from tfprov.plan.offers import can_take, is_before
 from tfprov.plan.records import IndexFile, Listing
 from tfprov.plan.tags import platform_name
 from tfprov.process import clean_environment
+from tfprov.times import moment
 
 if TYPE_CHECKING:
     from tfprov.fetch.relay_answers import Pages

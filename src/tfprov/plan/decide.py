@@ -16,10 +16,11 @@ from tfprov.plan.conda import plan_of_conda
 from tfprov.plan.context import DecisionContext, Miss
 from tfprov.plan.demands import gather
 from tfprov.plan.fit import evaluate, first
-from tfprov.plan.offers import Offer, OfferedRelease, candidates, is_dated, moment
+from tfprov.plan.offers import Offer, OfferedRelease, candidates, is_dated
 from tfprov.plan.records import Accelerator, Listing, LockedChoice, Plan, Refusal
 from tfprov.plan.tags import architecture, platform_name, platform_tags
 from tfprov.profile.records import Profile
+from tfprov.times import moment
 
 
 def decide(

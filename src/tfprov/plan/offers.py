@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import MAXYEAR, datetime, timedelta, timezone
+from datetime import datetime
 from functools import lru_cache
 
 from packaging.specifiers import SpecifierSet
@@ -18,6 +17,7 @@ from tfprov.plan.compat import Compat, Release, WheelKind, Wheels
 from tfprov.plan.records import BuildInfo, IndexFile, Listing
 from tfprov.redact import without_userinfo
 from tfprov.structured import whole_number
+from tfprov.times import moment
 
 _ANY = "any"
 _Tags = tuple[frozenset[str], frozenset[str], IndexFile]  # interpreter tags, platform tags, the file
@@ -220,15 +220,6 @@ def _times(table: Compat) -> dict[tuple[str, Version], str]:
                 key = (wheels.package, Version(row.version))
                 times[key] = min(wheels.uploaded, times.get(key, wheels.uploaded))
     return times
-
-
-def moment(text: str) -> datetime:
-    """Parse a date or time as in PEP 700 and `index.exclude-newer`; a date means its end, and the default is UTC."""
-    # Python 3.10 parses neither `Z` nor fractions of any length, and a fraction does not matter here.
-    found = datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00"))
-    if len(text) == len("2026-01-01") and found.year < MAXYEAR:
-        found += timedelta(days=1)
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def _newest_first(found: Iterable[OfferedRelease]) -> tuple[OfferedRelease, ...]:

@@ -16,8 +16,9 @@ from tfprov.plan.context import DecisionContext, Depth, Miss
 from tfprov.plan.explain import closest, few, platform, releases
 from tfprov.plan.fit import cuda_of, evaluate, pythons_of
 from tfprov.plan.gpus import Gpus
-from tfprov.plan.offers import Offer, OfferedRelease, moment, uploaded_of
+from tfprov.plan.offers import Offer, OfferedRelease, uploaded_of
 from tfprov.plan.records import Accelerator, Listing, Refusal
+from tfprov.times import moment
 
 RESTART_CONTAINER = (
     "start the container again; to keep it from coming back, let Docker use the cgroup driver `cgroupfs`, or hand the "

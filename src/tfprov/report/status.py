@@ -11,6 +11,7 @@ from typing import BinaryIO
 from tfprov.pipeline.status import Status
 from tfprov.products import Product
 from tfprov.redact import redact
+from tfprov.times import is_moment, moment
 from tfprov.words import count
 
 _FIRST = b"# HELP tfprov_status_timestamp_seconds "
@@ -69,9 +70,9 @@ def prometheus(found: tuple[Status, ...], *, now: datetime) -> bytes:
             "environment_verified_timestamp_seconds",
             "When the environment was verified last.",
             [
-                (names[one.environment.id], datetime.fromisoformat(one.verified_at).timestamp())
+                (names[one.environment.id], moment(one.verified_at).timestamp())
                 for one in found
-                if one.verified_at
+                if is_moment(one.verified_at)
             ],
         ),
         (

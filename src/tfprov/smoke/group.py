@@ -22,7 +22,6 @@ from tfprov.process import Finished
 from tfprov.smoke import causes
 from tfprov.smoke.causes import Raised
 from tfprov.smoke.records import Leg, SmokeRequest
-from tfprov.structured import json_of
 from tfprov.structured import json_of, whole_number
 from tfprov.temporary import temporary
 

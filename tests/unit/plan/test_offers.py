@@ -8,8 +8,9 @@ from packaging.tags import parse_tag
 from packaging.version import Version
 
 from tfprov.plan.compat import table
-from tfprov.plan.offers import OfferedRelease, can_take, candidates, moment, newest_of
+from tfprov.plan.offers import OfferedRelease, can_take, candidates, newest_of
 from tfprov.plan.records import IndexFile, Listing
+from tfprov.times import moment
 
 LINUX = "linux_x86_64"
 
@@ -108,19 +109,6 @@ def test_without_an_index_the_dates_of_the_table_count(day: str, newest: str) ->
     assert next(each.text for each in found if not each.version.is_prerelease) == newest
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-01-01", "2026-01-02T00:00:00+00:00"),
-        ("2026-01-01T12:00:00Z", "2026-01-01T12:00:00+00:00"),
-        ("2026-01-01 12:00", "2026-01-01T12:00:00+00:00"),
-        ("2026-01-01T12:00:00+02:00", "2026-01-01T12:00:00+02:00"),
-    ],
-)
-def test_moments_are_read_as_uv_reads_them(text: str, expected: str) -> None:
-    assert moment(text).isoformat() == expected
-
-
 def test_a_stub_for_something_that_does_not_exist_offers_no_python() -> None:
     names = tuple(f"tensorflow-2.11.1-cp3{minor}-cp3{minor}-manylinux2014_aarch64.whl" for minor in (9, 10))
     for found in (candidates(table(), None, "linux_aarch64"), candidates(table(), listing(*names), "linux_aarch64")):
@@ -199,8 +187,3 @@ def test_a_version_with_wheels_for_others_is_not_taken_from_its_source(tag: str)
         assert not can_take(order, least=Version("2.0"), python="3.12.1", tags=parse_tag("py3-none-any"))
     later = released("p-2.1.tar.gz")
     assert can_take((*files, later), least=Version("2.0"), python="3.12.1", tags=parse_tag("py3-none-any"))
-
-
-@pytest.mark.parametrize("text", ["9999-12-31", "9999-12-31T23:59:59Z", "0001-01-01"])
-def test_the_first_and_the_last_day_are_moments(text: str) -> None:
-    assert moment(text).tzinfo is not None

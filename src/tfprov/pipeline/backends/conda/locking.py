@@ -35,13 +35,13 @@ from tfprov.pipeline.records import Choice, Locked
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.demands import gather
-from tfprov.plan.offers import moment
 from tfprov.plan.records import Decision, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded
 from tfprov.redact import without_userinfo
 from tfprov.temporary import temporary
+from tfprov.times import moment
 from tfprov.wants.conda_specs import CondaSpec
 
 

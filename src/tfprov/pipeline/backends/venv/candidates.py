@@ -58,11 +58,12 @@ from tfprov.plan.companions import (
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.demands import wants_nightly
-from tfprov.plan.offers import can_take, is_before, moment, newest_of
+from tfprov.plan.offers import can_take, is_before, newest_of
 from tfprov.plan.records import Candidate, IndexFile, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
 from tfprov.requires_dist import applies
+from tfprov.times import moment
 
 _A_YEAR = timedelta(days=365)
 # Minimum time for avoiding old versions of single packages; otherwise it may take as long as the choice itself took.

@@ -20,10 +20,11 @@ from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.uv import uv_executable
-from tfprov.plan.offers import is_dated, moment
+from tfprov.plan.offers import is_dated
 from tfprov.plan.records import Decision
 from tfprov.plan.tags import supported_tags
 from tfprov.plan.versions import bounds_of_time
+from tfprov.times import moment
 
 _ONLY_HERE = "the network may not be used: only folders, and pages that were read before, were looked at"
 
