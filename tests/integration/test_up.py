@@ -613,6 +613,19 @@ def test_a_release_that_does_not_work_is_followed_by_the_next_where_that_is_allo
     assert len([name for name in site.generations() if name.isdecimal()]) == 1
 
 
+def test_a_lock_decides_which_release_it_is_also_where_another_would_be_allowed(tmp_path: Path) -> None:
+    site = Site.make(tmp_path)
+    site.offer(sham_wheel(site.root / "built", RELEASE, sabotage="\nraise ImportError('this build is broken')\n"))
+    site.write("[tensorflow]\nallow-fallback = true\n")
+    assert "error[import-failed]" in site.run("up", "train.toml").stderr
+    site.offer(sham_wheel(site.root / "built", OLDER))
+    done = site.run("up", "train.toml")
+    assert "error[import-failed]" in done.stderr
+    assert "instead" not in done.stderr
+    site.up("--upgrade")
+    assert site.imported() == OLDER
+
+
 def test_where_no_release_works_the_lock_is_that_of_the_first(tmp_path: Path) -> None:
     site = Site.make(tmp_path)
     broken = "\nraise ImportError('this build is broken')\n"

@@ -95,7 +95,8 @@ class TensorflowTable(_Table):
     accelerator: Literal["auto", "cpu", "cuda", "metal", "rocm"] = "auto"
     """What it must run on. `auto`: CUDA where that can work, the CPU elsewhere."""
     allow_fallback: bool = False
-    """Whether an older release or the CPU variant may be taken after a failed install or smoke test."""
+    """Whether an older release or the CPU variant may be taken after a failed install or smoke test. A lock names one
+    release: where there is one, this takes `--upgrade`."""
 
 
 class PackagesTable(_Table):
