@@ -33,6 +33,11 @@ def write_atomic(path: Path, content: bytes) -> None:
         raise
 
 
+def write_users(path: Path, content: bytes) -> None:
+    """Write a file of the user's atomically: where it is a link, the link stays, and what it leads to is replaced."""
+    write_atomic(Path(os.path.realpath(path)), content)
+
+
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Add a file name to each OSError of the block that has none, as those of operations on open files."""

@@ -102,3 +102,25 @@ def test_macos_is_asked_to_empty_the_cache_of_the_disk_and_else_to_write_to_it(
     writing.write_atomic(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
     assert asked == (["fcntl 51", "fsync"] if refused else ["fcntl 51"])
+
+
+@pytest.mark.parametrize("kind", ["file", "nothing", "link", "link to a link", "dangling link"])
+def test_a_file_of_the_users_is_written_where_its_links_lead(tmp_path: Path, kind: str) -> None:
+    path, target = tmp_path / "project" / "train.toml", tmp_path / "dotfiles" / "real.toml"
+    for folder in (path.parent, target.parent):
+        folder.mkdir()
+    if kind in ("link", "link to a link"):
+        target.write_bytes(b"old")
+    if kind == "link to a link":
+        (tmp_path / "between").symlink_to(target)
+        path.symlink_to(tmp_path / "between")
+    elif "link" in kind:
+        path.symlink_to("../dotfiles/real.toml")
+    elif kind == "file":
+        path.write_bytes(b"old")
+    was_link = path.is_symlink()
+    writing.write_users(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert path.is_symlink() is was_link
+    assert target.exists() is was_link
+    assert sorted(each.name for each in path.parent.iterdir()) == ["train.toml"]

@@ -182,7 +182,7 @@ def _found(profile: str) -> tuple[Path, bool]:
 
 def _apply(found: tuple[Path, bool], after: str, difference: str, *, yes: bool, is_piped: bool) -> None:
     from tfprov.errors import TfprovError
-    from tfprov.writing import write_atomic
+    from tfprov.writing import write_users
 
     path, shipped = found
     if not difference:
@@ -196,6 +196,5 @@ def _apply(found: tuple[Path, bool], after: str, difference: str, *, yes: bool, 
                 "usage", "nothing was changed: not interactive", hint="pass `--yes` to make the change shown above"
             )
         typer.confirm(f"Change {path}?", abort=True, err=True)
-    # A profile that is a link stays one.
-    write_atomic(path.resolve(), after.encode())
+    write_users(path, after.encode())
     print(harmless(f"changed {path}"), file=sys.stderr)

@@ -21,7 +21,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.pipeline.context import Context, Request, read_profile
 from tfprov.pipeline.records import Outcome
-from tfprov.writing import write_atomic
+from tfprov.writing import write_users
 
 if TYPE_CHECKING:
     from tfprov.host.records import Facts
@@ -128,9 +128,9 @@ def _restoring(lock: Path) -> Iterator[None]:
     except BaseException:
         with contextlib.suppress(OSError):
             if before is None:
-                lock.unlink(missing_ok=True)
+                lock.resolve().unlink(missing_ok=True)
             else:
-                write_atomic(lock, before)
+                write_users(lock, before)
         raise
 
 

@@ -169,6 +169,16 @@ def test_hashes_are_compared_in_small_letters(tmp_path: Path) -> None:
     assert read(written(tmp_path, package("app", wheel("app", sha=SHA.upper())))).files[0].sha256 == SHA
 
 
+def test_a_lock_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    there = tmp_path / "locks" / "shared.toml"
+    there.parent.mkdir()
+    there.write_text("")
+    (tmp_path / "pylock.train.toml").symlink_to(there)
+    path = written(tmp_path, package("app", wheel("app")))
+    assert path.is_symlink()
+    assert there.read_bytes() == path.read_bytes() != b""
+
+
 @pytest.mark.parametrize("host", ["xn--a", "index..example", "x" * 64, ""])
 def test_an_address_whose_host_is_not_a_name_is_refused(tmp_path: Path, host: str) -> None:
     error = refusal(written(tmp_path, package("app", wheel("app")).replace("://", f"://{host}/")))
