@@ -11,6 +11,7 @@ from urllib.request import url2pathname
 
 from tfprov.errors import TfprovError
 from tfprov.lock.records import LockedFile
+from tfprov.paths import expanded
 from tfprov.redact import redact
 from tfprov.secret import Secret, looks_secret, noticed
 
@@ -72,7 +73,7 @@ def place(entry: str, folder: Path) -> str:
     """An entry of find-links: a URL unchanged, a folder as an absolute path."""
     if re.match(r"^[a-z]+://", entry):
         return entry
-    return str((folder / Path(entry).expanduser()).absolute())
+    return str((folder / expanded(entry)).absolute())
 
 
 def origin_of(url: str) -> str:

@@ -15,6 +15,7 @@ from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.fetch.addresses import expand
 from tfprov.host.records import Facts
+from tfprov.paths import expanded
 from tfprov.profile.records import Profile
 
 _VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
@@ -43,7 +44,7 @@ def certificates_of(profile: Profile, folder: Path, facts: Facts, environ: Mappi
     """
     found: list[Path] = []
     if profile.network.ca_bundle is not None:
-        bundle = (folder / Path(expand(profile.network.ca_bundle, environ)).expanduser()).absolute()
+        bundle = (folder / expanded(expand(profile.network.ca_bundle, environ))).absolute()
         if not bundle.is_file():
             raise TfprovError("profile-invalid", f"`network.ca-bundle` names `{bundle}`, which does not exist")
         found.append(bundle)

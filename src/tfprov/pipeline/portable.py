@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import tomlkit
 from packaging.requirements import Requirement
@@ -13,6 +12,7 @@ from packaging.utils import canonicalize_name
 from tfprov.contents import text_of
 from tfprov.lock import pylock
 from tfprov.lock.records import Lock
+from tfprov.paths import expanded
 from tfprov.pipeline.records import Locked
 from tfprov.profile.records import Loaded
 
@@ -41,7 +41,7 @@ def profile(loaded: Loaded, locked: Lock, scripts: Sequence[str]) -> str:
     document.pop("network", None)
     document.get("python", {}).pop("path", None)
     place = document.get("environment", {}).get("path")
-    if place is not None and not Path(place).expanduser().is_absolute():
+    if place is not None and not expanded(place).is_absolute():
         document["environment"].pop("path")
     packages = {
         "requirements": _requirements(loaded, locked),
