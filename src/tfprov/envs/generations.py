@@ -32,7 +32,7 @@ from tfprov.envs.links import by_real_folder, drop, holds, leads, led, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.place import check_above, check_execution, check_links, check_way, is_noexec, spelled
-from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal
+from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal, Undeleted
 from tfprov.envs.retention import superfluous
 from tfprov.errors import TfprovError
 from tfprov.trash import to_trash, trash_in
@@ -41,6 +41,7 @@ from tfprov.writing import write_atomic
 
 _NUMBER = re.compile(r"\d{4,}")
 _ASIDE = ".aside"
+_OWNER = "owner.json"
 
 
 def environment_id(name: str, profile: Path) -> str:
@@ -73,7 +74,7 @@ class Environment:
     def open(cls, root: Path) -> Environment | None:
         """The environment in a folder; None if tfprov did not make the folder."""
         try:
-            owner = documents.owner((root / "owner.json").read_bytes())
+            owner = documents.owner((root / _OWNER).read_bytes())
         except (OSError, ValueError):
             return None
         return cls(root, owner=owner)
@@ -94,7 +95,7 @@ class Environment:
             links = {*before.owner.former, before.owner.link} - {self.owner.link, ""}
             self.owner = dataclasses.replace(self.owner, former=tuple(sorted(links)))
         if before is None or before.owner != self.owner:
-            self._write_owner()
+            write_atomic(self.root / _OWNER, documents.dump(self.owner))
 
     def _before(self) -> Environment | None:
         """The environment on disk. If this run asks for no stable path, the old one stays: somebody may use it."""
@@ -276,7 +277,7 @@ class Environment:
         if self.owner.former:
             drop(self.owner.former, self._current)
             self.owner = dataclasses.replace(self.owner, former=())
-            self._write_owner()
+            write_atomic(self.root / _OWNER, documents.dump(self.owner))
 
     def _lead(self, link: Path, generation: Generation) -> None:
         """Point the profile's stable path at `current`: with a link, or launchers on a file system without links."""
@@ -350,12 +351,16 @@ class Environment:
         held = tuple(Held(generation=one, holders=users[one.path]) for one in spare if users[one.path])
         # Generations in use do not count, so that others may stay in their place.
         spare = superfluous([one for one in others if not users[one.path]], active, keep)
+        deleted, failed = [], []
         for generation in spare:
-            # The run has succeeded: what cannot be deleted now is left for a later run.
-            with contextlib.suppress(OSError):
+            try:
                 if not (cheap(generation) and self._put_aside(generation)):
                     self.discard(generation)
-        return Pruned(deleted=spare, held=held)
+                deleted.append(generation)
+            except OSError as error:
+                # The run has succeeded: what cannot be deleted now is left for a later run.
+                failed.append(Undeleted(generation=generation, error=error))
+        return Pruned(deleted=tuple(deleted), held=held, failed=tuple(failed))
 
     def _keep(self) -> int:
         """How many generations the active one's seal says to keep; 0 if that is not known."""
@@ -417,17 +422,14 @@ class Environment:
         in_use = self._pointed_at()
         unfinished = [one for one in self._all() if one.path != in_use and documents.is_unsealed(one.path)]
         users = holders([one.path for one in unfinished])
-        for generation in unfinished:
-            if not users[generation.path]:
+        for generation in (one for one in unfinished if not users[one.path]):
+            with contextlib.suppress(OSError):  # another run deletes what is left of it
                 self.discard(generation)
 
     def remove(self) -> Path:
         """Take the environment out of use, its links first; returns the renamed folder, which the caller deletes."""
         drop((self.owner.link, *self.owner.former), self._current)
         return to_trash(self.root)
-
-    def _write_owner(self) -> None:
-        write_atomic(self.root / "owner.json", documents.dump(self.owner))
 
     def _pointed_at(self) -> Path | None:
         found = led(self._current)

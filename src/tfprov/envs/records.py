@@ -155,16 +155,29 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undeleted:
+    """A generation of which something could not be deleted, and the system's reason."""
+
+    generation: Generation
+    error: OSError
+
+    def __str__(self) -> str:
+        return f"generation {self.generation.number} cannot be deleted completely: {self.error}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
     """What happened to the generations beyond those that are kept.
 
     Attributes:
         deleted: generations that were deleted, or put aside.
         held: generations that are in use; they are deleted when they no longer are.
+        failed: generations of which something is left; later runs try to delete it.
     """
 
     deleted: tuple[Generation, ...] = ()
     held: tuple[Held, ...] = ()
+    failed: tuple[Undeleted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -431,5 +431,7 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
     )
     for each in pruned.held:
         context.emit(Note(text=f"{each}: it stays until that ends"))
+    for failed in pruned.failed:
+        context.emit(Note(text=str(failed), level="warning"))
     sweep_images(context.home)
     return generation

@@ -422,6 +422,38 @@ class TestPrune:
             user.communicate(b"\n")
         assert [one.number for one in environment.prune(3).deleted] == [1]
 
+    def test_what_cannot_be_deleted_is_named_and_does_not_keep_the_others(
+        self, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second, _ = (activated(environment) for _ in range(3))
+        delete = generations.trees.delete
+
+        def fail(folder: Path) -> None:
+            if ".0001." in folder.name:
+                raise PermissionError(13, "Permission denied", "/e/site-packages/by-root.pyc")
+            delete(folder)
+
+        monkeypatch.setattr(generations.trees, "delete", fail)
+        pruned = environment.prune(1)
+        assert pruned.deleted == (second,)
+        (failed,) = pruned.failed
+        assert failed.generation == first
+        assert str(failed) == (
+            "generation 1 cannot be deleted completely: [Errno 13] Permission denied: '/e/site-packages/by-root.pyc'"
+        )
+
+    def test_an_unfinished_one_that_cannot_be_deleted_does_not_keep_the_next_from_being_made(
+        self, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        activated(environment)
+        built(environment)
+
+        def fail(folder: Path) -> None:
+            raise PermissionError(13, "Permission denied", str(folder / "by-root.pyc"))
+
+        monkeypatch.setattr(generations.trees, "delete", fail)
+        assert environment.begin().path.is_dir()
+
     def test_how_many_are_kept_is_known_from_the_active_one(self, environment: Environment) -> None:
         for _ in range(4):
             last = activated(environment)
