@@ -100,7 +100,6 @@ class _Treatment:
         self._locked = installation.locked
         self._bound_lock: bytes | None = None
         self._bounds: list[str] = []
-        self._stale = False
         self._cuda_files: tuple[Path, CudaFiles] | None = None
         self._known: Verdict | None = None
         self._likely_for: dict[str, tuple[known.LikelyBound, ...]] = {}
@@ -160,6 +159,7 @@ class _Treatment:
         try:
             self._give(cure)
         except TfprovError as error:
+            self._locked, self._bound_lock = before
             self.tried.append(f"{cure.what}: could not be done: {error.what}")
             raise
         if cure.name == "likely-bound" and (leg := known.failed_import(verdict)) is not None:
@@ -218,10 +218,12 @@ class _Treatment:
     def _give(self, cure: Cure) -> None:
         if cure.constraint:
             self._bind(cure.constraint)
-        if self._stale or self._installation.generation.seal is not None:
-            # A sealed generation is never changed, and one with the files of another lock is of no use.
+        there = self._installation
+        is_stale = there.locked.lock.content != self._locked.lock.content or not there.generation.path.is_dir()
+        if is_stale or there.generation.seal is not None:
+            # A sealed generation is never changed, and one with the files of another lock is of no use. An installation
+            # that fails has deleted the one before it.
             self._installation = self._install(self._locked)
-            self._stale = False
         start_up.apply(self._installation.generation.path, (*self.given, cure))
 
     def _bind(self, constraint: str) -> None:
@@ -247,7 +249,6 @@ class _Treatment:
             if locked.lock.files == self._locked.lock.files:
                 raise InapplicableError("the same files would be installed")
             self._locked, self._bound_lock = locked, content_of(path)
-        self._stale = True
 
     def _ended(self, cure: Cure, error: TfprovError, verdict: Verdict, before: tuple[Locked, bytes | None]) -> None:
         """Record a cure after which the test still failed: kept if it fixed its failure and another one may be cured.
@@ -271,7 +272,6 @@ class _Treatment:
         self.tried.append(f"{cure.what}: {ended}, undone")
         if cure.constraint:
             self._locked, self._bound_lock = before
-            self._stale = True
         else:
             start_up.apply(self._installation.generation.path, self.given)
 
