@@ -110,6 +110,30 @@ def test_a_rollback_to_what_is_damaged_since_is_taken_back(site: Site) -> None:
     assert active(site) == "0003"
 
 
+@pytest.mark.parametrize("stays", [True, False])
+def test_repair_does_not_take_a_rollback_back_in_silence(site: Site, stays: bool) -> None:
+    site.run("rollback", "train.toml")
+    if stays:
+        site.run("up", "train.toml", "--keep-rollback")
+    (library,) = site.home.glob("data/environments/*/generations/0001/lib/python*/site-packages")
+    module = library / "tensorflow" / "__init__.py"
+    module.unlink()
+    refused = site.run("repair", "train.toml")
+    assert refused.returncode == 2
+    assert (
+        "hint: `tfprov rollback train.toml 1` mends generation 1 from its image; `tfprov up train.toml "
+        "--no-keep-rollback` goes forward again" in refused.stderr
+    )
+    assert active(site) == "0001"
+    # The hint holds.
+    assert site.run("rollback", "train.toml", "1").returncode == 0
+    assert module.exists()
+    assert active(site) == "0001"
+    site.up("--no-keep-rollback")
+    assert active(site) == "0003"
+    assert site.run("repair", "train.toml").returncode == 0
+
+
 @pytest.mark.parametrize(("answer", "generation"), [("y\n", "0003"), ("\n", "0001")])
 def test_at_a_terminal_up_asks(site: Site, answer: str, generation: str) -> None:
     site.run("rollback", "train.toml")

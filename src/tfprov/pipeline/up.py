@@ -271,8 +271,8 @@ def still_verified(context: Context) -> Generation | None:
 def rolled_back(context: Context) -> Generation | None:
     """The target of a rollback, if the run is to stay there; None if it may continue.
 
-    It may continue when no rollback is in effect, when profile or lock changed since, when that generation is damaged,
-    or when the request says what to do.
+    It may continue when no rollback is in effect, when profile or lock changed since, when that generation is damaged
+    (unless it is to be repaired), or when the request says what to do.
 
     Raises:
         TfprovError: `rolled-back` when the user has to decide.
@@ -282,26 +282,31 @@ def rolled_back(context: Context) -> Generation | None:
     request, environment = context.request, context.environment
     active = environment.active()
     found = rollbacks.read(environment.root, active)
-    if found is None or active is None or request.recreate or request.upgrade or request.overrides or request.bundle:
+    # `repair`, the thorough one, is about the generation in use, so it does not go forward.
+    recreate = request.recreate and not request.thorough
+    if found is None or active is None or recreate or request.upgrade or request.overrides or request.bundle:
         return None
     lock_path = context.lock_path
     now = hashlib.sha256(content_of(lock_path)).hexdigest() if lock_path.exists() else ""
     if (context.source.digest, now) != (found.profile_digest, found.lock_digest):
         return None
-    if request.keep_rollback is False or environment.flaw(active) is not None:
+    if request.keep_rollback is False or (environment.flaw(active) is not None and not request.thorough):
         return None
-    if request.keep_rollback or found.keep:
+    if (request.keep_rollback or found.keep) and not request.thorough:
         if not found.keep:
             rollbacks.write(environment.root, dataclasses.replace(found, keep=True))
         return active
-    named = request.profile
+    again = f"tfprov up {request.profile}".rstrip()
+    stays = f"`{again} --keep-rollback` stays at generation {found.number} until one of them changes"
+    if request.thorough:
+        back = f"tfprov rollback {request.profile}".rstrip()
+        stays = f"`{back} {found.number}` mends generation {found.number} from its image"
     raise TfprovError(
         "rolled-back",
         f"`{environment.owner.name}` was rolled back to generation {found.number}, and profile and lock still ask for "
         f"what generation {found.before} is",
         evidence=(f"`{context.source.path}` and `{lock_path.name}` are as they were then",),
-        hint=f"`{f'tfprov up {named}'.rstrip()} --keep-rollback` stays at generation {found.number} until one of them "
-        "changes; `--no-keep-rollback` goes forward again",
+        hint=f"{stays}; `{again} --no-keep-rollback` goes forward again",
     )
 
 
