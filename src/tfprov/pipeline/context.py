@@ -171,15 +171,16 @@ class Context:
     def lock_path(self) -> Path:
         """Path of the lock, which need not exist.
 
-        Beside the profile; with the environment if the profile is a shipped one, or nothing can be written beside it.
+        Beside the profile; with the environment if the profile is a shipped one, if nothing can be written beside it, or
+        if that was so when the lock was made.
         """
         if self.request.lock is not None:
             return self.request.lock
         folder, name = self.source.path.parent, self.backend.lock_name(self.source.name)
-        beside = folder / name
-        if not self.source.shipped and (beside.exists() or paths.writable(folder)):
-            return beside
-        return self.environment.root / name
+        beside, kept = folder / name, self.environment.root / name
+        if self.source.shipped or not (beside.exists() or (not kept.exists() and paths.writable(folder))):
+            return kept
+        return beside
 
     @property
     def lock_folder(self) -> Path:

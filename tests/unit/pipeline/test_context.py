@@ -94,6 +94,23 @@ def test_nothing_is_put_beside_a_shipped_profile(tmp_path: Path) -> None:
     assert context.lock_path == context.environment.root / "pylock.cpu.toml"
 
 
+def test_a_lock_that_was_made_where_nothing_could_be_written_is_used_until_one_lies_beside_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, _ = context_of(tmp_path)
+    read_profile(context)
+    beside, kept = tmp_path / "pylock.train.toml", context.environment.root / "pylock.train.toml"
+    assert context.lock_path == beside
+    with monkeypatch.context() as read_only:
+        read_only.setattr("tfprov.paths.writable", lambda _folder: False)
+        assert context.lock_path == kept
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    assert context.lock_path == kept
+    beside.touch()
+    assert context.lock_path == beside
+
+
 def test_beside_a_profile_in_a_folder_that_nobody_may_write_an_existing_lock_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
