@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tfprov.contents import content_of
 from tfprov.envs.differences import between
-from tfprov.envs.layout import site_packages
+from tfprov.envs.layout import is_metadata, site_packages
 from tfprov.envs.manifest import MANIFEST
 
 _NEEDS = re.compile(r"^Requires-Dist: *([A-Za-z0-9._-]+)", re.MULTILINE)
@@ -63,8 +63,8 @@ def drift(root: Path) -> Drift:
     names, records = [], []
     for library in site_packages(root):
         # A folder that pip was about to remove (`~umpy…`), or that lost its metadata, is damage and not a package.
-        found = [name.removesuffix(".dist-info") for name in _names(library) if name.endswith(".dist-info")]
-        names += [one for one in found if (library / f"{one}.dist-info" / "METADATA").exists() and one[0] != "~"]
+        found = [name.removesuffix(".dist-info") for name in _names(library) if is_metadata(name)]
+        names += [one for one in found if (library / f"{one}.dist-info" / "METADATA").exists()]
     with contextlib.suppress(FileNotFoundError):
         records += [name.removesuffix(".json") for name in _names(root / "conda-meta") if name.endswith(".json")]
     return Drift(before=before, now=_versions(names, conda=records))

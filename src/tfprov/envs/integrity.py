@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from tfprov import trees
-from tfprov.envs.layout import BINDING, site_packages
+from tfprov.envs.layout import BINDING, is_metadata, site_packages
 from tfprov.record_rows import is_below, rows_in
 
 # Files that virtualenv, Python and tfprov put there and no package owns.
@@ -72,8 +72,7 @@ def installed(environment: Path) -> tuple[Installed, ...]:
     found = []
     for library in site_packages(environment):
         for metadata in library.glob("*.dist-info"):
-            # pip renames what it is about to delete; what it could not delete is not a package any more.
-            if metadata.name[0] in "~-":
+            if not is_metadata(metadata.name):
                 continue
             name, _, version = metadata.name[: -len(".dist-info")].rpartition("-")
             found.append(Installed(name=canonicalize_name(name), version=version, metadata=metadata))

@@ -48,5 +48,11 @@ def site_packages(environment: Path) -> tuple[Path, ...]:
     return (*found.values(), *((windows,) if windows.is_dir() else ()))
 
 
+def is_metadata(name: str) -> bool:
+    """Whether a folder among the packages describes an installed one, judged by its name."""
+    # pip renames what it is about to delete; what it could not delete is not a package any more.
+    return name.endswith(".dist-info") and name[0] not in "~-."
+
+
 def _is_linked(library: Path) -> bool:
     return any(folder.is_symlink() for folder in (library, *library.parents[:2]))

@@ -47,7 +47,9 @@ def test_what_came_went_and_has_another_version_is_told(root: Path) -> None:
 
 
 def test_what_an_interrupted_pip_left_is_no_package(root: Path) -> None:
-    install(root, "~eaborn", "0.13")
+    for begun in ("~eaborn", "-eaborn", "."):
+        install(root, begun, "0.13")
+    install(root, "", "").rename(library(root) / ".dist-info")
     (library(root) / "half-1.0.dist-info").mkdir()
     assert not drift(root)
 
