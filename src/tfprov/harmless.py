@@ -9,7 +9,7 @@ import re
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # What CI systems read as a command: `::error::` at the start of a line (GitHub), and `##[group]` or `##vso[…]` anywhere
 # in a line (GitHub, Azure, TeamCity).
-_COMMAND = re.compile(r"^(\s*:)(?=:[A-Za-z])|(#)(?=#[A-Za-z]*\[)", re.MULTILINE)
+_COMMAND = re.compile(r"^([^\S\n]*:)(?=:[A-Za-z])|(#)(?=#[A-Za-z]*\[)", re.MULTILINE)
 
 
 def harmless(text: str) -> str:

@@ -7,14 +7,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tfprov.secret import SIGNING, hidden
 
+# The patterns begin with a fixed text and do not search the same part twice, so that a text of any size takes a time in
+# proportion to its length.
+_BEGIN = r"://(?<=[a-zA-Z0-9+.-]://)"
 # user:password@ or token@ in a URL. The user goes too: with token authentication it is the secret. Up to the last @ of
 # the authority, because people forget to encode the one in a password.
-_USERINFO = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#\"'<>]+@")
+_USERINFO = re.compile(_BEGIN + r"(?P<login>[^\s/?#\"'<>]+)@")
 # A password with unencoded characters that end the authority. Digits that look like a port are one. A password with
 # quotes or blanks is recognised only where something like a host follows it.
 _ODD_USERINFO = re.compile(
-    r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#@\"'<>]*:(?!\d{1,5}(?:[/?#\s\"'<>`),;\]}]|$))"
-    r"(?:[^\s\"]*|(?!\s)(?:(?!://)[^\n]){0,80})@(?=[\w\[*])"
+    _BEGIN + r"(?=(?P<user>[^\s/?#@\"'<>]*?:(?!\d{1,5}(?:[/?#\s\"'<>`),;\]}]|$))))(?P=user)"
+    r"(?:[^\s\"]{0,4096}|(?!\s)(?:(?!://)[^\n]){0,80})@(?=[\w\[*])"
 )
 # Conda's token channels: https://host/t/<token>/channel. A variable in place of the token is not a secret.
 _PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)(?!\$\{)[^\s/\"'`<>]+")
@@ -25,13 +28,13 @@ _HEADER = re.compile(
     r"(?i)\b(?P<key>(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
 )
 # Only a literal password; a variable in its place is fine.
-_PASSWORD = re.compile(r"://[^/@\s]*:(?!\$\{)[^/@\s]+@")
+_PASSWORD = re.compile(r"://(?=[^/@\s]+@)[^/@\s]*?:(?!\$\{)[^/@\s]")
 
 
 def redact(text: str) -> str:
     """The text with credentials in URLs and headers as `****`, and each known secret as its placeholder."""
     text = hidden(text)
-    text = _ODD_USERINFO.sub(r"\g<scheme>****@", _USERINFO.sub(r"\g<scheme>****@", text))
+    text = _ODD_USERINFO.sub("://****@", _USERINFO.sub("://****@", text))
     text = _PATH_TOKEN.sub(r"\g<head>****", text)
     text = _QUERY.sub(r"\g<key>****", text)
     return _HEADER.sub(r"\g<key>****", text)
@@ -46,8 +49,8 @@ def without_userinfo(url: str) -> str:
 
 
 def _without_secrets(found: re.Match[str]) -> str:
-    scheme, user = found["scheme"], found[0].removeprefix(found["scheme"]).partition(":")[0].rstrip("@")
-    return f"{scheme}{user}@" if user and scheme.lower().endswith("ssh://") else scheme
+    user, end = found["login"].partition(":")[0].rstrip("@"), found.start()
+    return f"://{user}@" if user and found.string[max(0, end - 3) : end].lower() == "ssh" else "://"
 
 
 def without_signature(url: str) -> str:
@@ -75,13 +78,13 @@ def redact_all(value: object) -> object:
 _HOMES = re.compile(
     r"(?i)(?P<head>(?:/home/|/Users/|\b[a-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/)))(?P<name>[^\s/\\\"':;,<>|]+)"
 )
-_HOST = re.compile(r"(?P<scheme>\b[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>\*{4}@)?(?P<host>[^\s/:?#\"'<>\]),*]+)")
+_HOST = re.compile(_BEGIN + r"(?<!(?<![a-zA-Z0-9+.-])(?i:file)://)(?P<user>\*{4}@)?(?P<host>[^\s/:?#\"'<>\]),*]+)")
 # A variable that is a secret by its name, in TOML, shell scripts or JSON. `${NAME}` as its value is not one.
 _SECRET_VARIABLE = re.compile(
-    r"\b(?P<head>(?:[A-Z0-9]+_)*(?:TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|KEY|APIKEY)(?:_[A-Z0-9]+)*[\"']?\s*[=:]\s*)"
-    r"(?!\s*[\"']?\$)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;}\]]+)"
+    r"\b(?=(?:[A-Z0-9]*_)*(?:TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|KEY|APIKEY)(?![A-Z0-9]))"
+    r"(?P<head>[A-Z0-9_]+[\"']?\s*[=:]\s*)(?!\s|[\"']?\$)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;}\]]+)"
 )
-_MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+_MAIL = re.compile(r"(?<![\w.+-])(?P<head>[.+-]*)\w[\w.+-]*@[\w-]+(?:\.[\w-]+)+\b")
 _SHARED = frozenset({"runner", "root", "user", "public", "shared", "default"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[", "0.0.0.0"})  # noqa: S104 - text to recognise, nothing listens
 
@@ -111,14 +114,14 @@ class Anonymiser:
             lambda found: found["head"] + ("USER" if self._is_person(found["name"]) else found["name"]), text
         )
         text = _HOST.sub(self._host, text)
-        return _MAIL.sub("NAME@MAIL", text)
+        return _MAIL.sub(r"\g<head>NAME@MAIL", text)
 
     def _host(self, found: re.Match[str]) -> str:
         host = found["host"].lower()
-        if found["scheme"].lower() == "file://" or host in _LOOPBACK or host.startswith(("$", "{", "[::1")):
+        if host in _LOOPBACK or host.startswith(("$", "{", "[::1")):
             return found[0]
         put = self._hosts.setdefault(host, f"host-{len(self._hosts) + 1}")
-        return f"{found['scheme']}{found['user'] or ''}{put}"
+        return f"://{found['user'] or ''}{put}"
 
     @staticmethod
     def _is_person(name: str) -> bool:

@@ -24,7 +24,7 @@ _LONG = 12
 # Digits that look like a port are one, unless an `@` follows immediately.
 _USERINFO = re.compile(r"://(?P<user>[^:/?#]*)(?::(?!\d{1,5}[/?#\s])(?P<password>.*))?@", re.DOTALL)
 _PATH_TOKEN = re.compile(r"://[^\s/]+/t/(?P<token>[^\s/]+)")
-SIGNING = r"(?:sig|[^=\s&]*(?:token|signature|credential|password|secret|apikey|api_key)[^=\s&]*)"
+SIGNING = r"(?:sig|(?=[^=\s&?]*(?:token|signature|credential|password|secret|apikey|api_key))[^=\s&?]*)"
 """Names of query parameters that authorise a URL."""
 _TELLING = re.compile(r"(?i)(?:^|_)(?:token|password|passwd|secret|credentials?|(?:api|access|private)_?key)(?:_|$)")
 _QUERY = re.compile(rf"(?i)[?&]{SIGNING}=(?P<value>[^&\s\"'#]+)")

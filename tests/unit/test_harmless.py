@@ -55,6 +55,11 @@ def test_what_is_not_seen_is_written_out_and_nothing_else_changes(text: str, sho
     assert harmless(text) == shown
 
 
+def test_many_blank_lines_are_done_in_a_time_in_proportion() -> None:
+    # A time that grew with the square of their number would exceed the limit of all tests many times.
+    assert harmless("\n" * 500_000 + " ::error::") == "\n" * 500_000 + " : :error::"
+
+
 @given(st.text())
 def test_no_text_keeps_what_is_not_seen(text: str) -> None:
     shown = harmless(text)

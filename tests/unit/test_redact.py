@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from tfprov.redact import Anonymiser, redact, redact_all, without_userinfo
+from tfprov.redact import Anonymiser, holds_password, redact, redact_all, without_userinfo
 
 
 @pytest.mark.parametrize(
@@ -120,3 +120,26 @@ def test_a_report_holds_no_value_of_a_variable_that_is_a_secret_by_its_name(name
 )
 def test_a_reference_to_a_variable_and_other_names_stay_in_a_report(line: str) -> None:
     assert Anonymiser()(line) == line
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("http://x:yhttp", "http://a:b c", "ssh://x:y@", "://a/t/", "a:", "a.b-", "a+", "-", "_", "KEY_", "A_"),
+        *("?token=", "?", "?token", "?sig", "authorization: ", "authorization", "TOKEN=", "TOKEN ", "a@", "/home/"),
+    ],
+)
+@pytest.mark.parametrize(("begin", "end"), [("", ""), ("http://", ""), ("KEY=", ""), ("?", "="), ("x@", "")])
+def test_a_long_text_is_done_in_a_time_in_proportion(begin: str, part: str, end: str) -> None:
+    # A time that grew with the square of the length would exceed the limit of all tests many times.
+    text = begin + part * (200_000 // len(part)) + end
+    assert len(Anonymiser(user="somebody", host="example")(text)) > 0
+    assert len(without_userinfo(text)) > 0
+    assert not holds_password(text) or "@" in text
+
+
+@pytest.mark.parametrize("before", ["URL_", "9", "a.", "(", "="])
+def test_an_address_keeps_no_secret_whatever_stands_before_it(before: str) -> None:
+    assert "hunter2" not in redact(f"{before}https://me:hunter2@host/x")
+    assert "hunter2" not in redact(f"{before}https://host/x?a=b&_token=hunter2")
+    assert "hunter2" not in Anonymiser()(f"{before}__TOKEN__=hunter2")
