@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import shutil
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -40,11 +41,16 @@ def unpack(archive: Path, target: Path) -> Path:
         TfprovError: `build-failed` when it cannot be read, is too large, or has members outside its folder.
     """
     try:
-        if zipfile.is_zipfile(archive):
+        # Not the other way round: a tar archive that ends in a zip file counts as a zip file, too.
+        if not tarfile.is_tarfile(archive) and zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as zipped:
                 entries = zipped.infolist()
                 _bound(archive, len(entries), sum(entry.file_size for entry in entries))
-                zipped.extractall(target)  # noqa: S202 - it drops leading slashes and `..`
+                for entry in entries:
+                    place = Path(zipped.extract(entry, target))  # drops leading slashes and `..`
+                    mode = entry.external_attr >> 16
+                    if stat.S_ISREG(mode) and mode & 0o100:
+                        place.chmod(0o755)
         else:
             with tarfile.open(archive) as packed:
                 size = 0

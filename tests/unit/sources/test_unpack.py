@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import random
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -51,6 +52,28 @@ def test_a_zip_is_unpacked_and_cannot_reach_out(tmp_path: Path) -> None:
     folder = unpack(tmp_path / "x-1.0.zip", target(tmp_path))
     assert (folder / "x-1.0" / "x.py").is_file()
     assert not (tmp_path / "out.py").exists()
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_a_program_stays_one_in_every_kind_of_archive(tmp_path: Path, kind: str) -> None:
+    project = tmp_path / "x-1.0"
+    project.mkdir()
+    for name in ("setup.py", "configure"):
+        (project / name).touch(0o755 if name == "configure" else 0o644)
+    format_of = {"zip": "zip", "tar": "tar", "tar.gz": "gztar"}
+    archive = shutil.make_archive(str(project), format_of[kind], tmp_path, "x-1.0")
+    folder = unpack(Path(archive), target(tmp_path))
+    assert {path.name: path.stat().st_mode & 0o111 for path in folder.iterdir()} == {"setup.py": 0, "configure": 0o111}
+
+
+@pytest.mark.parametrize("kind", ["w", "w:gz"])
+def test_a_zip_file_at_the_end_of_an_archive_is_a_file_of_it(tmp_path: Path, kind: str) -> None:
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        archive.writestr("evil/setup.py", "")
+    with tarfile.open(tmp_path / "x-1.0.tar", kind) as packed:  # type: ignore[call-overload]
+        packed.add(tmp_path / "data.zip", "x-1.0/data.zip")
+    folder = unpack(tmp_path / "x-1.0.tar", target(tmp_path))
+    assert (folder.name, [path.name for path in folder.iterdir()]) == ("x-1.0", ["data.zip"])
 
 
 def test_links_inside_the_archive_are_kept(tmp_path: Path) -> None:
