@@ -10,6 +10,10 @@ from tfprov.ladder.builds import source_failure
 from tfprov.lock.records import LockedSource
 
 _SECONDS = 900.0
+# Set by git for its hooks (`git rev-parse --local-env-vars`): they name the repository that the hook is about.
+_OF_A_HOOK = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE"})
+_OF_A_HOOK |= {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_PREFIX"}
+_OF_A_HOOK |= {"GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE"}
 # Other protocols start programs named in the address, such as `ext::`.
 _PROTOCOLS = "https:http:ssh:git:file"
 
@@ -29,7 +33,7 @@ def check_out(source: LockedSource, target: Path, *, environ: Mapping[str, str])
         TfprovError: `source-unreachable`; `build-tool-missing` if git is not installed.
     """
     env = {
-        **environ,
+        **{name: value for name, value in environ.items() if name not in _OF_A_HOOK},
         "GIT_ALLOW_PROTOCOL": _PROTOCOLS,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_LFS_SKIP_SMUDGE": "1",
