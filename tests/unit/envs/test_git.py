@@ -35,6 +35,17 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_linked_exclude_file_stays_a_link(repository: Path) -> None:
+    shared, file = repository.parent / "shared", repository / ".git/info/exclude"
+    shared.write_text("*.tmp\n")
+    file.unlink(missing_ok=True)
+    file.symlink_to(shared)
+    git.exclude(repository / ".venv")
+    assert (file.is_symlink(), shared.read_text()) == (True, "*.tmp\n# a link that tfprov makes\n/.venv\n")
+    git.forget(repository / ".venv")
+    assert (file.is_symlink(), shared.read_text()) == (True, "*.tmp\n")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_git_does_not_add_the_link_and_nothing_else_is_left_out(repository: Path, name: str) -> None:
     link = linked(repository, name)
