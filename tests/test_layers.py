@@ -15,6 +15,7 @@ SOURCE = Path(tfprov.__file__).parent
 
 LAYERS = (
     (
+        "archives",
         "default_index",
         "contents",
         "digests",

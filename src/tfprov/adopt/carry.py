@@ -11,7 +11,6 @@ import os
 import re
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from packaging.utils import canonicalize_name
 from tfprov.adopt.beside import PTH_CODE
 from tfprov.adopt.metadata import LEFTOVER, recorded
 from tfprov.adopt.records import Beside, ForeignEnvironment
+from tfprov.archives import damage
 from tfprov.contents import content_of, regular
 from tfprov.distributions import kind_of
 from tfprov.envs.layout import executables_in
@@ -82,11 +82,9 @@ class Carried:
 def wrote(wheel: Path, own: Carried) -> bool:
     """Whether a file is a wheel of this kind, possibly left by a run that was killed; its files are not compared."""
     name = f"{own.info}/WHEEL"
-    try:
-        with regular(wheel) as stream, zipfile.ZipFile(stream) as archive:
-            return archive.read(name) == own.metadata[name]
-    except (OSError, EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
-        return False
+    with contextlib.suppress(OSError, *damage()), regular(wheel) as stream, zipfile.ZipFile(stream) as archive:
+        return archive.read(name) == own.metadata[name]
+    return False
 
 
 class _LeftError(Exception):

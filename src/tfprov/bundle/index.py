@@ -6,7 +6,6 @@ import hashlib
 import html
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -15,6 +14,7 @@ from urllib.parse import quote
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from tfprov.archives import damage_as
 from tfprov.bundle.records import INDEX, WHEELS
 from tfprov.errors import TfprovError
 
@@ -47,14 +47,15 @@ def describe(path: Path, filename: str, sha256: str) -> IndexedWheel:
     Raises:
         TfprovError: `cache-corrupt` when the file is not a wheel.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            (inside,) = [
-                name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
-            ]
-            metadata = archive.read(inside)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise TfprovError("cache-corrupt", f"`{filename}` is not a wheel", evidence=(f"{path}: {error}",)) from error
+
+    def refused(why: str) -> TfprovError:
+        return TfprovError("cache-corrupt", f"`{filename}` is not a wheel", evidence=(f"{path}: {why}",))
+
+    with damage_as(refused), zipfile.ZipFile(path) as archive:
+        (inside,) = [
+            name for name in archive.namelist() if name.endswith(".dist-info/METADATA") and name.count("/") == 1
+        ]
+        metadata = archive.read(inside)
     name = canonicalize_name(parse_wheel_filename(filename)[0])
     return IndexedWheel(name=name, filename=filename, sha256=sha256, size=path.stat().st_size, metadata=metadata)
 

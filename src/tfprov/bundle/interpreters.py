@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov import process
+from tfprov.archives import damage_as
 from tfprov.bundle.runpath import make_relative
 from tfprov.errors import TfprovError
 from tfprov.structured import json_of
@@ -164,32 +165,37 @@ def unpack(data: io.BufferedIOBase, target: Path) -> None:
         TfprovError: `bundle-invalid` when the archive reaches outside the folder.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with staged(target, folder=True) as stage, tarfile.open(fileobj=data, mode="r:gz") as archived:
-            for member in archived:
-                place = (stage / member.name).resolve()
-                if stage.resolve() not in place.parents or not (member.isreg() or member.issym()):
-                    raise TfprovError("bundle-invalid", f"the archive of the interpreter contains `{member.name}`")
-                place.parent.mkdir(parents=True, exist_ok=True)
-                if member.issym():
-                    if "/" in member.linkname:
-                        raise TfprovError(
-                            "bundle-invalid", f"the archive of the interpreter contains a link to `{member.linkname}`"
-                        )
-                    place.symlink_to(member.linkname)
-                    continue
-                source = archived.extractfile(member)
-                if source is not None:
-                    with place.open("wb") as stream:
-                        shutil.copyfileobj(source, stream)
-                    place.chmod(member.mode & 0o755)
-            try:
-                stage.rename(target)
-            except OSError:
-                if not target.is_dir():
-                    raise
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
-        raise TfprovError("bundle-invalid", "the archive of the interpreter cannot be read") from error
+    with (
+        damage_as(_unreadable),
+        staged(target, folder=True) as stage,
+        tarfile.open(fileobj=data, mode="r:gz") as archived,
+    ):
+        for member in archived:
+            place = (stage / member.name).resolve()
+            if stage.resolve() not in place.parents or not (member.isreg() or member.issym()):
+                raise TfprovError("bundle-invalid", f"the archive of the interpreter contains `{member.name}`")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if member.issym():
+                if "/" in member.linkname:
+                    raise TfprovError(
+                        "bundle-invalid", f"the archive of the interpreter contains a link to `{member.linkname}`"
+                    )
+                place.symlink_to(member.linkname)
+                continue
+            source = archived.extractfile(member)
+            if source is not None:
+                with place.open("wb") as stream:
+                    shutil.copyfileobj(source, stream)
+                place.chmod(member.mode & 0o755)
+        try:
+            stage.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+
+
+def _unreadable(why: str) -> TfprovError:
+    return TfprovError("bundle-invalid", "the archive of the interpreter cannot be read", evidence=(why,))
 
 
 def _ask(python: Path, environ: Mapping[str, str]) -> _Answer:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
+from tfprov.archives import damage_as
 from tfprov.bundle.records import INDEX, MANIFEST, PROFILE, SUMS, WHEELS, BundleFile, Manifest, identity, parse, sums
 from tfprov.contents import regular
 from tfprov.digests import sha256_of_stream
@@ -70,13 +71,8 @@ class Archive:
             TfprovError: `bundle-invalid` when it is not such an archive, or is truncated.
         """
         self._path = path
-        try:
-            with tarfile.open(path, "r:") as archive:
-                members = [one for one in archive if one.isreg()]
-        except tarfile.TarError as error:
-            raise TfprovError(
-                "bundle-invalid", f"`{path}` is not a readable tar archive", evidence=(f"tarfile: {error}",)
-            ) from error
+        with damage_as(self._refused), tarfile.open(path, "r:") as archive:
+            members = [one for one in archive if one.isreg()]
         # All members are in one folder, so that unpacking by hand makes only that folder.
         self._members = {one.name.partition("/")[2]: one for one in members}
 
@@ -94,8 +90,12 @@ class Archive:
         """See `BundleReader`."""
         if path not in self._members:
             raise FileNotFoundError(path)
-        with tarfile.open(self._path, "r:") as archive:
+        with damage_as(self._refused), tarfile.open(self._path, "r:") as archive:
             yield cast("BinaryIO", archive.extractfile(self._members[path]))
+
+    def _refused(self, why: str) -> TfprovError:
+        what = f"`{self._path}` is not a readable tar archive"
+        return TfprovError("bundle-invalid", what, evidence=(f"tarfile: {why}",))
 
 
 @dataclass(frozen=True, slots=True)

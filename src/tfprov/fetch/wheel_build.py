@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING
 
+from tfprov.archives import damage
 from tfprov.contents import regular
 from tfprov.fetch.addresses import local_path
 from tfprov.fetch.answers import range_of
@@ -57,5 +57,5 @@ def _text(file: IO[bytes], name: str) -> str | None:
             if archive.getinfo(name).file_size > _MOST:
                 return None
             return archive.read(name).decode("utf-8", "replace")
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, KeyError, NotImplementedError):
+    except damage():
         return None

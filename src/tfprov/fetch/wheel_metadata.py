@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from tfprov.archives import damage
 from tfprov.fetch.answers import length_of, name_in, raise_for_status, range_of
 from tfprov.fetch.bounded import METADATA, body_of, chunks_of
 from tfprov.ladder.climb import TransferError
@@ -125,7 +125,7 @@ def metadata_in(file: IO[bytes], url: str) -> bytes:
             if problem is None and archive.getinfo(names[0]).file_size <= METADATA.wire:
                 with archive.open(names[0]) as member:
                     return member.read(METADATA.wire)
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except damage() as error:
         raise _no_wheel(url, f"{type(error).__name__}: {error}") from error
     raise _no_wheel(url, problem or f"its METADATA has more than {METADATA.wire:,} bytes")
 

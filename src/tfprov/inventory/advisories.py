@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import BinaryIO
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tfprov.archives import damage_as
 from tfprov.contents import regular
 from tfprov.errors import TfprovError
 from tfprov.structured import json_of, list_of, mapping_of, mappings_of
@@ -135,14 +135,16 @@ def _entries(place: Path) -> Iterator[tuple[str, bytes]]:
                 else:
                     stream.seek(0)
                     yield str(place), stream.read(_LARGEST + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise TfprovError("advisory-invalid", f"`{place}` cannot be read", evidence=(str(error),)) from error
     except OSError as error:
         raise TfprovError("usage", f"`{place}` cannot be read", evidence=(str(error),)) from error
 
 
 def _members(place: Path, stream: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    with zipfile.ZipFile(stream) as archive:
+
+    def refused(why: str) -> TfprovError:
+        return TfprovError("advisory-invalid", f"`{place}` cannot be read", evidence=(why,))
+
+    with damage_as(refused), zipfile.ZipFile(stream) as archive:
         for member in archive.infolist():
             if member.filename.endswith(".json") and not member.is_dir():
                 with archive.open(member) as content:

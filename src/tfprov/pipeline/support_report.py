@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import gzip
 import io
@@ -9,13 +10,13 @@ import json
 import platform
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from tfprov import __version__
+from tfprov.archives import damage
 from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.journal import journals
@@ -107,7 +108,7 @@ def write(parts: tuple[Part, ...], to: Path) -> None:
 
 def _is_report(stream: BinaryIO) -> bool:
     """Whether an archive is a report, by the beginning of its first part. Reads no more of a foreign archive."""
-    try:
+    with contextlib.suppress(OSError, *damage()):
         if zipfile.is_zipfile(stream):
             with zipfile.ZipFile(stream) as archive, archive.open(_VERSIONS) as first:
                 return first.read(len(_MAKER)) == _MAKER
@@ -115,8 +116,7 @@ def _is_report(stream: BinaryIO) -> bool:
         with gzip.open(stream) as unpacked:
             start = unpacked.read(tarfile.BLOCKSIZE + len(_MAKER))
         return start.startswith(_VERSIONS.encode()) and start.endswith(_MAKER)
-    except (OSError, EOFError, KeyError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
-        return False
+    return False
 
 
 _REPORT = Product(what="a report", is_ours=_is_report)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 import zipfile
-import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfprov.archives import damage_as
 from tfprov.envs.images import Image
 from tfprov.envs.layout import python_in, site_packages
 from tfprov.errors import TfprovError
@@ -169,12 +169,12 @@ def check_wheels(paths: Iterable[Path]) -> None:
             # A compression method that tfprov does not support is no reason to refuse: uv and pip may support it.
             with path.open("rb") as stream, contextlib.suppress(UnusualError):
                 archive.directory(stream)
-            with zipfile.ZipFile(path) as packed:
+            with damage_as(RefusedError), zipfile.ZipFile(path) as packed:
                 for name in packed.namelist():
                     archive.check_name(name.removesuffix("/"))
                     if name.endswith(".dist-info/entry_points.txt"):
                         commands_in(path.name, name, packed.read(name).decode("utf-8", "replace"))
-        except (RefusedError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, OSError) as error:
+        except (RefusedError, OSError) as error:
             raise broken(path.name, str(error)) from error
 
 

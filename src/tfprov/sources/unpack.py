@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import shutil
 import stat
 import tarfile
 import zipfile
-import zlib
 from pathlib import Path
 
+from tfprov.archives import damage_as
 from tfprov.errors import TfprovError
 
 # The largest source distributions known unpack to 1.5 GB and have 60,000 members.
 _MOST_BYTES = 8 << 30
 _MOST_MEMBERS = 500_000
-_BROKEN: tuple[type[Exception], ...] = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
-_BROKEN += (ValueError, KeyError, RuntimeError)
-with contextlib.suppress(ImportError):  # some Pythons are built without it
-    from lzma import LZMAError
-
-    _BROKEN += (LZMAError,)
-_FAILURES: tuple[type[Exception], ...] = (*_BROKEN, OSError)
 # Two members at one path, or one below another that is a file.
 _IN_THE_WAY = (FileExistsError, IsADirectoryError, NotADirectoryError)
 
@@ -40,31 +32,37 @@ def unpack(archive: Path, target: Path) -> Path:
     Raises:
         TfprovError: `build-failed` when it cannot be read, is too large, or has members outside its folder.
     """
+
+    def refused(why: str) -> TfprovError:
+        return TfprovError("build-failed", f"`{archive.name}` cannot be unpacked", evidence=(why,))
+
     try:
-        # Not the other way round: a tar archive that ends in a zip file counts as a zip file, too.
-        if not tarfile.is_tarfile(archive) and zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as zipped:
-                entries = zipped.infolist()
-                _bound(archive, len(entries), sum(entry.file_size for entry in entries))
-                for entry in entries:
-                    place = Path(zipped.extract(entry, target))  # drops leading slashes and `..`
-                    mode = entry.external_attr >> 16
-                    if stat.S_ISREG(mode) and mode & 0o100:
-                        place.chmod(0o755)
-        else:
-            with tarfile.open(archive) as packed:
-                size = 0
-                for count, member in enumerate(packed, start=1):
-                    size += member.size
-                    _bound(archive, count, size)
-                    _extract(packed, member, target)
-    except _FAILURES as error:
-        # What gzip and bz2 raise for bad data has no number. Any other error is the machine's fault.
-        if isinstance(error, OSError) and error.errno is not None and not isinstance(error, _IN_THE_WAY):
-            raise
-        raise TfprovError("build-failed", f"`{archive.name}` cannot be unpacked", evidence=(str(error),)) from error
+        with damage_as(refused):
+            _unpack(archive, target)
+    except _IN_THE_WAY as error:
+        raise refused(str(error)) from error
     found = [entry for entry in target.iterdir() if entry.name != "pax_global_header"]
     return found[0] if len(found) == 1 and found[0].is_dir() else target
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    # Not the other way round: a tar archive that ends in a zip file counts as a zip file, too.
+    if not tarfile.is_tarfile(archive) and zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as zipped:
+            entries = zipped.infolist()
+            _bound(archive, len(entries), sum(entry.file_size for entry in entries))
+            for entry in entries:
+                place = Path(zipped.extract(entry, target))  # drops leading slashes and `..`
+                mode = entry.external_attr >> 16
+                if stat.S_ISREG(mode) and mode & 0o100:
+                    place.chmod(0o755)
+    else:
+        with tarfile.open(archive) as packed:
+            size = 0
+            for count, member in enumerate(packed, start=1):
+                size += member.size
+                _bound(archive, count, size)
+                _extract(packed, member, target)
 
 
 def _bound(archive: Path, members: int, size: int) -> None:

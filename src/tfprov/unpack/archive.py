@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
+from tfprov.archives import damage_as
 from tfprov.paths import plain
 from tfprov.unpack.records import ArchiveMember
 
@@ -80,19 +81,19 @@ def directory(stream: BinaryIO) -> Directory:
     Raises:
         RefusedError: it is not an archive, or must not be unpacked.
     """
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            found = archive.infolist()
-            end = archive.start_dir
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
-        raise RefusedError(f"it is not a complete archive: {error}") from error
+    with (
+        damage_as(lambda why: RefusedError(f"it is not a complete archive: {why}")),
+        zipfile.ZipFile(stream) as archive,
+    ):
+        found = archive.infolist()
+        end = archive.start_dir
     listed = [_member(one) for one in found if not _is_folder(one)]
     for one in found:
         if _is_folder(one):
             check_name(one.orig_filename.rstrip("/"))
     ordered = sorted(listed, key=lambda member: member.offset)
     check_names([member.name for member in ordered])
-    for member, behind in zip(ordered, [*(each.offset for each in ordered[1:]), end], strict=True):
+    for member, behind in zip(ordered, [*(each.offset for each in ordered), end][1:], strict=True):
         if member.offset < 0 or member.offset + LOCAL.size + len(member.name) + member.packed > behind:
             raise RefusedError(f"`{member.name}` overlaps with what follows it")
     return Directory(tuple(ordered), end)
