@@ -85,18 +85,9 @@ def unpacked(here: Path) -> Path:
     root = data_folder() / "tools"
     try:
         root.mkdir(parents=True, exist_ok=True)
-        folder = own_folder(root, key.hexdigest()[:16])
-        return Unpacked(here, folder, [(path, hashes[path]) for path in wheels]).launcher()
+        return Unpacked(here, root / key.hexdigest()[:16], [(path, hashes[path]) for path in wheels]).launcher()
     except OSError as error:
         raise failed(error, root) from error
-
-
-def own_folder(root: Path, key: str) -> Path:
-    """The folder of this user's files: files that another user, except root, may have written are never started."""
-    folder = root / key
-    if os.name != "posix" or not os.path.lexists(folder) or folder.lstat().st_uid in (0, os.getuid()):
-        return folder
-    return root / f"{key}-{os.getuid()}"
 
 
 class Unpacked:
@@ -340,7 +331,7 @@ def data_folder() -> Path:
     """Folder for tfprov's data, by the same rule as in tfprov itself."""
     try:
         home = os.environ.get("TFPROV_HOME")
-        found = Path(home).expanduser().absolute() / "data" if home else folder_of_system()
+        found = own_part(Path(home).expanduser().absolute()) / "data" if home else folder_of_system()
     except RuntimeError:
         found = Path()
     # There is neither HOME nor an entry in the user database, or HOME is a relative path.
@@ -352,6 +343,33 @@ def data_folder() -> Path:
             "set TFPROV_HOME to a folder that you may write to",
         )
     return found
+
+
+def own_part(root: Path) -> Path:
+    """This user's folder in one that several users can write to, so that nothing is started that another put there."""
+    try:
+        status = root.stat()
+        writable = os.access(root, os.W_OK)
+    except OSError:
+        return root
+    if os.name != "posix" or not writable:
+        return root
+    passed_on = status.st_mode & stat.S_ISGID or status.st_uid != os.getuid()
+    if not (status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and passed_on)):
+        return root
+    own = root / f"user-{os.getuid()}"
+    with contextlib.suppress(OSError):
+        own.mkdir(mode=0o700)
+    with contextlib.suppress(FileNotFoundError):
+        found = own.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise StarterError(
+                "path-not-ours",
+                2,
+                f"`{own}` is not a folder that belongs to this user",
+                "set TFPROV_HOME to a folder that only you may write to",
+            )
+    return own
 
 
 def folder_of_system() -> Path:

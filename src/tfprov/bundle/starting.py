@@ -19,6 +19,26 @@ try() {
         exec "$python" -I "$here/bootstrap" "$@"
     fi
 }
+# As in tfprov: in a folder that several users can write to, each has one of his own, and starts nothing else.
+common() {
+    case $(ls -ldn "$1/." 2>/dev/null) in
+        d???????w* | d????w[sS]*) [ -w "$1" ] ;;
+        d????w*) [ -w "$1" ] && [ ! -O "$1" ] ;;
+        *) false ;;
+    esac
+}
+if [ -n "${TFPROV_HOME:-}" ] && common "$TFPROV_HOME"; then
+    root=$TFPROV_HOME/user-$(id -u)
+    mkdir -m 700 "$root" 2>/dev/null
+    if [ -L "$root" ] || { [ -e "$root" ] && [ ! -O "$root" ]; }; then
+        echo 'error[path-not-ours]: `'"$root"'` is not a folder that belongs to this user' >&2
+        echo "" >&2
+        echo 'hint: set TFPROV_HOME to a folder that only you may write to' >&2
+        exit 2
+    fi
+else
+    root=${TFPROV_HOME:-}
+fi
 home=${HOME:-/nonexistent}
 share=${XDG_DATA_HOME:-$home/.local/share}
 for python in "${TFPROV_PYTHON:-python3}" python3 python3.13 python3.12 python3.11 python3.10 python3.14 python; do
@@ -39,13 +59,13 @@ for folder in /usr/bin /usr/local/bin /bin /opt/bin /opt/python/*/bin /opt/pytho
     "${MAMBA_ROOT_PREFIX:-$home/micromamba}"/bin "${MAMBA_ROOT_PREFIX:-$home/micromamba}"/envs/*/bin \\
     "$home"/*conda*/bin "$home"/mambaforge/bin "$home"/miniforge*/bin "$home"/*conda*/envs/*/bin \\
     "$home"/miniforge*/envs/*/bin /opt/*conda*/envs/*/bin /usr/local/*conda*/bin \\
-    "${TFPROV_HOME:-$share/tfprov}"/data/pythons/*/bin "$share"/tfprov/pythons/*/bin; do
+    "${root:-$share/tfprov}"/data/pythons/*/bin "$share"/tfprov/pythons/*/bin; do
     for name in python3 python3.13 python3.12 python3.11 python3.10 python3.14; do
         [ -x "$folder/$name" ] && try "$folder/$name" "$@"
     done
 done
 # None on this machine: an interpreter that came along.
-data=${TFPROV_HOME:+$TFPROV_HOME/data}
+data=${root:+$root/data}
 data=${data:-${XDG_DATA_HOME:-${HOME:-/nonexistent}/.local/share}/tfprov}
 for archive in "$here"/python/*.tar.gz; do
     [ -f "$archive" ] || continue

@@ -49,7 +49,10 @@ def test_the_starter_keeps_its_tools_where_tfprov_keeps_its_data(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TFPROV_HOME", str(tmp_path))
-    assert starter.data_folder() == home({"TFPROV_HOME": str(tmp_path)}).data
+    for mode in (0o700, 0o755, 0o775, 0o2775, 0o777, 0o1777, 0o555):
+        tmp_path.chmod(mode)
+        assert starter.data_folder() == home({"TFPROV_HOME": str(tmp_path)}).data
+    tmp_path.chmod(0o700)
     monkeypatch.delenv("TFPROV_HOME")
     assert starter.data_folder() == home({}).data
 
@@ -250,9 +253,10 @@ def test_two_users_of_one_folder_start_files_of_their_own(tmp_path: Path) -> Non
                 group=user,
             )
             assert (done.stdout, done.stderr) == ("started\n", ""), user
-        owners = {path.stat().st_uid for path in (home_ / "data" / "tools").iterdir()}
-        assert owners == {1234, 4321}
-        shut = home_ / "data" / "tools"
+        tools = {user: home_ / f"user-{user}" / "data" / "tools" for user in (1234, 4321)}
+        assert {path.stat().st_uid for path in tools[1234].iterdir()} == {1234}
+        assert {path.stat().st_uid for path in tools[4321].iterdir()} == {4321}
+        shut = tools[1234]
         shutil.rmtree(shut)
         shut.mkdir(mode=0o700)
         refused = subprocess.run(
@@ -321,7 +325,8 @@ def _carrying(folder: Path) -> Path:
 def _in_shell(bundle: Path, programs: Path, *lacking: str, **scripts: str) -> subprocess.CompletedProcess[str]:
     """Start a bundle where PATH has only the programs that its shell part needs, some of them missing or replaced."""
     programs.mkdir()
-    for name in {"dirname", "basename", "grep", "gzip", "mkdir", "mv", "rm", "tar", "sha256sum", "shasum"} - {*lacking}:
+    needed = {"dirname", "basename", "grep", "gzip", "id", "ls", "mkdir", "mv", "rm", "tar", "sha256sum", "shasum"}
+    for name in needed - {*lacking}:
         if name in scripts:
             (programs / name).write_text(f"#!/bin/sh\n{scripts[name]}\n")
             (programs / name).chmod(0o755)
@@ -365,3 +370,44 @@ def test_nothing_is_left_of_an_interpreter_that_could_not_be_unpacked_or_was_the
     tar = f'{shutil.which("tar")} "$@" && {shutil.which("cp")} -R "$4" {pythons}/cpython-3.99'
     assert _in_shell(bundle, tmp_path / "b", tar=tar).returncode == 0
     assert [path.name for path in pythons.rglob("*")] == ["cpython-3.99", "bin", "python3"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the shell part is for POSIX")
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o2775])
+def test_no_interpreter_is_started_that_another_user_may_have_put_into_a_common_folder(
+    tmp_path: Path, mode: int
+) -> None:
+    bundle = _carrying(tmp_path / "bundle")
+    for planted in ("any", "cpython-3.99"):
+        evil = tmp_path / f"t/data/pythons/{planted}/bin/python3"
+        evil.parent.mkdir(parents=True)
+        evil.write_text(f"#!/bin/sh\ntouch {tmp_path}/evil\n")
+        evil.chmod(0o755)
+    (tmp_path / "t").chmod(mode)
+    python = tmp_path / f"t/user-{os.getuid()}/data/pythons/cpython-3.99/bin/python3"
+    assert _in_shell(bundle, tmp_path / "programs").stdout == f"found {python}\n"
+    assert not (tmp_path / "evil").exists()
+    assert (tmp_path / f"t/user-{os.getuid()}").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can make a folder of another user")
+def test_a_folder_of_another_user_under_our_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle, own = _carrying(tmp_path / "bundle"), tmp_path / "t/user-0"
+    own.mkdir(parents=True)
+    os.chown(own, 1234, 1234)
+    (tmp_path / "t").chmod(0o777)
+    done = _in_shell(bundle, tmp_path / "programs")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"error[path-not-ours]: `{own}` is not a folder that belongs to this user\n\n"
+        "hint: set TFPROV_HOME to a folder that only you may write to\n",
+    )
+    monkeypatch.setenv("TFPROV_HOME", str(tmp_path / "t"))
+    with pytest.raises(starter.StarterError) as failure:
+        starter.data_folder()
+    found = failure.value
+    assert (found.code, found.status, str(found)) == (
+        "path-not-ours",
+        2,
+        f"`{own}` is not a folder that belongs to this user",
+    )
