@@ -16,6 +16,7 @@ import pytest
 
 import bootstrapping
 from tfprov.errors import CODES
+from tfprov.paths import home
 
 PYENV = "/".join([os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"), "versions"])
 TOLD = {"version": [3, 12, 1], "level": "final", "bits": 64, "kind": "cpython", "lacks": [], "has": ["venv"]}
@@ -36,6 +37,21 @@ def test_its_codes_have_the_exit_statuses_of_tfprov(bootstrap: ModuleType) -> No
     own = {"interrupted": 130}
     assert {name: CODES[name].group.value for name in bootstrap.STATUSES if name not in own} | own == bootstrap.STATUSES
     assert {code for _, code in bootstrap.SAID} <= set(bootstrap.STATUSES)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and owners of POSIX")
+def test_its_environment_is_in_the_folder_that_tfprov_takes_for_its_own(
+    bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFPROV_HOME", str(tmp_path))
+    for mode in (0o700, 0o755, 0o775, 0o2775, 0o777, 0o1777, 0o555):
+        tmp_path.chmod(mode)
+        _, below = bootstrap.places()
+        assert below.parents[1] == home({"TFPROV_HOME": str(tmp_path)}).data.parent
+    if os.getuid() == 0:
+        tmp_path.chmod(0o777)
+        os.chown(tmp_path / "user-0", 1234, 1234)
+        assert list(bootstrap.places()) == [bootstrap.HERE / ".bootstrap"]
 
 
 def test_the_oldest_python_is_that_of_the_project(bootstrap: ModuleType) -> None:
