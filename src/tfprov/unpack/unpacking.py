@@ -223,7 +223,11 @@ class Unpacking:
             with _opened(wheel, made.parent) as source:
                 job = _Job(wheel=wheel, source=source, root=made, going=self._signing(wheel.sha256))
                 hashed = self._workers.submit(job.check_hash)
-                job.read()
+                try:
+                    job.read()
+                except BaseException:
+                    self._finish([hashed])
+                    raise
                 self._finish([hashed, *(self._workers.submit(job.write, share) for share in job.shares())])
             return self.store.keep(wheel.sha256, made, job.written)
         except BaseException as error:
@@ -233,7 +237,7 @@ class Unpacking:
             raise
 
     def _finish(self, tasks: Sequence[Future[None]]) -> None:
-        """Wait for all tasks of a wheel, even after a failure, since they write into its folder."""
+        """Wait for all tasks of a wheel, even after a failure, since they write into its folder. The first counts."""
         wait(tasks)
         failures = [error for task in tasks if (error := task.exception()) is not None]
         for error in failures:
@@ -322,12 +326,14 @@ class _Job:
     def check_hash(self) -> None:
         """Make sure that the file has the hash in the lock: it may have changed on disk since that was last checked.
 
+        To the end, even if the archive is refused meanwhile: a file that changed is not a broken wheel.
+
         Raises:
             TfprovError: `hash-mismatch`.
         """
         digest, position = hashlib.sha256(), 0
         while piece := self.source.read(position, _BUFFER):
-            self._check()
+            self.going(0)
             digest.update(piece)
             position += len(piece)
         if digest.hexdigest() != self.wheel.sha256:

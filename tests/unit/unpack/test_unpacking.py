@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -233,6 +233,28 @@ def test_another_wheel_than_the_lock_names_is_refused(tmp_path: Path) -> None:
     assert failure.value.code.name == "hash-mismatch"
     assert left(tmp_path / "trees") == []
     assert not (tmp_path / "trees" / ("0" * 64)).exists()
+
+
+def changed(content: bytes) -> Iterator[bytes]:
+    """What a disk, or an interrupted copy, makes of a file."""
+    yield b""
+    yield content[: len(content) // 2]
+    yield content + b"more"
+    yield bytes(len(content))
+    for at in range(0, len(content), max(1, len(content) // 40)):
+        yield content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize("kind", ["module", "incompressible", "descriptors"])
+def test_a_wheel_that_changed_on_disk_is_another_file_and_not_a_broken_wheel(tmp_path: Path, kind: str) -> None:
+    path = KINDS[kind].write(tmp_path, kind)
+    wheel = wheel_at(path)
+    for content in changed(path.read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(TfprovError) as failure:
+            unpack(tmp_path / "trees", wheel)
+        assert failure.value.code.name == "hash-mismatch"
+    assert left(tmp_path / "trees") == []
 
 
 def test_a_wheel_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
