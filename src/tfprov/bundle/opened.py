@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
+from urllib.parse import quote
 
 from tfprov.archives import damage_as
 from tfprov.bundle.records import INDEX, MANIFEST, PROFILE, SUMS, WHEELS, BundleFile, Manifest, identity, parse, sums
@@ -120,7 +121,7 @@ class Remote:
 
     def open(self, path: str) -> AbstractContextManager[BinaryIO]:
         """See `BundleReader`. Meant for small files: the whole content is kept in memory."""
-        return nullcontext(io.BytesIO(self.fetch(f"{self.url}/{path}")))
+        return nullcontext(io.BytesIO(self.fetch(f"{self.url}/{quote(path)}")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
