@@ -199,9 +199,12 @@ def _unreadable(why: str) -> TfprovError:
 
 
 def _ask(python: Path, environ: Mapping[str, str]) -> _Answer:
-    answer = process.run(
-        [python, "-I", "-B", "-c", _ASK, ",".join(_MODULES)], env=process.clean_environment(environ), timeout=_SECONDS
-    )
+    argv: list[str | Path] = [python, "-I", "-B", "-c", _ASK, ",".join(_MODULES)]
+    try:
+        answer = process.run(argv, env=process.clean_environment(environ), timeout=_SECONDS)
+    except OSError as error:
+        # It may be the copy that the file system does not let start.
+        raise _refused(python, f"it does not start: {error.strerror}") from error
     try:
         said = json_of(answer.stdout)
         return _Answer(
@@ -212,7 +215,7 @@ def _ask(python: Path, environ: Mapping[str, str]) -> _Answer:
             loaded=tuple(said["loaded"]),
             managed=said["managed"],
         )
-    except ValueError:
+    except (ValueError, KeyError, TypeError):
         words = (answer.stderr or answer.stdout).strip().splitlines()
         raise _refused(python, f"it does not start: {words[-1] if words else answer.returncode}") from None
 

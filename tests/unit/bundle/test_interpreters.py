@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from tfprov.bundle.interpreters import unpack
+from tfprov.bundle.interpreters import copy, unpack
 from tfprov.errors import TfprovError
 
 
@@ -44,6 +45,27 @@ def test_an_archive_that_reaches_outside_leaves_nothing(tmp_path: Path, bad: tar
         unpack(archive(member("bin/python3"), bad), tmp_path / "in" / "python")
     assert caught.value.code.name == "bundle-invalid"
     assert [path.name for path in tmp_path.rglob("*")] == ["in"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script for a POSIX shell")
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (None, "it does not start: Permission denied"),
+        ("#!/nowhere\n", "it does not start: No such file or directory"),
+        ("#!/bin/sh\necho '{}'\n", "it does not start: {}"),
+        ("#!/bin/sh\necho '[1]'\n", "it does not start: [1]"),
+        ("#!/bin/sh\necho gone >&2; exit 3\n", "it does not start: gone"),
+        ("#!/bin/sh\nexit 3\n", "it does not start: 3"),
+    ],
+)
+def test_a_python_that_does_not_start_cannot_be_moved(tmp_path: Path, script: str | None, why: str) -> None:
+    python = tmp_path / "python3"
+    python.write_text(script or "")
+    python.chmod(0o755 if script else 0o644)
+    with pytest.raises(TfprovError) as caught:
+        copy(python, tmp_path / "copy", environ={"PATH": os.environ["PATH"]})
+    assert (caught.value.code.name, caught.value.evidence) == ("python-not-movable", (why,))
 
 
 def test_an_archive_that_was_cut_off_leaves_nothing(tmp_path: Path) -> None:
