@@ -23,6 +23,7 @@ from tfprov.events import Emit, Progress
 from tfprov.products import Product, check_place
 from tfprov.temporary import staged
 from tfprov.trash import to_trash
+from tfprov.trees import empty_trash
 from tfprov.writing import write_back
 
 _BUFFER = 1024 * 1024
@@ -177,12 +178,12 @@ def _write_folder(target: Path, contents: Mapping[str, Content], wrote: Callable
         old = to_trash(target) if target.exists() else None
         try:
             stage.rename(target)
-        except OSError:
+        except BaseException:
             if old is not None:
                 old.rename(target)
             raise
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)
+    # What killed runs displaced is deleted only now: while there was no bundle, it was the last one.
+    empty_trash(target.parent, of=target.name)
 
 
 def _write_archive(target: Path, top: str, contents: Mapping[str, Content], wrote: Callable[[int], None]) -> None:

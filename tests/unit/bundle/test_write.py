@@ -13,6 +13,7 @@ from tfprov.bundle.records import Manifest
 from tfprov.bundle.write import Content, check_target, entries, write
 from tfprov.errors import TfprovError
 from tfprov.pipeline.bundle_source import check
+from tfprov.trash import to_trash
 
 SOURCES = {
     "profile/x.toml": Content.of(b"name = 'x'\n"),
@@ -92,6 +93,38 @@ def test_a_newer_bundle_takes_the_place_of_an_older_one_and_of_nothing_else(tmp_
     assert open_bundle("out.tar", cwd=tmp_path).manifest.entry("empty") is None
     (tmp_path / "free").mkdir()
     write(tmp_path / "free", manifest_of(fewer), fewer, wrote=no_one)
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_run_that_ends_at_the_switch_leaves_the_old_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if self.name.endswith(".new"):
+            raise error
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(error):
+        write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert open_bundle("out", cwd=tmp_path).verify() == ()
+
+
+def test_what_a_killed_run_displaced_goes_when_there_is_a_bundle_again(tmp_path: Path) -> None:
+    write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    displaced = to_trash(tmp_path / "out")
+    mine = tmp_path / ".other.1-12345678.trash"
+    mine.mkdir()
+    wrong = {**SOURCES, "empty": Content(sha256="0" * 64, size=1)}
+    with pytest.raises(TfprovError):
+        write(tmp_path / "out", manifest_of(wrong), wrong, wrote=no_one)
+    assert displaced.exists()
+    write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
+    assert sorted(tmp_path.iterdir()) == [mine, tmp_path / "out"]
 
 
 def others(folder: Path) -> Mapping[str, Path]:
