@@ -17,7 +17,7 @@ from packaging.version import Version
 from tfprov.wants.basket import Basket
 from tfprov.wants.poetry_unions import union
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import Table, key_of, table, texts, unknown, with_source
+from tfprov.wants.tables import Table, key_of, table, tell_unchosen, texts, unknown, with_source
 
 _CLAUSE = re.compile(r"\s*(\^|~=|~|===?|!=|>=|<=|>|<|=)?\s*([^\s,|^~=!<>]+)\s*")
 
@@ -48,6 +48,8 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
             read_group(key, groups, basket)
         else:
             unknown(basket, basket.place("tool.poetry.group"), "group", name, tuple(groups))
+    tell_unchosen(basket, "extra", {name: texts(extras, name) for name in extras})
+    tell_unchosen(basket, "group", {name: table(groups, name, "dependencies") for name in groups})
     sources = poetry.get("source")
     for source in sources if isinstance(sources, Sequence) else ():
         if isinstance(source, Mapping) and isinstance(url := source.get("url"), str):

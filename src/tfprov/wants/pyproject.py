@@ -14,7 +14,7 @@ from tfprov import project_folder
 from tfprov.contents import content_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import Table, key_of, table, texts, unknown, with_source
+from tfprov.wants.tables import Table, key_of, table, tell_unchosen, texts, unknown, with_source
 from tfprov.wants.text import decoded
 
 _T = TypeVar("_T")
@@ -173,6 +173,9 @@ class _Reader:
             self.put([text for text in found if text not in own], key)
             for text in own:
                 self.extras(sorted(Requirement(text).extras), seen | {extra})
+        if not seen:
+            optional = table(self._project, "optional-dependencies")
+            tell_unchosen(self._basket, "extra", {name: texts(optional, name) for name in optional})
 
     def groups(self, wanted: Sequence[str]) -> None:
         """Add the requirements of dependency groups (PEP 735)."""
@@ -208,6 +211,7 @@ class _Reader:
                 self.put(resolve_dependency_groups(cast("dict[str, list[str]]", groups), known[group]), key)
             except (ValueError, LookupError, TypeError, ExceptionGroup) as error:
                 self._basket.problem(self._where(key), f"the group cannot be read: {_words(error)}")
+        tell_unchosen(self._basket, "group", {name: texts(groups, name) for name in groups})
 
     def uv(self) -> None:
         """Add the constraints, overrides, exclusions and indexes in `[tool.uv]`, and a note on ignored settings."""

@@ -15,7 +15,7 @@ from tfprov.contents import content_of
 from tfprov.wants.basket import Basket
 from tfprov.wants.pyproject import read_lists
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import key_of, unknown
+from tfprov.wants.tables import key_of, tell_unchosen, unknown
 from tfprov.wants.text import decoded
 from tfprov.wants.written_out import UnknownValueError, WrittenOut
 
@@ -42,6 +42,7 @@ def read_setup_cfg(text: str, basket: Basket, parts: ProjectParts) -> None:
             _put(parser.get("options.extras_require", own), key, basket)
         else:
             unknown(basket, f"{name}: options.extras_require", "extra", extra, known)
+    tell_unchosen(basket, "extra", {one: parser.get("options.extras_require", one).splitlines() for one in known})
 
 
 def _read_beside(path: Path, basket: Basket, parts: ProjectParts) -> None:
@@ -96,6 +97,7 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
                     _put_all(value[own], where, basket)
                 else:
                     unknown(basket, where, "extra", extra, tuple(map(str, value)))
+            tell_unchosen(basket, "extra", {str(extra): _texts(lines) for extra, lines in value.items()})
     if asks_build:
         _ask_build(tree, basket, parts, can=has_name and not _imports_more(tree, basket.origin.path))
 
@@ -202,9 +204,14 @@ def _arguments(
 
 
 def _put_all(texts: object, where: str, basket: Basket) -> None:
-    for line in texts.splitlines() if isinstance(texts, str) else texts if isinstance(texts, list) else ():
-        if text := str(line).strip():
-            basket.want(text, where)
+    for text in filter(None, _texts(texts)):
+        basket.want(text, where)
+
+
+def _texts(value: object) -> list[str]:
+    """The requirements in a value: a list, or a text with one in each line."""
+    lines = value.splitlines() if isinstance(value, str) else value if isinstance(value, list) else ()
+    return [str(line).strip() for line in lines]
 
 
 def _put(text: str, key: str, basket: Basket) -> None:

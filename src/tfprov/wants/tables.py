@@ -9,6 +9,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tfprov.distributions import kind_of
 from tfprov.structured import texts_of
 from tfprov.wants.basket import Basket
 
@@ -39,6 +40,30 @@ def unknown(basket: Basket, where: str, kind: Literal["extra", "group"], name: s
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean `{close[0]}`?" if close else f"it has {', '.join(f'`{one}`' for one in known) or 'none'}"
     basket.problem(where, f"there is no {kind} `{name}`; {hint}")
+
+
+def tell_unchosen(basket: Basket, kind: Literal["extra", "group"], parts: Mapping[str, Iterable[str]]) -> None:
+    """Add a note on the extras or groups that ask for TensorFlow, if nothing that was read before does.
+
+    Args:
+        basket: contains what was chosen.
+        kind: what the parts are.
+        parts: the requirements of each, by name.
+    """
+    if any(_is_tensorflow(want.text) for want in basket.wants.requirements):
+        return
+    if names := [name for name, lines in parts.items() if any(map(_is_tensorflow, lines))]:
+        shown = ", ".join(f"`{name}`" for name in names)
+        each = f"{kind} {shown} asks" if len(names) == 1 else f"{kind}s {shown} ask"
+        words = f'only its {each} for TensorFlow: `packages.{kind}s = ["{names[-1]}"]` includes what it needs'
+        basket.note(basket.name, words)
+
+
+def _is_tensorflow(text: str) -> bool:
+    try:
+        return kind_of(Requirement(text).name) is not None
+    except ValueError:
+        return False
 
 
 def with_source(requirement: Requirement, source: Table) -> str:
