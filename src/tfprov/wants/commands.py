@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
 from tfprov.structured import json_of
 from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.basket import Basket
 from tfprov.wants.requirements_file import Reader, RequirementsLine
-
-Kind = Literal["notebook", "dockerfile", "shell"]
+from tfprov.wants.variables import Kind, filled, unknown_in, values_in
 
 _IMAGE = re.compile(
     r"^(?:docker\.io/)?(?:library/)?(?P<name>python|tensorflow/tensorflow):(?P<version>\d+(?:\.\d+)+\S*)?"
@@ -51,12 +50,13 @@ def read(kind: Kind, text: str, basket: Basket) -> None:
     """Add what the commands in a file install to the basket, without running any of them."""
     try:
         found = list({"notebook": _of_notebook, "dockerfile": _of_dockerfile, "shell": _of_shell}[kind](text))
+        values = values_in(kind, (line for line, _ in _joined("\n".join(_cells(text)) if kind == "notebook" else text)))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         basket.problem(basket.name, f"it cannot be read: {error}")
         return
-    is_any = kind == "dockerfile" and _images(text, basket)
-    for command, place in found:
-        where = f"{basket.name}:{place}"
+    is_any = kind == "dockerfile" and _images(text, basket, values)
+    for written, place in found:
+        command, where = filled(written, values), f"{basket.name}:{place}"
         if of_colab := _OF_COLAB.match(command):
             is_any = True
             basket.want(f"tensorflow=={of_colab['major']}.*", where)
@@ -70,21 +70,30 @@ def read(kind: Kind, text: str, basket: Basket) -> None:
         for arguments in _installs(words):
             is_any = True
             for line in _lines(arguments, basket.origin.path.parent):
-                Reader(basket, "requirements").line(line, where)
+                if (variable := unknown_in(line.asked)) and not os.environ.get(variable.strip("${}")):
+                    basket.problem(
+                        where, f"`{line.asked}`: the value of `{variable}` is not in the file: write it there"
+                    )
+                else:
+                    Reader(basket, "requirements").line(line, where)
     if not is_any:
         basket.problem(basket.name, "nothing in it says what is needed: it has no `pip install`")
 
 
 def _of_notebook(text: str) -> Iterator[tuple[str, str]]:
     """The shell commands and magics of a notebook, each with the number of its cell, counted from 1."""
-    document = json_of(text)
-    for number, cell in enumerate(document["cells"], start=1):
-        source = cell.get("source", "") if cell.get("cell_type") == "code" else ""
-        code = source if isinstance(source, str) else "".join(source)
+    for number, code in enumerate(_cells(text), start=1):
         is_shell = code.lstrip().startswith(("%%bash", "%%sh", "%%shell"))
         for line, _ in _joined(code):
             if (own := line.lstrip())[:1] in ("!", "%") or is_shell:
                 yield own.lstrip("!%"), f" cell {number}"
+
+
+def _cells(text: str) -> Iterator[str]:
+    """The code of each cell of a notebook; empty for a cell without code."""
+    for cell in json_of(text)["cells"]:
+        source = cell.get("source", "") if cell.get("cell_type") == "code" else ""
+        yield source if isinstance(source, str) else "".join(source)
 
 
 def _of_dockerfile(text: str) -> Iterator[tuple[str, str]]:
@@ -121,15 +130,15 @@ def _joined(text: str) -> Iterator[tuple[str, int]]:
         yield begun, first
 
 
-def _images(text: str, basket: Basket) -> bool:
-    """Add what the base images of a Dockerfile imply.
+def _images(text: str, basket: Basket, values: Mapping[str, str]) -> bool:
+    """Add what the base images of a Dockerfile imply, with the values of its variables.
 
     Returns:
         Whether one of them is an image of TensorFlow.
     """
     said: dict[str, tuple[str, str, int]] = {}
     for line, number in _joined(text):
-        words = [word for word in line.split() if not word.startswith("--")]
+        words = [word for word in filled(line, values).split() if not word.startswith("--")]
         if len(words) > 1 and words[0].upper() == "FROM" and (image := _IMAGE.match(words[1])):
             said[image["name"]] = (words[1], image["version"] or "", number)
     for name, (image_name, version, number) in said.items():
