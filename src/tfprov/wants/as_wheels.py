@@ -112,7 +112,9 @@ def _read(want: Want) -> CondaSpec | None:
 
 def _bounds(version: str) -> str | None:
     """A conda version range in PEP 440 syntax; None if PEP 440 cannot express it."""
-    # conda's `1.26.*` is `==1.26.*` in PEP 440; everything else is the same.
+    # conda's `1.26.*` is `==1.26.*` in PEP 440, where a pre-release such as `3.1.3b2` has no further parts; everything
+    # else is the same.
+    version = re.sub(r"(?<=\d)((?:a|b|rc|\.?post|\.?dev)\d+)\.\*", r"\1", version)
     clauses = [f"=={clause}" if clause[:1].isalnum() else clause for clause in version.split(",")] if version else []
     try:
         SpecifierSet(",".join(clauses))

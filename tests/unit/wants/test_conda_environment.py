@@ -84,6 +84,22 @@ def test_for_a_venv_each_package_is_a_wheel_or_said_to_have_none(read_file: Read
     )
 
 
+@pytest.mark.parametrize(
+    ("version", "bound"),
+    [
+        ("1.26", "==1.26.*"),
+        ("3.1.3b2", "==3.1.3b2"),
+        ("2.4.0rc1", "==2.4.0rc1"),
+        ("2021.7.1.post2", "==2021.7.1.post2"),
+        (">=1.0.dev3,<2", ">=1.0.dev3,<2"),
+    ],
+)
+def test_a_version_of_conda_is_a_range_of_wheels(read_file: Read, version: str, bound: str) -> None:
+    spec = f"pyopengl{version}" if version.startswith(">") else f"pyopengl={version}"
+    found = as_wheels(read_file("environment.yml", f"dependencies:\n  - {spec}\n"))
+    assert (texts(found.requirements), found.problems) == ([f"pyopengl{bound}"], ())
+
+
 def test_for_conda_only_python_and_tensorflow_are_taken_out(read_file: Read) -> None:
     found = for_conda(read_file("environment.yml", ENVIRONMENT))
     assert texts(found.python) == ["==3.11.*"]
