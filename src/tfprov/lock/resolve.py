@@ -42,6 +42,7 @@ _FAILED_BUILD = re.compile(
 )
 OF_BUILDS = frozenset({"build-failed", "build-tool-missing", "sdist-build-failed"})
 """Failures of a build. With other requirements, the resolver may not need that source."""
+_NOT_BUILT = re.compile(r"`(?P<name>[\w.-]+?)(?:==| @ |`)")
 _OUTPUT = "pylock.toml"
 # Failures that are the same the next time, and so may be remembered. A network failure or a time-out is not.
 _LASTING = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM, Group.PYTHON_DEPS})
@@ -148,7 +149,8 @@ def _ask_freely(question: Question, resolver: Resolver, refused: NoWheelsError) 
     try:
         resolved = _ask(question, resolver, None)
     except TfprovError as error:
-        if error.code.name not in OF_BUILDS:
+        failed = _NOT_BUILT.match(error.what)
+        if error.code.name not in OF_BUILDS or (failed and canonicalize_name(failed["name"]) in refused.names):
             raise
         raise refused from error
     wheels: tuple[str, ...] = ()

@@ -361,6 +361,12 @@ def test_where_the_newest_version_does_not_go_an_older_one_is_built(with_history
     assert versions(resolve(asked, with_history))["many"] == "2.0"
 
 
+def test_a_build_that_fails_is_the_reason_if_it_has_to_be_built(with_history: Resolver) -> None:
+    with pytest.raises(TfprovError, match=r"^`many==1\.0` has no wheel that fits, and its source does not") as failure:
+        resolve(replace(question("many<2"), build="needed"), replace(with_history, lacks_wheels=lambda _: False))
+    assert failure.value.code.name == "build-failed"
+
+
 def test_a_version_that_is_kept_is_not_left_for_the_newest(with_history: Resolver) -> None:
     asked = replace(question("many"), build="needed", built=("many", "pure"), prefer=(("many", "2.0"),))
     assert versions(resolve(asked, with_history))["many"] == "2.0"
