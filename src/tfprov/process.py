@@ -17,6 +17,7 @@ from typing import IO
 
 from tfprov.errors import TfprovError
 from tfprov.jobs import JobObject
+from tfprov.words import quoted
 
 # Variables that silently change what Python or an installer does. Settings in them that tfprov honours (an index, a
 # proxy, a certificate) it reads itself and passes on explicitly.
@@ -281,7 +282,7 @@ def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
     try:
         if os.name == "posix":
             os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - the user's own command, no shell on purpose
-        with subprocess.Popen(list(argv), env=dict(env)) as child:
+        with subprocess.Popen(command_line(argv), env=dict(env)) as child:
             while True:
                 # Ctrl-C reaches all programs of the console: the user's program decides what it means, and we wait.
                 with contextlib.suppress(KeyboardInterrupt):
@@ -295,6 +296,16 @@ def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
             evidence=(error.strerror or str(error),),
             hint="check its permissions, and that the program in its first line (`#!`) exists",
         ) from error
+
+
+def command_line(argv: Sequence[str]) -> str:
+    """A command as Windows passes it to a program, which takes it apart again.
+
+    `subprocess` quotes only words with spaces. cmd, which runs batch files, also ends a word at `&`, `(` and others.
+    """
+    return " ".join(
+        subprocess.list2cmdline([word]) if '"' in word or "\t" in word else quoted(word, windows=True) for word in argv
+    )
 
 
 def _drain(stream: IO[bytes], into: bytearray, each: Callable[[str], None] | None, failures: list[Exception]) -> None:

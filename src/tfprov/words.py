@@ -43,7 +43,16 @@ def quoted(text: str, *, windows: bool = os.name == "nt") -> str:
     """
     if not windows:
         return shlex.quote(text)
-    return f'"{text}"' if _TOLD_APART.search(text) or not text else text
+    if text and not _TOLD_APART.search(text):
+        return text
+    # For the program that is started, a backslash before the closing quote would make that a part of the word.
+    ending = len(text) - len(text.rstrip("\\"))
+    return f'"{text}{text[len(text) - ending :]}"'
+
+
+def powershell_quoted(text: str) -> str:
+    """A word for PowerShell that stands for exactly this text. It accepts typographic quotes as quotes, too."""
+    return "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", text) + "'"
 
 
 def move_aside(name: str, *, windows: bool = os.name == "nt") -> str:

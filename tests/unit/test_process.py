@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -345,6 +347,54 @@ def test_replacing_the_process_passes_arguments_and_status_on(tmp_path: Path) ->
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.returncode) == ("x ['a b', '*']", 7)
+
+
+def taken_apart(line: str) -> list[str]:
+    """The words of a command line as a program on Windows gets them."""
+    words: list[str] = []
+    word: str | None = None
+    is_quoted = False
+    for found in re.finditer(r'(\\*)"|\s+|\\+|[^\\"\s]+', line):
+        if found[0].endswith('"'):
+            word = (word or "") + found[1][: len(found[1]) // 2]
+            if len(found[1]) % 2:
+                word += '"'
+            else:
+                is_quoted = not is_quoted
+        elif found[0].isspace() and not is_quoted:
+            words += [word] if word is not None else []
+            word = None
+        else:
+            word = (word or "") + found[0]
+    return [*words, word] if word is not None else words
+
+
+WORDS = (
+    "",
+    "a",
+    "a b",
+    "R&D (x86)\\activate.bat",
+    "a&b",
+    "a^b",
+    "a;b,c",
+    "x>=2|3",
+    "C:\\",
+    "C:\\my dir\\",
+    "\\\\host\\a b\\\\",
+)
+WORDS += ('say "x"', '"', 'a\\"b&c', "Müller & Søn", "tab\there", "50% off!", "(", "it's")
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_of_a_command_arrives_on_windows_as_it_was(word: str) -> None:
+    line = process.command_line(["program", word, "last one"])
+    assert taken_apart(line) == ["program", word, "last one"]
+    if '"' not in word:
+        assert not re.search(r"[&|<>^();,]", re.sub(r'"[^"]*"', "", line)), "cmd would take it for the end of a word"
+    if os.name == "nt":
+        shows = [sys.executable, "-I", "-c", "import json, sys; print(json.dumps(sys.argv[1:]))", word, "last one"]
+        shown = subprocess.run(process.command_line(shows), capture_output=True, check=True)
+        assert json.loads(shown.stdout) == [word, "last one"]
 
 
 KILLED = """

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfprov.words import count, duration, move_aside, quoted, size
+from tfprov.words import count, duration, move_aside, powershell_quoted, quoted, size
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,20 @@ def test_one_thing_is_singular_and_everything_else_plural() -> None:
         ("my profile.toml", "'my profile.toml'", '"my profile.toml"'),
         ("it's.toml", "'it'\"'\"'s.toml'", '"it\'s.toml"'),
         ("a&b", "'a&b'", '"a&b"'),
+        # As PowerShell completes a folder: one backslash would make the closing quote a part of the word.
+        (".\\my project\\", "'.\\my project\\'", '".\\my project\\\\"'),
+        (".\\project\\", "'.\\project\\'", ".\\project\\"),
         ("", "''", '""'),
     ],
 )
 def test_a_word_is_quoted_as_the_shells_of_the_system_take_it(text: str, posix: str, windows: str) -> None:
     assert quoted(text, windows=False) == posix
     assert quoted(text, windows=True) == windows
+
+
+@pytest.mark.parametrize("apostrophe", ["'", "\u2018", "\u2019", "\u201a", "\u201b"])
+def test_a_word_for_powershell_has_all_its_quotes_doubled(apostrophe: str) -> None:
+    assert powershell_quoted(f"C:\\O{apostrophe}Neil $x\\") == f"'C:\\O{apostrophe * 2}Neil $x\\'"
 
 
 def test_what_is_in_the_way_is_moved_by_the_command_that_the_system_has() -> None:

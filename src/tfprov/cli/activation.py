@@ -93,7 +93,7 @@ def activate(
         kind = shell.value if shell else shell_here(os.environ, tuple(each.value for each in Shell))
         environment, generation = _verified(profile)
         found = activation(environment, generation, shell=kind, home=home(os.environ), environ=os.environ)
-        output.result(activated(found, kind), {})
+        output.result(activated(found, kind, os.environ), {})
         if sys.stdout.isatty():
             # Printed for a person, it does nothing.
             print(output.typed(f"\nhint: `{how_to_evaluate(kind, profile)}`"), file=sys.stderr)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov.envs.layout import BINDING, executables_in, site_packages, startup
+from tfprov.words import powershell_quoted
 from tfprov.writing import write_atomic
 
 SHELLS = "shells"
@@ -25,7 +26,7 @@ _IN_GENERATION = re.compile(r"generations/\d{4,}")
 class _Note:
     """Shell code by which an activation script records its process id in `SHELLS`, and removes it again.
 
-    In it `@` stands for the folder's name, `@@` for its path.
+    In it `@` stands for the folder's name, `@@` for its path, quoted for PowerShell.
 
     Attributes:
         function: text at which `deactivate` begins; empty if the file stays for as long as the shell runs.
@@ -58,8 +59,8 @@ _NOTES = {
     ),
     # $env:VIRTUAL_ENV is whatever folder the script was started from, so the path is written out.
     "activate.ps1": _Note(
-        leave="if (Test-Path -LiteralPath '@@') "
-        "{ New-Item -ItemType File -Force -Path '@@' -Name \"$PID\" -ErrorAction SilentlyContinue | Out-Null }\n"
+        leave="if (Test-Path -LiteralPath @@) "
+        '{ New-Item -ItemType File -Force -Path @@ -Name "$PID" -ErrorAction SilentlyContinue | Out-Null }\n'
     ),
 }
 
@@ -133,6 +134,6 @@ def _noted(script: str, shells: Path, note: _Note | None) -> str:
         return script
     if note.function:
         script = script.replace(note.function, note.function + note.forget.replace("@", shells.name), 1)
-    quoted = str(shells).replace("'", "''")
-    leave = note.leave.replace("@@", quoted) if "@@" in note.leave else note.leave.replace("@", shells.name)
+    own = note.leave.replace("@@", powershell_quoted(str(shells)))
+    leave = own if "@@" in note.leave else own.replace("@", shells.name)
     return script.rstrip("\n") + "\n" + leave

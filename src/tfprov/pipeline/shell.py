@@ -12,6 +12,7 @@ from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation
 from tfprov.paths import Home
 from tfprov.pipeline.environments import backend_for, variables
+from tfprov.words import powershell_quoted
 from tfprov.writing import write_atomic
 
 
@@ -56,10 +57,11 @@ def interactive(
     if kind == "fish" and (scripts / "activate.fish").is_file():
         return [shell, "--init-command", f"source {shlex.quote(str(scripts / 'activate.fish'))}"], changed
     if kind in ("powershell", "pwsh") and (scripts / "activate.ps1").is_file():
-        script = str(scripts / "activate.ps1").replace("'", "''")
+        script = powershell_quoted(str(scripts / "activate.ps1"))
         # By default, Windows runs no scripts. The policy applies to this shell, and to local scripts only.
         policy = ["-ExecutionPolicy", "RemoteSigned"] if os.name == "nt" else []
-        return [shell, "-NoExit", *policy, "-Command", f"& '{script}'"], changed
+        return [shell, "-NoExit", *policy, "-Command", f"& {script}"], changed
     if kind == "cmd" and (scripts / "activate.bat").is_file():
-        return [shell, "/k", str(scripts / "activate.bat")], changed
+        # Without `call`, cmd drops the quotes around a path that has spaces and parentheses.
+        return [shell, "/k", "call", str(scripts / "activate.bat")], changed
     return [shell, "-i"] if os.name == "posix" else [shell], changed

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from tfprov.errors import TfprovError
 from tfprov.pipeline.variables import Activation, Changes
+from tfprov.words import powershell_quoted, quoted
 
 _REFERENCE = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})")
 
@@ -26,16 +27,22 @@ def spelled(changes: Changes, form: str, environ: Mapping[str, str]) -> str:
     return "\n".join(FORMS[form](changes, environ))
 
 
-def activated(activation: Activation, shell: str) -> str:
+def activated(activation: Activation, shell: str, environ: Mapping[str, str]) -> str:
     """The lines that a shell evaluates to activate an environment.
+
+    Args:
+        activation: of the environment.
+        shell: as for `how_to_evaluate`.
+        environ: variables of that shell.
 
     Raises:
         TfprovError: as for `spelled`.
     """
-    lines = FORMS[_FORM_OF.get(shell, shell)](activation.changes, {})
     if shell == "cmd":
-        # Each line is the output of `for /f`, where a percent sign is literal; in a batch file it is doubled.
-        lines = [line.replace("%%", "%") for line in lines]
+        # Each line is the output of `for /f`, where a percent sign is literal, and a variable is not replaced.
+        lines = _cmd_lines(activation.changes, before=environ.get("PATH", ""), percent="%")
+    else:
+        lines = FORMS[_FORM_OF.get(shell, shell)](activation.changes, {})
     if activation.script is not None:
         lines.insert(0, _SOURCE[shell](str(activation.script)))
     return "\n".join(lines)
@@ -43,7 +50,8 @@ def activated(activation: Activation, shell: str) -> str:
 
 def how_to_evaluate(shell: str, profile: str) -> str:
     """The command by which a shell evaluates the output of `tfprov activate`."""
-    command = f"tfprov activate --shell {shell}" + (f" {profile}" if profile else "")
+    word = quoted(profile, windows=shell in ("powershell", "cmd"))
+    command = f"tfprov activate --shell {shell}" + (f" {word}" if profile else "")
     return {
         "fish": f"{command} | source",
         "tcsh": f'eval "`{command}`"',
@@ -89,24 +97,24 @@ def _csh_quoted(value: str) -> str:
 
 def _powershell(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
     lines = [f"Remove-Item -LiteralPath 'Env:{name}' -ErrorAction SilentlyContinue" for name in changes.unset]
-    lines += [f"${{env:{name}}} = {_powershell_quoted(value)}" for name, value in changes.values.items()]
+    lines += [f"${{env:{name}}} = {powershell_quoted(value)}" for name, value in changes.values.items()]
     if changes.path:
-        front = _powershell_quoted(os.pathsep.join(changes.path) + os.pathsep)
+        front = powershell_quoted(os.pathsep.join(changes.path) + os.pathsep)
         lines.append(f"if (-not $env:PATH.StartsWith({front})) {{ $env:PATH = {front} + $env:PATH }}")
     return lines
 
 
-def _powershell_quoted(value: str) -> str:
-    # PowerShell accepts typographic quotes as quotes, too.
-    return "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", value) + "'"
-
-
 def _cmd(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
+    """Lines of a batch file."""
+    return _cmd_lines(changes, before="%PATH%", percent="%%")
+
+
+def _cmd_lines(changes: Changes, *, before: str, percent: str) -> list[str]:
     _check_lines(changes, "cmd")
     lines = [f'set "{name}="' for name in changes.unset]
-    lines += [f'set "{name}={value.replace("%", "%%")}"' for name, value in changes.values.items()]
+    lines += [f'set "{name}={value.replace("%", percent)}"' for name, value in changes.values.items()]
     if changes.path:
-        lines.append(f'set "PATH={os.pathsep.join(changes.path).replace("%", "%%")}{os.pathsep}%PATH%"')
+        lines.append(f'set "PATH={os.pathsep.join(changes.path).replace("%", percent)}{os.pathsep}{before}"')
     return lines
 
 
@@ -212,6 +220,6 @@ _SOURCE: Mapping[str, Callable[[str], str]] = {
     "zsh": lambda script: f". {shlex.quote(script)}",
     "fish": lambda script: f"source {_fish_quoted(script)};",
     "tcsh": lambda script: f"source {_csh_quoted(script)};",
-    "powershell": lambda script: f"& {_powershell_quoted(script)}",
+    "powershell": lambda script: f"& {powershell_quoted(script)}",
     "cmd": lambda script: f'call "{script}"',
 }

@@ -10,7 +10,7 @@ from tfprov.envs.differences import shortened
 from tfprov.envs.layout import executables_in
 from tfprov.errors import Group, TfprovError
 from tfprov.redact import redact
-from tfprov.words import count, duration, quoted, size
+from tfprov.words import count, duration, powershell_quoted, quoted, size
 
 if TYPE_CHECKING:
     from pathlib import Path, PurePath
@@ -105,7 +105,7 @@ def activation(folder: PurePath, shell: str) -> tuple[str, ...]:
     name = shell.rpartition("/")[2]
     script = str(folder / _SCRIPTS.get(name, "activate"))
     windows = not name and folder.name == "Scripts"
-    powershell = "& '{}'".format(str(folder / "activate.ps1").replace("'", "''"))
+    powershell = f"& {powershell_quoted(str(folder / 'activate.ps1'))}"
     if windows:
         return (f"{powershell}  (PowerShell)", f"{quoted(str(folder / 'activate.bat'), windows=True)}  (cmd)")
     return (powershell if name == "pwsh" else f"source {quoted(script)}",)

@@ -85,3 +85,20 @@ def test_other_shells_are_started_their_own_way(
 
 def test_without_a_shell_of_the_user_s_the_plain_one_is_taken(tmp_path: Path, environment: Environment) -> None:
     assert started(environment, tmp_path)[0] == ["/bin/sh", "-i"]
+
+
+@pytest.mark.parametrize("folder", ["R&D", "my files (x86)", "50% & more", "O'Neil\u2019s"])
+def test_the_shells_of_windows_get_a_script_in_a_folder_of_any_name(
+    tmp_path: Path, environment: Environment, folder: str
+) -> None:
+    scripts = tmp_path / folder / "bin"
+    scripts.mkdir(parents=True)
+    for name in ("activate.bat", "activate.ps1"):
+        (scripts / name).touch()
+    argv, _ = started(environment, tmp_path / folder, SHELL="cmd.exe")
+    # Without `call`, cmd takes off the first and the last quote of what follows `/k`.
+    assert argv == ["cmd.exe", "/k", "call", str(scripts / "activate.bat")]
+    assert process.command_line(argv) == f'cmd.exe /k call "{scripts / "activate.bat"}"'
+    argv, _ = started(environment, tmp_path / folder, SHELL="pwsh")
+    path = str(scripts / "activate.ps1").replace("'", "''").replace("\u2019", "\u2019\u2019")
+    assert argv == ["pwsh", "-NoExit", "-Command", f"& '{path}'"]

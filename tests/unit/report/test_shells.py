@@ -50,13 +50,22 @@ def test_cmd_gets_a_batch_file() -> None:
 )
 def test_a_script_is_started_by_the_word_of_the_shell(shell: str, line: str, command: str) -> None:
     nothing = Changes(path=(), values={}, templates={}, unset=())
-    assert activated(Activation(script=Path("it's/a"), changes=nothing), shell) == line
+    assert activated(Activation(script=Path("it's/a"), changes=nothing), shell, {}) == line
     assert how_to_evaluate(shell, "p.toml") == command
 
 
 def test_a_percent_sign_is_doubled_in_batch_files_alone() -> None:
-    changes = Changes(path=(), values={"ODD": "100%"}, templates={}, unset=())
-    assert activated(Activation(script=None, changes=changes), "cmd") == 'set "ODD=100%"'
+    changes = Changes(path=("/env%1/bin",), values={"ODD": "100%"}, templates={}, unset=())
+    found = activated(Activation(script=None, changes=changes), "cmd", {"PATH": "/usr/bin:/50%/bin"})
+    assert found.splitlines() == ['set "ODD=100%"', 'set "PATH=/env%1/bin:/usr/bin:/50%/bin"']
+
+
+@pytest.mark.parametrize(
+    ("shell", "word"),
+    [("powershell", '"my p.toml"'), ("cmd", '"my p.toml"'), ("zsh", "'my p.toml'"), ("fish", "'my p.toml'")],
+)
+def test_a_profile_with_a_space_is_one_word_of_the_command_to_evaluate(shell: str, word: str) -> None:
+    assert f"tfprov activate --shell {shell} {word}" in how_to_evaluate(shell, "my p.toml")
 
 
 def test_a_value_of_several_lines_is_refused_where_it_cannot_be_said() -> None:
