@@ -228,6 +228,28 @@ def test_a_line_whose_address_cannot_be_reached_is_named(site: Site) -> None:
     assert error["evidence"][-1] == f"requirements.txt:2 asks for `model @ {address}`"
 
 
+@pytest.mark.parametrize(
+    ("option", "told", "release"),
+    [
+        ("--extra-index-url", "names the index", "tensorflow-cpu"),
+        ("--find-links", "names the page", "tf-nightly"),
+    ],
+)
+def test_an_index_that_cannot_be_reached_is_told_with_the_line_that_names_it(
+    site: Site, option: str, told: str, release: str
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}/whl/"
+        (site.root / "more.txt").write_text(f"left\n\n{option} {address}\n{release}\n")
+        (site.root / "requirements.txt").write_text("-r more.txt\n")
+        site.write('[packages]\nfiles = ["requirements.txt"]\n[strategies]\nskip = ["patient"]\n')
+        done = site.run("lock", "train.toml", "--json")
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == ("net-refused" if release == "tensorflow-cpu" else "offline-missing")
+    assert error["evidence"][-1] == f"more.txt:3 {told} `{address}`"
+
+
 def test_a_hint_keeps_the_extras_of_a_line_and_its_marker(site: Site, tmp_path: Path) -> None:
     site.offer(build_wheel(tmp_path / "more", "plotter", "1.0", requires=['shared<2; extra == "gui"', "shared"]))
     site.offer(build_wheel(tmp_path / "more", "plotter", "2.0", requires=['shared>=2; extra == "gui"', "shared"]))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from packaging.requirements import Requirement
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
 from tfprov.distributions import BUILDS
-from tfprov.errors import TfprovError
+from tfprov.errors import Group, TfprovError
 from tfprov.events import Note
 from tfprov.fetch.index import listing
 from tfprov.fetch.offline import local_network
@@ -30,6 +32,8 @@ from tfprov.plan.offers import can_take, is_before
 from tfprov.plan.records import IndexFile, Listing
 from tfprov.plan.tags import platform_name
 from tfprov.process import clean_environment
+from tfprov.profile.records import Profile
+from tfprov.redact import redact
 from tfprov.times import moment
 
 if TYPE_CHECKING:
@@ -103,6 +107,7 @@ class Machine:
             )
             self._context.emit(Note(text=text, level="warning"))
             if error.code.name in _DEAD or (isinstance(error, TransferError) and error.stubborn):
+                error.evidence = (*error.evidence, *lines_that_lead_to(self._context.loaded.asked, error))
                 self.unreachable = error
             return None
 
@@ -189,6 +194,24 @@ class Machine:
         """Environment variables for a child process that may use the network, with the settings of the first route."""
         first = self.network.ordered_routes()[0]
         return clean_environment(self._context.request.environ, **self.network.tool_environment(first))
+
+
+def lines_that_lead_to(profile: Profile, error: TfprovError) -> Iterator[str]:
+    """Evidence for a network failure: the lines with a URL on a host that it mentions, each with its place."""
+    if error.code.group is not Group.NETWORK:
+        return
+    said = " ".join((error.what, *error.evidence))
+    packages, index = profile.packages, profile.index
+    asked = [
+        *((packages.place_of(line), "asks for", line, Requirement(line).url) for line in packages.requirements),
+        *((packages.place_of(url, "index.url"), "names the index", url, url) for url in (index.url,) if url),
+        *((packages.place_of(url, "index.extra"), "names the index", url, url) for url in index.extra),
+        *((packages.place_of(url, "index.find-links"), "names the page", url, url) for url in index.find_links),
+    ]
+    for place, verb, text, url in asked:
+        host = urlsplit(url or "").netloc.rpartition("@")[2]
+        if host and host in said:
+            yield f"{place} {verb} `{redact(text)}`"
 
 
 def _version(filename: str) -> Version | None:

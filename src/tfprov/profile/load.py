@@ -116,7 +116,10 @@ def load(
         ),
         requirements=tuple(want.text for want in (*own.requirements, *wants.requirements)),
         constraints=tuple(want.text for want in (*own.constraints, *wants.constraints)),
-        places=places_of((*own.requirements, *wants.requirements, *own.constraints, *wants.constraints)),
+        places={
+            **{address.url: address.where for address in wants.addresses},
+            **places_of((*own.requirements, *wants.requirements, *own.constraints, *wants.constraints)),
+        },
         hashes=hashes_of((*own.requirements, *wants.requirements, *wants.constraints)),
         preferred=tuple(cast("tuple[str, str]", tuple(want.text.split("=="))) for want in wants.preferences),
         notes=(*implied, *own.notes, *wants.notes),

@@ -131,7 +131,7 @@ class PackagesTable(_Table):
         Args:
             requirements: those of the profile and of its files.
             constraints: likewise.
-            places: where a line is written (`requirements.txt:4`).
+            places: where a line, or the address of an index, is written (`requirements.txt:4`).
         """
         found = self.model_copy(update={"requirements": tuple(requirements), "constraints": tuple(constraints)})
         found._places = places
@@ -277,7 +277,7 @@ class Loaded(BaseModel):
         digest: SHA-256 of everything that the profile's meaning depends on: the file, overrides, the files it names.
         requirements: those of the profile, then those of its files.
         constraints: likewise.
-        places: where each of these is written (`requirements.txt:4`).
+        places: where each of these is written (`requirements.txt:4`), and each address of an index in the files.
         hashes: SHA-256 of the files that may be installed, by project; a project that is not there may have any.
         preferred: names and versions that are taken where they fit, when there is no lock yet.
         notes: what was read in another way than it is written, a sentence each.

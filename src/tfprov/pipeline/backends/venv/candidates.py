@@ -22,7 +22,7 @@ from tfprov.events import Note
 from tfprov.lock.renew import Released, released_in, versions_in
 from tfprov.lock.resolve import is_tensorflow, sources_in
 from tfprov.pipeline.backends.venv.chosen import decided, with_sizes
-from tfprov.pipeline.backends.venv.hints import add_tried_hint, lines_that_lead_to
+from tfprov.pipeline.backends.venv.hints import add_tried_hint
 from tfprov.pipeline.backends.venv.locking import (
     asked_for,
     locked_choice,
@@ -40,7 +40,7 @@ from tfprov.pipeline.backends.venv.solving import (
     with_requirements,
 )
 from tfprov.pipeline.context import Context
-from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.machine import Machine, lines_that_lead_to
 from tfprov.pipeline.origins import origins
 from tfprov.pipeline.records import Choice
 from tfprov.plan import space
@@ -97,6 +97,8 @@ def choose(context: Context, machine: Machine) -> Choice:
             return Choice(plan=_with_origins(context, machine, plan, (plan.decision.tensorflow.package, *names)))
         best = _unbroken(context, machine, profile, plan.candidates)
     except TfprovError as error:
+        if error.code.name == "offline-missing" and machine.unreachable is not None:
+            error.evidence = (*error.evidence, machine.unreachable.what, *machine.unreachable.evidence)
         error.evidence = (*error.evidence, *lines_that_lead_to(profile, error))
         is_named = error.code.name == "package-name-wrong"
         if (may_differ(error) or is_named) and can_resolve(machine) and not isinstance(error, SameFilesError):

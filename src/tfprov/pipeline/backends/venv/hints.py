@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tfprov.distributions import kind_of
-from tfprov.errors import Group, TfprovError
+from tfprov.errors import TfprovError
 from tfprov.lock.resolve import is_tensorflow, sources_in
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
 from tfprov.pipeline.backends.venv.solving import (
@@ -31,7 +30,6 @@ from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import Candidate
 from tfprov.profile.records import Profile
-from tfprov.redact import redact
 
 # Time limit of each search: a hint is worth some seconds, not minutes.
 _SEARCH_SECONDS = 20.0
@@ -74,15 +72,6 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
     # Installing a build tool and correcting a name are remedies as well, so these hints are kept.
     own = [error.hint] if error.hint and error.code.name in ("build-tool-missing", "package-name-wrong") else []
     error.hint = "; or ".join((*own, *found)) or "no change of a few lines was found that would resolve"
-
-
-def lines_that_lead_to(profile: Profile, error: TfprovError) -> Iterator[str]:
-    """Evidence for a network failure: the requirements with a URL on a host that it mentions, each with its place."""
-    said = " ".join((error.what, *error.evidence))
-    for line in profile.packages.requirements if error.code.group is Group.NETWORK else ():
-        host = urlsplit(Requirement(line).url or "").netloc.rpartition("@")[2]
-        if host and host in said:
-            yield f"{profile.packages.place_of(line)} asks for `{redact(line)}`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
