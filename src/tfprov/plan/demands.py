@@ -83,7 +83,7 @@ class Demands:
     @property
     def where(self) -> str:
         """The clauses, for messages; empty when there are none."""
-        return " and ".join(f"`{clause.where}`" for clause in self.clauses)
+        return " and ".join(dict.fromkeys(f"`{clause.where}`" for clause in self.clauses))
 
 
 def gather(profile: Profile, facts: Facts) -> Demands:

@@ -23,6 +23,8 @@ from tfprov.wants.unfit import SourceFile
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _PINNED = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*(?:===?|@)")
+_OWN = frozenset({"hash", "global_option", "config_settings"})
+"""The options that a requirement may have on its line."""
 _SHA256 = re.compile(r"^sha256:([0-9a-fA-F]{64})$")
 
 
@@ -206,6 +208,14 @@ class Reader:
             words = f"`{wrong[0]}` is not a SHA-256 of 64 digits" if wrong else "only hashes by SHA-256 are checked"
             self._basket.problem(where, f"`{asked}`: {words}")
             return
+        misplaced = [
+            f"`--{name.replace('_', '-')}`" for name, value in vars(given).items() if value and name not in _OWN
+        ]
+        if misplaced:
+            words = (
+                f"{' and '.join(misplaced)} behind a requirement has no effect, as in pip: it needs a line of its own"
+            )
+            self._basket.note(where, f"`{asked}`: {words}")
         if given.global_option or given.config_settings:
             self._basket.note(where, f"`{asked}`: options of a build have no meaning for a wheel")
         self._basket.want(asked, where, part=self._part, hashes=hashes)

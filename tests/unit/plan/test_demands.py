@@ -53,6 +53,11 @@ def test_a_line_is_named_by_its_file_where_that_is_known_and_a_constraint_asks_f
     assert found.accelerator == "auto"
 
 
+def test_a_line_that_is_there_twice_is_told_once() -> None:
+    found = wanted(requirements=["tensorflow==1.13.1", "numpy", "tensorflow==1.13.1"])
+    assert found.where == "`packages.requirements: tensorflow==1.13.1`"
+
+
 def test_every_place_that_speaks_of_tensorflow_counts() -> None:
     found = wanted(">=2.15", requirements=["tensorflow<2.20"], constraints=["tensorflow-intel!=2.19.*", "numpy<2"])
     assert [each.where for each in found.clauses] == [

@@ -227,6 +227,27 @@ def test_the_public_index_is_the_one_that_the_machine_is_set_up_with(tmp_path: P
 
 
 @pytest.mark.parametrize(
+    "option",
+    [
+        "--index-url https://host/whl/cpu",
+        "--extra-index-url=https://host/whl",
+        "--find-links https://host/x.html",
+        "--pre",
+    ],
+)
+def test_no_option_behind_a_requirement_is_dropped_without_a_word(tmp_path: Path, option: str) -> None:
+    found = wants_of(files(tmp_path, main=f"torch==2.3.1 {option}\nb\n"))
+    assert ([want.text for want in found.requirements], found.problems, found.addresses) == (
+        ["torch==2.3.1", "b"],
+        (),
+        (),
+    )
+    name = option.partition(" ")[0].partition("=")[0]
+    words = f"`{name}` behind a requirement has no effect, as in pip: it needs a line of its own"
+    assert found.notes == (f"main.txt:1: `torch==2.3.1`: {words}",)
+
+
+@pytest.mark.parametrize(
     ("line", "words"),
     [
         ("-e .", "`-e .` is a folder without a Python project: it has neither `pyproject.toml` nor `setup.py`"),
