@@ -434,6 +434,15 @@ def test_all_lines_that_can_never_work_are_named_with_what_would(site: Site, tmp
     )
 
 
+@pytest.mark.parametrize(("name", "newest"), [("left", "2.0"), ("right", "1.0")])
+@pytest.mark.parametrize("wanted", [">=7", "==7.*", ">2.0", "~=7.1"])
+def test_a_range_without_any_version_is_the_reason(site: Site, name: str, newest: str, wanted: str) -> None:
+    ask(site, "shared", f"{name}{wanted}")
+    error = refusal(site, "lock", status=10)
+    assert error["code"] == "version-not-available"
+    assert error["hint"].startswith(f"`{name}=={newest}` instead of `{name}{wanted}`")
+
+
 def test_all_names_that_no_index_has_are_named_at_once(site: Site) -> None:
     ask(site, "nowhere==1.0", "left", "nothing-of-the-kind")
     error = refusal(site, "lock")

@@ -136,10 +136,11 @@ RULES: tuple[Rule, ...] = (
             "are available and",
             "we can conclude",
         ),
-        pattern=r"there (?:is|are) no versions? of (?P<requirement>[\w.\[\]-]+(?:\s*[=<>!~]+\s*[\w.*+]+)*)|only (?P<name>tensorflow[\w.\[\]-]*)\s?(?:[<>=][\w.<>=,]*)? (?:is|are) available and you require (?P<wanted>tensorflow\S*[=<>]\S+)",
+        pattern=r"there (?:is|are) no versions? of (?P<requirement>[\w.\[\]-]+(?:\s*[=<>!~]+\s*[\w.*+]+)*)|only (?P<name>[\w.-]+)\s?(?:[<>=!][\w.<>=!,]*)? (?:is|are) available and you require (?P<wanted>(?:(?P=name)|tensorflow\S*)[=<>~]\S+)",
         examples=(
             "  cause: Because there is no version of tensorflow==9.9 and you require tensorflow==9.9, we can conclude that your requirements are unsatisfiable.",
             "  ╰─▶ Because only tensorflow<=2.20.0 is available and you require tensorflow>=3, we can",
+            "  cause: Because only tflite-runtime<=2.14.0 is available and you require tflite-runtime==2.21.*, we can conclude that",
         ),
         rank=65,
         span=3,

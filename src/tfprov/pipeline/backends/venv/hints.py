@@ -194,7 +194,8 @@ def _impossible(context: Context, machine: Machine, profile: Profile, error: Tfp
 def _is_named(requirement: Requirement, said: str) -> bool:
     """Whether the resolver's message says that there is no such version, or no such project, as required."""
     name = re.escape(canonicalize_name(requirement.name))
-    return re.search(rf"(?i)no version of {name}[=<>!~\s]|\b{name} {_NO_PROJECT}", said) is not None
+    there_is = rf"no version of {name}[=<>!~\s]|only {name}[=<>!~]\S* is available and you require {name}[=<>!~]"
+    return re.search(rf"(?i){there_is}|\b{name} {_NO_PROJECT}", said) is not None
 
 
 def _with_all_possible(profile: Profile, others: Mapping[str, str]) -> _Change:

@@ -35,7 +35,8 @@ from tfprov.plan.records import Candidate, Decision
 from tfprov.profile.records import Profile
 
 _NO_SUCH_VERSION = re.compile(
-    r"[Bb]ecause there is no version of (?P<line>(?P<name>[\w.-]+?)[=<>!~][^ ]*) and you require (?P=line)"
+    r"[Bb]ecause (?:there is no version of (?P<line>(?P<name>[\w.-]+?)[=<>!~][^ ]*) and you require (?P=line)"
+    r"|only (?P<other>[\w.-]+?)[=<>!~][^ ]* is available and you require (?P=other)[=<>!~])"
 )
 # A wrong name is wrong for every Python.
 _SAME_EVERYWHERE = frozenset({"package-name-wrong"})
@@ -78,7 +79,7 @@ def may_differ(error: TfprovError) -> bool:
 def is_same_everywhere(error: TfprovError) -> bool:
     """Whether a resolve failed because a requirement names a version that does not exist for any Python."""
     found = _NO_SUCH_VERSION.search(" ".join(error.evidence))
-    return found is not None and kind_of(found["name"]) is None
+    return found is not None and kind_of(found["name"] or found["other"]) is None
 
 
 def can_resolve(machine: Machine) -> bool:
