@@ -47,7 +47,9 @@ def run(
     output = output_of("run", as_json=False)
     with failures(output):
         from tfprov.errors import TfprovError
-        from tfprov.pipeline.environments import command_of, find, in_use, variables
+        from tfprov.events import Note
+        from tfprov.pipeline.commands import command_of, runs_elsewhere
+        from tfprov.pipeline.environments import find, in_use, variables
         from tfprov.process import replace_process
 
         words = command[1:] if command[:1] == ["--"] else command
@@ -60,7 +62,12 @@ def run(
 
             check_standing(environment, generation, os.environ, profile)
         environ = variables(generation, os.environ)
-        raise SystemExit(replace_process(command_of(words, environ), env=environ))
+        argv = command_of(words, environ)
+        if runs_elsewhere(argv[0], environment):
+            with output.progress() as emit:
+                other = f"`{words[0]}` is not in the environment: running `{argv[0]}`, which has a Python of its own"
+                emit(Note(text=other, level="warning"))
+        raise SystemExit(replace_process(argv, env=environ))
 
 
 @app.command()

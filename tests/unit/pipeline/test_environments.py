@@ -12,7 +12,7 @@ from sham import make_environment
 from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
-from tfprov.pipeline.environments import command_of, find, remove, rollback, smoke_foreign, variables, verified
+from tfprov.pipeline.environments import find, remove, rollback, smoke_foreign, variables, verified
 
 
 @pytest.fixture
@@ -182,17 +182,6 @@ def test_a_command_gets_what_the_activation_script_sets_and_the_user_s_own(tmp_p
         "VIRTUAL_ENV": str(tmp_path),
     }
     assert before["PYTHONHOME"] == "/x"
-
-
-def test_a_program_of_the_environment_comes_first(tmp_path: Path) -> None:
-    environment = made(tmp_path / "home", "train", tmp_path / "train.toml", generations=1)
-    changed = variables(verified(environment, "x"), {"PATH": os.environ.get("PATH", os.defpath)})
-    (program, *arguments) = command_of(["python", "-c", "1"], changed)
-    assert Path(program) == environment.generations()[0].path / "bin" / "python"
-    assert arguments == ["-c", "1"]
-    with pytest.raises(TfprovError) as failure:
-        command_of(["no-such-command"], changed)
-    assert code_of(failure) == "usage"
 
 
 def test_an_environment_of_others_needs_an_interpreter(tmp_path: Path) -> None:

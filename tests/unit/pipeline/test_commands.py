@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from outcomes import SEAL
+from tfprov.envs.generations import Environment
+from tfprov.envs.records import Owner
+from tfprov.errors import TfprovError
+from tfprov.pipeline.commands import command_of, runs_elsewhere
+
+
+def lay(folder: Path, name: str, content: bytes) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(content)
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_program_of_the_environment_comes_first(tmp_path: Path) -> None:
+    ours, theirs = (lay(tmp_path / each, "python", b"") for each in ("env", "usr"))
+    path = os.pathsep.join((str(tmp_path / "env"), str(tmp_path / "usr")))
+    assert command_of(["python", "-c", "1"], {"PATH": path}) == [ours, "-c", "1"]
+    assert command_of([theirs], {"PATH": path}) == [theirs]
+    with pytest.raises(TfprovError) as failure:
+        command_of(["no-such-command"], {"PATH": path})
+    assert failure.value.code.name == "usage"
+
+
+@pytest.mark.parametrize(
+    ("start", "elsewhere"),
+    [
+        (b"#!/usr/bin/python3\nimport sys\n", True),
+        (b"#!/usr/bin/env python\n", True),
+        (b'#!/bin/sh\n\'\'\'exec\' "/a long place/bin/python" "$0" "$@"\n', True),
+        (b'#!/usr/bin/env bash\nset -e\n[ -n "$PYENV_DEBUG" ] && set -x\n', True),
+        (b"#!/bin/sh\necho\n", False),
+        (b"\x7fELF python", False),
+        (b"", False),
+    ],
+)
+def test_a_script_of_another_python_is_known_wherever_it_lies(tmp_path: Path, start: bytes, elsewhere: bool) -> None:
+    environment = Environment(tmp_path / "env", owner=Owner(name="train", profile=str(tmp_path / "train.toml")))
+    environment.claim()
+    generation = environment.begin()
+    (generation.path / "bin").mkdir()
+    environment.activate(environment.seal(generation, SEAL))
+    inside = lay(environment.root / "current" / "bin", "pytest", start)
+    outside = lay(tmp_path / "usr", "pytest", start)
+    assert not runs_elsewhere(inside, environment)
+    assert runs_elsewhere(outside, environment) is elsewhere
+    assert not runs_elsewhere(str(tmp_path / "gone"), environment)
