@@ -85,6 +85,31 @@ def test_a_changed_profile_ends_a_rollback(site: Site) -> None:
     assert active(site) == "0004"
 
 
+def test_a_profile_and_a_lock_that_are_taken_back_too_end_a_rollback(tmp_path: Path) -> None:
+    site = Site.make(tmp_path)
+    site.offer(sham_wheel(site.root / "built", RELEASE), build_wheel(site.root / "built", "helper", "1.0"))
+    site.write()
+    site.up()
+    committed = site.lock.read_bytes()
+    site.write(WITH_HELPER)
+    site.up()
+    newer = site.lock.read_bytes()
+    site.run("rollback", "train.toml")
+    assert site.up("--keep-rollback")["rolled_back"] is True
+    site.write()
+    site.lock.write_bytes(committed)
+    for _ in range(2):
+        told = site.run("status", "train.toml")
+        assert told.returncode == 0, told.stdout
+        assert "rolled back" not in told.stdout
+        assert (site.up()["rolled_back"], active(site)) == (False, "0001")
+    # A later update is not taken for the one that was rolled back.
+    site.write(WITH_HELPER)
+    site.lock.write_bytes(newer)
+    assert site.up()["rolled_back"] is False
+    assert active(site) == "0002"
+
+
 @pytest.mark.parametrize("ways", [(("1",), ("1",)), (("3",), ("1",)), ((), ()), (("1",), ("3",))], ids=str)
 def test_after_two_rollbacks_up_still_knows_what_was_left(site: Site, ways: tuple[tuple[str, ...], ...]) -> None:
     site.offer(build_wheel(site.root / "built", "other", "1.0"))

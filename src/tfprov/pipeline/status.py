@@ -115,15 +115,13 @@ def _look(environment: Environment, standing: Standing) -> Status:
     standing.begin(generation)
     seal, unusable = generation.seal, _unusable(environment, generation, up)
     changed = standing.changes(generation)
-    lock, rolled_back = lock_of(environment, seal.kind), rollbacks.read(environment.root, generation)
-    # After a rollback, profile and lock are expected to be those of the generation that was left.
-    known = rolled_back or seal
-    found = (
-        unusable
-        or _profile_changed(environment, known.profile_digest, up)
-        or _lock_changed(known.lock_digest, lock, up)
-        or _stale(changed, up)
-    )
+    lock = lock_of(environment, seal.kind)
+    outdated = _outdated(environment, seal, lock, up)
+    # After a rollback, profile and lock are those of the generation that was left, unless they were taken back, too.
+    rolled_back = rollbacks.read(environment.root, generation) if outdated else None
+    if rolled_back is not None:
+        outdated = _outdated(environment, rolled_back, lock, up)
+    found = unusable or outdated or _stale(changed, up)
     return Status(
         environment=environment,
         generation=generation,
@@ -157,6 +155,11 @@ def _unusable(environment: Environment, generation: Generation, up: str) -> _Fin
     if flaw is None:
         return None
     return _Finding(state="unusable", code=flaw.code, reasons=(flaw.words,), next_step=f"{up} makes it anew")
+
+
+def _outdated(environment: Environment, known: Seal | Rollback, lock: Path | None, up: str) -> _Finding | None:
+    changed = _profile_changed(environment, known.profile_digest, up)
+    return changed or _lock_changed(known.lock_digest, lock, up)
 
 
 def _profile_changed(environment: Environment, known: str, up: str) -> _Finding | None:

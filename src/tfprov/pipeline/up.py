@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.contents import content_of
+from tfprov.envs import rollbacks
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
@@ -244,6 +245,8 @@ def _settled(context: Context) -> Outcome | None:
     environment = context.environment
     environment.check_link()
     if (verified := still_verified(context)) is not None and environment.settled(verified):
+        # Profile and lock, too, may have been taken back after a rollback.
+        rollbacks.forget(environment.root)
         context.open_journal()
         _sweep(environment)
         return _unchanged(context, verified)
@@ -277,8 +280,6 @@ def rolled_back(context: Context) -> Generation | None:
     Raises:
         TfprovError: `rolled-back` when the user has to decide.
     """
-    from tfprov.envs import rollbacks
-
     request, environment = context.request, context.environment
     active = environment.active()
     found = rollbacks.read(environment.root, active)
