@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tfprov.distributions import kind_of
 from tfprov.envs.records import Generation
 
 
@@ -31,9 +32,12 @@ def _is_wheel(metadata: Path) -> bool:
 
 
 def between(older: Mapping[str, str], newer: Mapping[str, str]) -> tuple[str, ...]:
-    """One line for each package that was added (`+`), removed (`-`) or has another version (`name old → new`)."""
+    """One line for each package that was added (`+`), removed (`-`) or has another version (`name old → new`).
+
+    Python and TensorFlow come first, because long lists are cut.
+    """
     found = []
-    for name in sorted({*older, *newer}):
+    for name in sorted({*older, *newer}, key=lambda name: (name != "Python", kind_of(name) is None, name)):
         was, now = older.get(name), newer.get(name)
         if was is None:
             found.append(f"+ {name} {now}".rstrip())
@@ -56,7 +60,6 @@ def of_each(generations: Sequence[Generation]) -> dict[Path, tuple[str, ...]]:
 
 
 def _with_python(generation: Generation) -> Mapping[str, str]:
-    # The capital letter sorts it before all packages, whose names are lower case.
     return {"Python": generation.seal.python_version if generation.seal else "", **packages(generation.path)}
 
 

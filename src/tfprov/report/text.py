@@ -175,7 +175,7 @@ def plan(found: Plan, *, verbose: bool = False) -> str:
     lines = ["tfprov up would make:"]
     lines += _decision(found.decision)
     if found.changes is not None:
-        lines += _block("changes", (shortened(found.changes) or "none: the same packages",))
+        lines += _block("changes", (", ".join(found.changes) or "none: the same packages",))
     known = [
         f"{size(value)} {word}"
         for value, word in (

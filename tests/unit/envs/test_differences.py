@@ -18,6 +18,14 @@ def test_what_came_went_and_moved_is_told_with_its_versions() -> None:
     assert differences.between({}, {"mine": ""}) == ("+ mine",)
 
 
+def test_python_and_tensorflow_come_first() -> None:
+    older = {"Python": "3.12.1", "absl-py": "2.1", "tensorflow-cpu": "2.20.0", "keras": "3.11"}
+    newer = {"Python": "3.13.0", "absl-py": "2.2", "tensorflow": "2.21.0", "keras": "3.12"}
+    changes = differences.between(older, newer)
+    assert changes[:3] == ("Python 3.12.1 → 3.13.0", "+ tensorflow 2.21.0", "- tensorflow-cpu 2.20.0")
+    assert changes[3:] == ("absl-py 2.1 → 2.2", "keras 3.11 → 3.12")
+
+
 def test_generations_are_compared_with_those_before_them(tmp_path: Path) -> None:
     one, two, three = (generation(number, f"i{number}", root=tmp_path) for number in (1, 2, 5))
     fill(one.path, "numpy-2.1.0")
