@@ -48,6 +48,7 @@ def findings(found: ForeignEnvironment, *, thorough: bool = True) -> tuple[Defec
         *conflicts(found),
         *_known_breaks(found),
         *_visible(found),
+        *_records_of_conda(found),
         *(_files(found) if thorough else ()),
     )
 
@@ -327,6 +328,17 @@ def _visible(found: ForeignEnvironment) -> Iterator[Defect]:
                 fix=f"`python -m pip uninstall {one.name}` outside any environment, or set PYTHONNOUSERSITE=1",
                 kind="advice" if found.kind == "venv" and not found.sees_system else "damage",
             )
+
+
+def _records_of_conda(found: ForeignEnvironment) -> Iterator[Defect]:
+    if found.conda is None and (found.root / "conda-meta").is_dir():
+        yield Defect(
+            code="foreign-file",
+            path="conda-meta",
+            expected=f"no records of conda in an environment made by {found.maker}",
+            found="records of conda without its Python, ignored",
+            fix=_fix(found),
+        )
 
 
 def _files(found: ForeignEnvironment) -> Iterator[Defect]:

@@ -19,7 +19,7 @@ from tfprov.adopt.beside import beside
 from tfprov.adopt.metadata import distributions_in
 from tfprov.adopt.records import CondaSide, ForeignEnvironment, FoundDistribution, FoundPython, Kind
 from tfprov.contents import content_of, regular
-from tfprov.envs.layout import python_in, site_packages
+from tfprov.envs.layout import is_conda, python_in, site_packages
 from tfprov.envs.manifest import SEAL
 from tfprov.errors import TfprovError
 from tfprov.structured import json_of
@@ -49,7 +49,7 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
     root = Path(os.path.realpath(named))
     settings = settings_of(root / "pyvenv.cfg")
     libraries = _libraries(root)
-    is_conda = (root / "conda-meta").is_dir()
+    of_conda = is_conda(root)
     # An adopted environment has no seal inside it.
     is_own = (root / SEAL).exists() or (root.parent.name == "generations" and (root.parents[1] / "owner.json").exists())
     if is_own and not own:
@@ -60,16 +60,16 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
             hint="use `tfprov up` to update it",
         )
     # All that remains of a venv may be its settings, or its packages.
-    if not (settings or libraries or is_conda):
+    if not (settings or libraries or of_conda):
         raise TfprovError(
             "environment-missing",
             f"`{path}` is not an environment",
             evidence=(f"`{root}` has neither `pyvenv.cfg` nor `conda-meta` nor a site-packages folder",),
             hint="name the folder of an environment, or the Python in it",
         )
-    conda = _conda_side(root) if is_conda else None
+    conda = _conda_side(root) if of_conda else None
     python = _python(root, settings, libraries, dict(conda.versions) if conda else {})
-    kind = _kind(root, settings, is_conda=is_conda)
+    kind = _kind(root, settings, of_conda=of_conda)
     sees_system = settings.get("include-system-site-packages", "false").lower() == "true"
     found = tuple(one for library in libraries for one in distributions_in(library, root))
     outside = _outside(python, settings, home if sees_system or kind != "venv" else None, system=sees_system)
@@ -85,7 +85,7 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
         sees_system=sees_system,
         made_at=_made_at(root, named),
         conda=conda,
-        beside=beside(root, libraries, found, is_conda=is_conda) if kind != "interpreter" else (),
+        beside=beside(root, libraries, found, is_conda=of_conda) if kind != "interpreter" else (),
         module=any((library / "tensorflow").is_dir() for library in libraries),
     )
 
@@ -139,8 +139,8 @@ def _libraries(root: Path) -> tuple[Path, ...]:
     return (*site_packages(root), *(path for path in debian if path.is_dir()))
 
 
-def _kind(root: Path, settings: dict[str, str], *, is_conda: bool) -> Kind:
-    if is_conda:
+def _kind(root: Path, settings: dict[str, str], *, of_conda: bool) -> Kind:
+    if of_conda:
         return "conda"
     has_standard_library = any(root.glob("lib/python3*/os.py")) or (root / "Lib" / "os.py").exists()
     return "interpreter" if has_standard_library and not settings else "venv"

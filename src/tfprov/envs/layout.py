@@ -37,6 +37,15 @@ def executables_in(environment: Path) -> Path:
     return python_in(environment).parent
 
 
+def is_conda(environment: Path) -> bool:
+    """Whether conda made an environment: it recorded the Python, or no other tool says that it made it.
+
+    A failed `conda create` leaves a `conda-meta` without packages, and people make a virtual environment on top of it.
+    """
+    records = environment / "conda-meta"
+    return records.is_dir() and (any(records.glob("python-[0-9]*.json")) or not (environment / "pyvenv.cfg").exists())
+
+
 def site_packages(environment: Path) -> tuple[Path, ...]:
     """The site-packages folders of an environment."""
     found: dict[Path, Path] = {}

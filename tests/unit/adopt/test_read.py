@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from site_under_test import PYTHON
+from tfprov.adopt.judge import findings
 from tfprov.adopt.metadata import editable_of, headers
 from tfprov.adopt.read import index_of, read
 from tfprov.adopt.records import ForeignEnvironment
@@ -188,7 +189,26 @@ def test_the_user_site_is_seen_from_a_conda_environment_only(made: Path, tmp_pat
     (place / "METADATA").write_text("Name: numpy\nVersion: 1.0\n")
     assert read(made, home=home).outside == ()
     (made / "conda-meta").mkdir()
+    (made / "conda-meta" / f"python-{MINOR}.1-0.json").touch()
     assert [one.name for one in read(made, home=home).outside] == ["numpy"]
+
+
+@pytest.mark.parametrize(
+    "records", [(), ("history",), ("history", "numpy-1.24.4-py311_0.json", "python-dateutil-2.json")]
+)
+def test_what_a_failed_conda_left_does_not_make_it_an_environment_of_conda(
+    made: Path, records: tuple[str, ...]
+) -> None:
+    (made / "conda-meta").mkdir()
+    for name in records:
+        (made / "conda-meta" / name).write_text("{}")
+    found = read(made)
+    assert (found.kind, found.maker, found.conda) == ("venv", "uv", None)
+    (left,) = (one for one in findings(found) if one.path == "conda-meta")
+    assert (left.code, left.found) == ("foreign-file", "records of conda without its Python, ignored")
+    # Without the settings of a virtual environment it is conda's, as one whose Python was removed.
+    (made / "pyvenv.cfg").unlink()
+    assert read(made).kind == "conda"
 
 
 def test_its_own_pip_may_have_an_index(made: Path) -> None:

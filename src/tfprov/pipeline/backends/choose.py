@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from tfprov.envs.layout import is_conda
+
 if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
     from tfprov.envs.records import Defect
@@ -202,8 +204,8 @@ def backend_of(kind: str) -> Backend:
 
 
 def backend_at(root: Path) -> Backend:
-    """The backend for an environment that tfprov need not have made: conda's if it has a `conda-meta` folder."""
-    return backend_of("conda" if (root / "conda-meta").is_dir() else "venv")
+    """The backend for an environment that tfprov need not have made."""
+    return backend_of("conda" if is_conda(root) else "venv")
 
 
 def lock_of(environment: Environment, kind: str) -> Path | None:
