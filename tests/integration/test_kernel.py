@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from site_under_test import OLDER, PYTHON, RELEASE, Site, only_here, sham_wheel
 from wheels import build_wheel
 
 pytestmark = only_here
@@ -134,6 +134,16 @@ def test_what_another_program_made_is_left_alone(site: Site) -> None:
     assert site.run("kernel", "remove", "train.toml").returncode == 0
     assert path.exists()
     shutil.rmtree(path.parent)
+
+
+def test_without_a_profile_it_is_the_list_of_the_folder_that_lacks_ipykernel(tmp_path: Path, made: Site) -> None:
+    site = Site.make(tmp_path)
+    index = (made.root / "index").as_uri()
+    (site.root / "requirements.txt").write_text(f"-i {index}\ntensorflow\n")
+    assert site.run("up", "--set", f"python.path={PYTHON}", "--set", "smoke.level=quick").returncode == 0
+    done = site.run("kernel", "add")
+    assert done.stderr.startswith("error[usage]: the environment of `project-with-spaces` has no ipykernel, which a ")
+    assert "hint: add `ipykernel` to `requirements.txt` and run `tfprov up`" in done.stderr
 
 
 def test_an_environment_without_ipykernel_says_what_to_add(tmp_path: Path, made: Site) -> None:

@@ -23,6 +23,7 @@ from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.host.system import home_folder, running_system
 from tfprov.paths import Home
+from tfprov.profile.source import is_stand_in
 from tfprov.structured import json_of, texts_of
 from tfprov.writing import write_atomic
 
@@ -71,12 +72,13 @@ def add(
             that tfprov did not make for this environment.
     """
     if not any(one.name == "ipykernel" for one in installed(generation.path)):
-        named = Path(environment.owner.profile).name
+        path = Path(environment.owner.profile)
+        place = f"`{path.name}`" if is_stand_in(path) else f"`packages.requirements` in `{path.name}`"
         raise TfprovError(
             "usage",
-            f"the environment of `{environment.owner.name}` has no ipykernel, which a kernel is started by",
+            f"the environment of `{environment.owner.name}` has no ipykernel, which a kernel needs",
             evidence=(f"looked in `{generation.path}`",),
-            hint=f"add `ipykernel` to `packages.requirements` in `{named}` and run `{f'tfprov up {profile}'.rstrip()}`",
+            hint=f"add `ipykernel` to {place} and run `{f'tfprov up {profile}'.rstrip()}`",
         )
     data = _data_folder(environ) if prefix is None else prefix / "share" / "jupyter"
     name = re.sub(r"[^a-z0-9._-]+", "-", f"tfprov-{environment.id}".lower())
