@@ -31,6 +31,8 @@ accelerator = "auto"           # auto | cpu | cuda
 [packages]
 {files}
 requirements = []              # such as "pandas>=2"
+# project = "editable"         # installs the project in this folder, too: as a link, or as a "wheel"
+# groups = ["test"]            # dependency groups of the project; `extras` likewise
 # constraints = ["protobuf<7"]
 
 # [index]                      # default: what uv or pip are configured with

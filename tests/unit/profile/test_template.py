@@ -30,6 +30,9 @@ def test_every_line_that_is_commented_out_is_valid_too(tmp_path: Path) -> None:
         inner = line.removeprefix("# ")
         lines.append(inner if line.startswith("# [") or (line.startswith("# ") and " = " in inner) else line)
     text = "\n".join(lines).replace("/opt/python3.12/bin/python3.12", str(path))
+    # The group in the template is one of a project.
+    text = text.replace('"requirements.txt"', '"requirements.txt", "pyproject.toml"')
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "own"\n[dependency-groups]\ntest = ["pytest"]\n')
     for name in ("requirements.txt", "checks/model.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
@@ -38,3 +41,4 @@ def test_every_line_that_is_commented_out_is_valid_too(tmp_path: Path) -> None:
     assert loaded.tensorflow.version == ">=2.21"
     assert loaded.index.mirrors == ("https://mirror.example/simple",)
     assert loaded.smoke.require_gpus == 1
+    assert (loaded.packages.project, loaded.packages.groups) == ("editable", ("test",))
