@@ -171,8 +171,8 @@ class Context:
     def lock_path(self) -> Path:
         """Path of the lock, which need not exist.
 
-        Beside the profile; with the environment if the profile is a shipped one, if nothing can be written beside it, or
-        if that was so when the lock was made.
+        Beside the profile; with the environment if the profile is a shipped one, if nothing can be written beside it,
+        or if that was so when the lock was made.
         """
         if self.request.lock is not None:
             return self.request.lock
