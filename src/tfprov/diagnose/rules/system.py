@@ -297,18 +297,6 @@ RULES: tuple[Rule, ...] = (
         rank=85,
     ),
     Rule(
-        name="avx-build",
-        code="cpu-no-avx",
-        reads="TensorFlow: the processor lacks what the build uses (it ends with SIGABRT)",
-        needs=("was compiled to use", "built using avx"),
-        pattern=r"library was compiled to use \S+ instructions, but these aren't available|built using AVX\S* instructions, which your CPU",
-        examples=(
-            "The TensorFlow library was compiled to use AVX instructions, but these aren't available on your machine.",
-        ),
-        rank=90,
-        cases=(Case(when="emulated", code="rosetta-qemu"), Case(when="macos and not intel-mac", code="rosetta-qemu")),
-    ),
-    Rule(
         name="illegal-instruction",
         code="cpu-no-avx",
         reads="shells on SIGILL (status 132, Windows 0xC000001D), zsh (`illegal hardware instruction`), faulthandler, CI",
@@ -340,6 +328,18 @@ RULES: tuple[Rule, ...] = (
             Case(when="macos and not intel-mac", code="rosetta-qemu"),
             Case(when="zsh-alone", code="rosetta-qemu"),
         ),
+    ),
+    Rule(
+        name="avx-build",
+        code="cpu-no-avx",
+        reads="TensorFlow: the processor lacks what the build uses (it ends with SIGABRT)",
+        needs=("was compiled to use", "built using avx"),
+        pattern=r"library was compiled to use \S+ instructions, but these aren't available|built using AVX\S* instructions, which your CPU",
+        examples=(
+            "The TensorFlow library was compiled to use AVX instructions, but these aren't available on your machine.",
+        ),
+        rank=90,
+        cases=(Case(when="emulated", code="rosetta-qemu"), Case(when="macos and not intel-mac", code="rosetta-qemu")),
     ),
     Rule(
         name="qemu-signal",
@@ -394,10 +394,7 @@ RULES: tuple[Rule, ...] = (
         reads="Python and pip: Ctrl-C",
         needs=("operation cancelled by user", "keyboardinterrupt", "aborted!"),
         pattern=r"Operation cancelled by user|^KeyboardInterrupt\b|^Aborted!$",
-        examples=(
-            "ERROR: Operation cancelled by user",
-            "KeyboardInterrupt",
-        ),
+        examples=("ERROR: Operation cancelled by user", "KeyboardInterrupt"),
         rank=47,
         follows=("machine",),
     ),
