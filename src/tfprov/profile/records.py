@@ -53,27 +53,27 @@ class PythonTable(_Table):
     """Which interpreter the environment runs on."""
 
     version: Specifier | None = None
-    """PEP 440 range of Python versions. Default: every version that the chosen TensorFlow has wheels for.
-    Pre-releases of Python count only when the range names one."""
+    """PEP 440 range of Python versions. Default: every version that the chosen TensorFlow has wheels for. Pre-releases
+    of Python count only when the range names one."""
     path: str | None = None
-    """This interpreter and no other; relative to the profile."""
+    """Use exactly this interpreter; relative to the profile."""
     install: bool = True
-    """Whether an interpreter may be brought when none on the machine fits."""
+    """Whether an interpreter may be downloaded when none on the machine fits."""
 
 
 class EnvironmentTable(_Table):
-    """Where the environment stands."""
+    """Kind, place and variables of the environment."""
 
     kind: Literal["venv", "conda"] = "venv"
     """Kind of environment."""
     path: str | None = None
-    """Stable path of the environment, relative to the profile; where `--set` gives it for a shipped profile or one that
-    a bundle brought, to the working directory. Default: in tfprov's data folder."""
+    """Stable path of the environment, relative to the profile. When `--set` gives it for a shipped profile or one from
+    a bundle, relative to the working directory. Default: in tfprov's data folder."""
     keep: int = Field(default=3, ge=1, le=100)
     """How many verified generations are kept for rollback."""
     variables: dict[VariableName, VariableText] = {}
-    """Set in `run`, `shell` and the smoke test: `TF_USE_LEGACY_KERAS = "1"`. `${NAME}` stands for a variable of the
-    environment, which is where secrets belong."""
+    """Environment variables for `run`, `shell` and the smoke test, such as `TF_USE_LEGACY_KERAS = "1"`. `${NAME}` is
+    replaced by the variable of that name when a command starts; secrets belong there."""
 
     @field_validator("variables")
     @classmethod
@@ -88,39 +88,39 @@ class TensorflowTable(_Table):
     """Which TensorFlow is wanted."""
 
     version: Specifier | None = None
-    """PEP 440 range of releases, which begin with 1.15. Default: the newest final release that fits this machine."""
+    """PEP 440 range of releases, from 1.15 on. Default: the newest final release that fits this machine."""
     package: Literal["tensorflow", "tf-nightly"] = "tensorflow"
-    """`tf-nightly`: the newest build of the development branch that the index has. Default: releases; `tf-nightly` or
-    `tf-nightly-cpu` among the requirements asks for it, too."""
+    """`tf-nightly`: the newest build of the development branch that the index has; `tf-nightly` or `tf-nightly-cpu`
+    among the requirements has the same effect. Default: releases."""
     accelerator: Literal["auto", "cpu", "cuda", "metal", "rocm"] = "auto"
-    """What it must run on. `auto`: CUDA where that can work, the CPU elsewhere."""
+    """What it must run on. `auto`: CUDA where it can work, otherwise the CPU."""
     allow_fallback: bool = False
-    """Whether an older release or the CPU variant may be taken after a failed install or smoke test. A lock names one
-    release: where there is one, this takes `--upgrade`."""
+    """Whether an older release or the CPU variant may be installed after a failed install or smoke test. A lock names
+    one release: where there is one, this takes effect only with `--upgrade`."""
 
 
 class PackagesTable(_Table):
-    """What else goes into the environment."""
+    """What else is installed in the environment."""
 
     requirements: Many[Pep508] = ()
     """PEP 508 requirements."""
     files: Many[str] = ()
-    """Files that say what is needed, relative to the profile: `requirements.txt`, `pyproject.toml`, `environment.yml`,
-    `Pipfile`, `setup.cfg`, locks of other tools, scripts; known by their content."""
+    """Files with requirements, relative to the profile: `requirements.txt`, `pyproject.toml`, `environment.yml`,
+    `Pipfile`, `setup.cfg`, locks of other tools, scripts. The format is recognised from the content."""
     extras: Many[str] = ()
-    """Extras of the project whose file is named."""
+    """Extras of the project whose file is in `files`."""
     groups: Many[str] = ()
     """Dependency groups of that project (PEP 735, Poetry, `dev` of a Pipfile)."""
     constraints: Many[Pep508] = ()
-    """Bounds for packages that something else asks for."""
+    """Version bounds for packages, which they do not cause to be installed."""
     overrides: Many[Pep508] = ()
-    """Taken instead of what packages ask for: `protobuf>=5` lifts a cap that hurts."""
+    """Requirements that replace those of packages: `protobuf>=5` lifts an upper bound that is too strict."""
     exclude: Many[ProjectName] = ()
-    """Projects that are not installed although a package asks for them."""
+    """Projects that are not installed, even if a package requires them."""
     project: Literal["no", "wheel", "editable"] = "no"
-    """Whether the project in the folder of the profile is installed itself, as a wheel or as a link to the folder."""
+    """Whether the project in the folder of the profile is installed too: as a wheel, or as a link to the folder."""
     build: Literal["needed", "never"] | Many[ProjectName] = "needed"
-    """Which packages may be built where no wheel of them fits: all (`needed`), none (`never`), or those named."""
+    """Which packages may be built from source where no wheel fits: all (`needed`), none (`never`), or those named."""
     _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     def of_lines(
@@ -154,7 +154,7 @@ class LockTable(_Table):
     """What the lock is made for."""
 
     platforms: Many[PlatformName] = ()
-    """Platforms that the lock must serve beside the one that it is made on. Default: that one only."""
+    """Further platforms that the lock must cover. Default: only the one that it is made on."""
 
 
 class IndexTable(_Table):
@@ -163,98 +163,100 @@ class IndexTable(_Table):
     url: IndexUrl | None = None
     """Package index (PEP 503 or 691). Default: the one that uv or pip is configured with on this machine."""
     mirrors: Many[IndexUrl] = ()
-    """More indexes with the same files; a file is taken from them by its hash."""
+    """Other indexes with the same files; files are downloaded from them by hash."""
     extra: Many[IndexUrl] = ()
-    """More indexes to resolve from; the first index that has a package wins."""
+    """Additional indexes to resolve from; the first index that has a package wins."""
     strategy: Literal["first", "best"] = "first"
-    """`best`: the best version of all indexes, as pip has it; so it is for `--extra-index-url` in a file."""
+    """`best`: the best version on any index, as in pip; always used for `--extra-index-url` in a file."""
     find_links: Many[FileOrUrl] = ()
     """Folders or pages with wheels, relative to the profile."""
     exclude_newer: Moment | None = None
-    """Ignore files uploaded after this date (`2026-01-01`) or time: a resolve that gives the same answer later."""
+    """Ignore files uploaded after this date (`2026-01-01`) or time, so that resolving later gives the same answer."""
     allow_http: Many[str] = ()
-    """Hosts that an index at an https address may lead to over http, by a redirect or by links to files."""
+    """Hosts that an https index may redirect or link to over plain http."""
     attestations: Literal["off", "prefer", "require"] = "off"
-    """Whether the publishers' attestations (PEP 740) of files are verified before they are locked. `prefer`: where the
-    index has some; `require`: each file of an index must have one. Either way a package whose publisher is another one
-    than in the lock is refused."""
+    """Whether the publishers' attestations (PEP 740) are verified before files are locked. `prefer`: where the index
+    has some. `require`: every file from an index must have one. Either way, a package is refused if its publisher
+    differs from the one in the lock."""
 
 
 class NetworkTable(_Table):
-    """How to reach the sources."""
+    """How to reach servers."""
 
     proxies: Many[Route] = ("environment", "system", "direct")
-    """Routes to try, in order: `environment`, `system`, `direct`, or the address of a proxy; `${NAME}` stands for a
-    variable of the environment."""
+    """Routes to try, in order: `environment`, `system`, `direct`, or the address of a proxy. `${NAME}` is replaced by
+    the environment variable of that name."""
     ca_bundle: str | None = None
-    """PEM file with certificates to trust beside those of the system, relative to the profile."""
+    """PEM file with certificates to trust in addition to the system's, relative to the profile."""
     connections: int = Field(default=8, ge=1, le=64)
-    """How many connections at a time."""
+    """Maximum number of connections at a time."""
     connect_timeout: Seconds = 15.0
-    """Time to reach a server."""
+    """Time limit for connecting to a server."""
     idle_timeout: Seconds = 30.0
-    """Time without a byte after which a connection is given up."""
+    """Time without receiving a byte after which a connection is given up."""
     deadline: Seconds | None = None
-    """Time for the whole run. Default: none."""
+    """Time limit for the whole run. Default: none."""
 
 
 class StrategiesTable(_Table):
     """What may be tried after a failure."""
 
     skip: Many[RungName] = ()
-    """Rungs never to take."""
+    """Rungs that are never tried."""
 
 
 class CondaTable(_Table):
     """For `environment.kind = "conda"`."""
 
     channels: Annotated[Many[ChannelText], Field(min_length=1)] = ("conda-forge",)
-    """Channels, most important first: names, addresses, or folders relative to the profile (`./channel`); `${NAME}`
-    stands for a variable of the environment, such as the one with a token in `https://host/t/${TOKEN}/channel`.
-    `defaults` stands for `main` and `r`; `nodefaults` changes nothing, since no other channels are read."""
+    """Channels, in order of priority: names, addresses, or folders relative to the profile (`./channel`). `${NAME}` is
+    replaced by the environment variable of that name, such as a token: `https://host/t/${TOKEN}/channel`. `defaults`
+    means `main` and `r`; `nodefaults` has no effect, since no other channels are read."""
     packages: Many[CondaSpec] = ()
-    """Conda packages beside Python, in every form of conda: `ffmpeg`, `ffmpeg>=6`, `ffmpeg=6.1`, `ffmpeg==6.1.1=gpl*`,
-    `conda-forge::ffmpeg[build='gpl*']`. A channel that is named here alone comes after those of `channels`."""
+    """Conda packages besides Python, in any form that conda accepts: `ffmpeg`, `ffmpeg>=6`, `ffmpeg=6.1`,
+    `ffmpeg==6.1.1=gpl*`, `conda-forge::ffmpeg[build='gpl*']`. A channel that is named only here comes after those of
+    `channels`."""
     tensorflow: Literal["wheel", "conda"] = "wheel"
     """Where TensorFlow itself comes from."""
     mirrors: dict[str, Many[ChannelText]] = {}
-    """More places with the same files, by channel as `channels` has it."""
+    """Other places with the same files, by channel as written in `channels`."""
     cuda: Annotated[str, Field(pattern=r"^\d+\.\d+$")] | None = None
-    """CUDA that the driver of the target serves (`12.8`), for `smoke.gpu = "later"`. Default: what TensorFlow needs."""
+    """CUDA version that the driver of the target supports (`12.8`), for `smoke.gpu = "later"`. Default: what TensorFlow
+    needs."""
     engine: Literal["library", "executable"] = "library"
     """`executable`: an installed conda, mamba or micromamba links the locked packages. It never solves."""
     executable: str | None = None
-    """That program, relative to the profile. Default: the first one that the facts show."""
+    """Path of that program, relative to the profile. Default: the first one in `tfprov facts`."""
 
 
 class SmokeTable(_Table):
-    """How the environment proves itself."""
+    """How the environment is tested."""
 
     level: Literal["quick", "standard", "deep"] = "standard"
     """How much is checked."""
     require_gpus: int = Field(default=0, ge=0)
-    """At least so many GPUs must pass."""
+    """Minimum number of GPUs that must pass."""
     gpu: Literal["now", "later"] = "now"
-    """`later`: built on a machine without GPU; only the linkage is proved."""
+    """`later`: built on a machine without a GPU; only the linking of the CUDA libraries is checked."""
     timeout: Seconds = 300.0
-    """Time for each check."""
+    """Time limit for each check."""
     scripts: Many[str] = ()
-    """Checks of your own: Python files that are run in the new environment, relative to the profile."""
+    """Your own checks: Python files that are run in the new environment, relative to the profile."""
     packages: Literal["requested", "all", "off"] = "requested"
-    """Which packages must be importable: those that the profile asks for, every installed one, none."""
+    """Which packages must be importable: the requested ones, all installed ones, or none."""
     skip_imports: Many[str] = ()
-    """Packages or modules that are not imported: they open a window, start a server, need a setting."""
+    """Packages or modules that are not imported, because they open a window, start a server or need a setting."""
 
 
 EnvironmentName = Annotated[str, AfterValidator(environment_name)]
-"""Becomes the name of folders, on every system that the profile is taken to."""
+"""Used as a folder name, so it must be valid on every system."""
 
 
 class Profile(_Table):
     """A whole profile."""
 
     name: EnvironmentName
-    """Names the environment: letters, digits, `.`, `_` and `-`."""
+    """Name of the environment: letters, digits, `.`, `_` and `-`."""
     python: PythonTable = PythonTable()
     environment: EnvironmentTable = EnvironmentTable()
     tensorflow: TensorflowTable = TensorflowTable()
@@ -268,7 +270,7 @@ class Profile(_Table):
 
 
 class Loaded(BaseModel):
-    """A profile with where it came from.
+    """A profile and where it came from.
 
     Attributes:
         profile: what is asked.
