@@ -54,7 +54,7 @@ class Shell(str, Enum):
 def env(
     profile: ProfileName = "",
     form: Annotated[
-        VariableFormat, typer.Option("--format", help="Shell, file of a tool, or `json` for the values as they are.")
+        VariableFormat, typer.Option("--format", help="Shell, format of a tool's file, or `json` for the plain values.")
     ] = VariableFormat.sh,
     as_json: Json = False,
 ) -> None:
@@ -79,7 +79,7 @@ def activate(
     profile: ProfileName = "",
     shell: Annotated[
         Shell | None,
-        typer.Option("--shell", help="For which shell. Default: the one that tfprov was started from."),
+        typer.Option("--shell", help="Shell to print it for. Default: the one that tfprov was started from."),
     ] = None,
 ) -> None:
     """Print what makes the environment of PROFILE active in a shell that evaluates it."""

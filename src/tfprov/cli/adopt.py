@@ -22,7 +22,7 @@ def adopt(
         Path | None,
         typer.Argument(
             metavar="PATH",
-            help="An environment of venv, virtualenv, uv or conda, broken or not; or a Python. Default: .venv",
+            help="Environment made by venv, virtualenv, uv or conda, broken or not; or its Python. Default: .venv",
             show_default=False,
         ),
     ] = None,
@@ -36,19 +36,19 @@ def adopt(
         ),
     ] = None,
     loose: Annotated[
-        bool, typer.Option("--loose", help="Prefer the versions that are there instead of asking for exactly those.")
+        bool, typer.Option("--loose", help="Prefer the installed versions instead of pinning them.")
     ] = False,
     in_place: Annotated[
         bool,
         typer.Option(
-            "--in-place", help="Build it, prove it, and put it at PATH; what stood there is kept for `tfprov rollback`."
+            "--in-place", help="Build and verify it, then put it at PATH; the old one is kept for `tfprov rollback`."
         ),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="With --in-place: although processes run from the environment.")
+        bool, typer.Option("--force", help="With --in-place: even if processes run from the environment.")
     ] = False,
     every: Annotated[
-        bool, typer.Option("--all", help="List every environment with a TensorFlow below PATH (default: your home).")
+        bool, typer.Option("--all", help="List every environment with TensorFlow below PATH (default: your home).")
     ] = False,
     overrides: Annotated[
         list[str] | None,

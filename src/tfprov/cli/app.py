@@ -35,7 +35,7 @@ app = typer.Typer(
     invoke_without_command=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Turn a machine into a TensorFlow environment that has proved itself on every visible device, "
+    help="Turn a machine into a TensorFlow environment that is verified on every visible device, "
     "or say exactly why it cannot be.",
     epilog="Start with `tfprov up cpu`, or write a profile for this machine with `tfprov init`.",
 )

@@ -26,23 +26,25 @@ def bundle(
     profile: ProfileName = "",
     target: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to: an archive when it ends in `.tar`, else a folder."),
+        typer.Option("--output", "-o", help="Where to write it: an archive if the name ends in `.tar`, else a folder."),
     ] = None,
     platforms: Annotated[
         list[str] | None,
-        typer.Option("--platform", metavar="PLATFORM", help="Serve this platform as well. May be repeated."),
+        typer.Option("--platform", metavar="PLATFORM", help="Include this platform too. May be repeated."),
     ] = None,
     with_python: Annotated[
-        bool, typer.Option("--with-python", help="Take the interpreter along, where it works at another place too.")
+        bool, typer.Option("--with-python", help="Include the interpreter, if it can be moved.")
     ] = False,
-    delta: Annotated[str | None, typer.Option(metavar="OLD", help="Leave out what this older bundle has.")] = None,
+    delta: Annotated[str | None, typer.Option(metavar="OLD", help="Leave out what this older bundle contains.")] = None,
     check: Annotated[
         list[str] | None,
-        typer.Option("--check", metavar="BUNDLE", help="Read every file of this bundle and compare; make nothing."),
+        typer.Option("--check", metavar="BUNDLE", help="Verify every file of this bundle; write nothing."),
     ] = None,
     merge: Annotated[
         list[str] | None,
-        typer.Option(metavar="BUNDLE", help="Make a whole bundle of a delta and the older ones; name the delta first."),
+        typer.Option(
+            metavar="BUNDLE", help="Make a complete bundle from a delta and the older ones; name the delta first."
+        ),
     ] = None,
     overrides: Overrides = None,
     upgrade: Upgrade = False,

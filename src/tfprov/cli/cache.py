@@ -12,7 +12,7 @@ import typer
 from tfprov.cli.options import Json, Overrides, ProfileName, output_of
 from tfprov.cli.output import failures
 
-app = typer.Typer(no_args_is_help=True, help="Look at what tfprov keeps beside the environments, or make it smaller.")
+app = typer.Typer(no_args_is_help=True, help="Inspect or clean what tfprov keeps beside the environments.")
 
 
 @app.command(name="info")
@@ -43,7 +43,7 @@ def cache_verify(as_json: Json = False) -> None:
 
 @app.command(name="prune", epilog="Example: tfprov cache prune --max 10GB")
 def cache_prune(
-    most: Annotated[str, typer.Option("--max", metavar="SIZE", help="Most bytes of wheels to keep.")] = "10GB",
+    most: Annotated[str, typer.Option("--max", metavar="SIZE", help="Maximum size of wheels to keep.")] = "10GB",
     as_json: Json = False,
 ) -> None:
     """Remove the least recently used wheels, and what no environment needs; say how much of the disk is free for it."""

@@ -45,7 +45,7 @@ def explain(
         typer.Option(
             metavar="PROFILE",
             autocompletion=completion.profiles,
-            help="The profile that was meant: decides whether a GPU is wanted.",
+            help="The profile that the log is about: says whether a GPU is wanted.",
         ),
     ] = None,
     host: Annotated[
@@ -57,7 +57,7 @@ def explain(
             "--apply",
             metavar="PROFILE",
             autocompletion=completion.profiles,
-            help="Show the change of this profile that helps, ask, and make it.",
+            help="Show the change to this profile that helps, ask, and make it.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -120,7 +120,7 @@ def report(
         "tfprov-report.zip"
     ),
     log: Annotated[
-        list[Path] | None, typer.Option("--log", metavar="FILE", help="A log to put in. May be repeated.")
+        list[Path] | None, typer.Option("--log", metavar="FILE", help="A log to include. May be repeated.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,

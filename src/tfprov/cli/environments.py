@@ -135,11 +135,11 @@ def rollback(
 def remove(
     profile: ProfileName = "",
     every: Annotated[
-        bool, typer.Option("--all", help="Every environment of yours, with the interpreters that tfprov brought.")
+        bool, typer.Option("--all", help="All your environments, and the interpreters that tfprov installed.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Although processes use it, and with what `--old` deletes.")
+        bool, typer.Option("--force", help="Even if processes use it, and including what `--old` deletes.")
     ] = False,
     old: Annotated[
         bool, typer.Option("--old", help="Delete only the environment that `adopt --in-place` replaced and kept.")

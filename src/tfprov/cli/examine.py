@@ -33,7 +33,7 @@ def smoke(
     ] = None,
     python: Annotated[
         Path | None,
-        typer.Option(help="Interpreter or folder of an environment that tfprov need not have made."),
+        typer.Option(help="Interpreter or folder of any environment, also one that tfprov did not make."),
     ] = None,
     level: Annotated[
         Literal["quick", "standard", "deep"] | None,
@@ -44,14 +44,14 @@ def smoke(
     receipt: Annotated[Path | None, typer.Option(help="Write a dated receipt of the verdict to this file.")] = None,
     attest: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the receipt as an in-toto statement in a DSSE envelope, for others."),
+        typer.Option(metavar="FILE", help="Write the receipt as an in-toto statement in a DSSE envelope."),
     ] = None,
     sign_with: Annotated[
         str,
         typer.Option(metavar="COMMAND", help="Command that signs it: it gets a file as `{}` and writes `{}.sig`."),
     ] = "",
     against: Annotated[
-        Path | None, typer.Option(metavar="RECEIPT", help="Compare with this receipt; fail when less is proved.")
+        Path | None, typer.Option(metavar="RECEIPT", help="Compare with this receipt; fail if less is proved now.")
     ] = None,
     overrides: Overrides = None,
     as_json: Json = False,
@@ -130,9 +130,9 @@ def doctor(
     ] = None,
     python: Annotated[
         Path | None,
-        typer.Option(help="Folder or interpreter of an environment that tfprov need not have made."),
+        typer.Option(help="Interpreter or folder of any environment, also one that tfprov did not make."),
     ] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Repair what is damaged, then prove it.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair the damage, then verify the environment.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -194,7 +194,7 @@ def repair(
 @app.command()
 def log(
     profile: ProfileName = "",
-    number: Annotated[int, typer.Option("--run", min=1, help="Which run, the newest is 1.")] = 1,
+    number: Annotated[int, typer.Option("--run", min=1, help="Which run; the newest is 1.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Print the journal of a run of PROFILE as JSON lines."""

@@ -37,22 +37,22 @@ def export(
         typer.Option(
             "--output",
             "-o",
-            help="Where to. An image is a folder, or an archive when it ends in `.tar`; `.tar.gz` is compressed; "
+            help="Where to write it. An image is a folder, or an archive if it ends in `.tar`; `.tar.gz` compresses; "
             "a modulefile that ends in `.lua` is written in Lua.",
         ),
     ] = None,
     prefix: Annotated[
-        str, typer.Option(metavar="PATH", help="Where the environment lies in it. Default: /opt/tfprov/NAME.")
+        str, typer.Option(metavar="PATH", help="Path of the environment in it. Default: /opt/tfprov/NAME.")
     ] = "",
     base: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Image to put it on, in OCI layout. Default: none, one layer alone."),
+        typer.Option(metavar="FOLDER", help="Base image, in OCI layout. Default: none, a single layer."),
     ] = None,
     python_at: Annotated[
         str,
-        typer.Option(metavar="PATH", help="Take no interpreter along: where it is used, the same one lies at PATH."),
+        typer.Option(metavar="PATH", help="Include no interpreter: the target has the same one at PATH."),
     ] = "",
-    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what exists there.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make an image, a file system, an archive or a modulefile of the environment of PROFILE."""

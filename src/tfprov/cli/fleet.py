@@ -42,7 +42,7 @@ def gather(
         str,
         typer.Option(
             metavar="COMMAND",
-            help="Believe only signed statements (`tfprov smoke --attest`) whose signature this command finds good: it "
+            help="Accept only signed statements (`tfprov smoke --attest`) whose signature this command verifies: it "
             "gets a file as `{}` and its signature as `{}.sig`.",
         ),
     ] = "",

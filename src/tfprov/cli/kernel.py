@@ -12,7 +12,7 @@ import typer
 from tfprov.cli.options import Json, ProfileName, output_of
 from tfprov.cli.output import failures
 
-app = typer.Typer(help="Kernels of Jupyter that run in an environment, whatever generation of it is in use.")
+app = typer.Typer(help="Jupyter kernels that run in an environment, whichever generation of it is in use.")
 
 
 @app.command(epilog="Example: tfprov kernel add train.toml && jupyter lab")
@@ -20,7 +20,7 @@ def add(
     profile: ProfileName = "",
     prefix: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Put it into FOLDER/share/jupyter. Default: this user's own kernels."),
+        typer.Option(metavar="FOLDER", help="Put it into FOLDER/share/jupyter. Default: your own kernels."),
     ] = None,
     as_json: Json = False,
 ) -> None:

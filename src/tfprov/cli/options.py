@@ -35,8 +35,8 @@ Overrides = Annotated[
 Upgrade = Annotated[
     bool, typer.Option("--upgrade", help="Renew the lock: the newest versions that the profile allows.")
 ]
-Recreate = Annotated[bool, typer.Option("--recreate", help="Build anew although the environment is verified.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Use what is on this machine, no network.")]
+Recreate = Annotated[bool, typer.Option("--recreate", help="Build it again even if the environment is verified.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Use only what is on this machine, no network.")]
 Locked = Annotated[bool, typer.Option("--locked", help="Fail rather than make or change a lock; for CI.")]
 
 

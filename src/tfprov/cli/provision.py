@@ -79,7 +79,7 @@ def up(
         list[str] | None,
         typer.Option(
             metavar="BUNDLE",
-            help="Take everything from this folder, archive or address that `tfprov bundle` made, nothing from the "
+            help="Take everything from this folder, archive or address made by `tfprov bundle`, nothing from the "
             "network. Repeat it to name older bundles for a delta.",
         ),
     ] = None,
@@ -174,7 +174,7 @@ def init(
         typer.Option(
             "--from",
             metavar="FILE|FOLDER",
-            help="What says what the project needs: `pyproject.toml`, `requirements.txt`, `environment.yml`, … "
+            help="File with the project's requirements: `pyproject.toml`, `requirements.txt`, `environment.yml`, … "
             "Default: the first of these beside the profile.",
         ),
     ] = None,

@@ -25,12 +25,14 @@ def status(
     watch: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", min=0.1, help="Look again so often, and print what changed, until it is interrupted."
+            metavar="SECONDS",
+            min=0.1,
+            help="Check again every so many seconds and print what changed, until interrupted.",
         ),
     ] = None,
     prometheus: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the same at each look for Prometheus' textfile collector, too."),
+        typer.Option(metavar="FILE", help="Also write each result for Prometheus' textfile collector."),
     ] = None,
     as_json: Json = False,
 ) -> None:
