@@ -12,7 +12,7 @@ from sham import make_environment, site_packages
 from tfprov.smoke.cuda_files import CudaFiles, cuda_files
 
 pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="the CUDA wheels are for Linux"),
+    pytest.mark.skipif(sys.platform != "linux", reason="CUDA wheels exist for Linux only"),
     pytest.mark.skipif(compiler() is None, reason="there is no C compiler"),
 ]
 

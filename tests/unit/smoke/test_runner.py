@@ -228,7 +228,7 @@ def test_a_deleted_and_an_altered_file_are_named(tmp_path: Path) -> None:
     assert codes(verdict) == {"environment files": "file-damaged"}
     evidence = leg(verdict, "environment", "files").evidence
     assert "a.py` is missing" in evidence
-    assert "b.py` has 8 bytes, 6 were installed" in evidence
+    assert "b.py` has 8 bytes instead of 6" in evidence
 
 
 def test_the_shell_around_it_does_not_leak_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def all_reduce(tf, devices, sizes):
     operations = tf.distribute.NcclAllReduce() if gpu else tf.distribute.ReductionToOneDevice()
     strategy = tf.distribute.MirroredStrategy(["/" + name for name in devices], cross_device_ops=operations)
     if not hasattr(strategy, "experimental_distribute_values_from_function"):
-        raise Skipped("before TensorFlow 2.4 values cannot be handed to the devices one by one")
+        raise Skipped("before TensorFlow 2.4, values cannot be passed to devices one by one")
 
     def summed_on_replica(value):
         # What comes into a function carries no device, and NCCL wants to know it: the copy is made on the replica's.

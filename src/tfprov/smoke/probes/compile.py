@@ -41,7 +41,7 @@ def compared(tf, device, function, inputs, *, what, limit):
     judge.see(f"{what}, second call", again, reference, limit)
     text = f"first call {first:.2f} s, second {second * 1000:.1f} ms; {judge}"
     if first > SLOW_S:
-        raise Failed("gpu-arch-unsupported", f"{text}: code for this device is made from scratch each time")
+        raise Failed("gpu-arch-unsupported", f"{text}: code for this device is compiled anew each time")
     return text
 
 

@@ -173,9 +173,9 @@ def one_tensorflow(found, request):
         raise Failed("shadowed-module", f"`{origin}` hides the tensorflow of {owner}")
     package, version = request["expected_package"], request["expected_version"]
     if package is not None and package != owner.name and package not in [one.name for one in stubs]:
-        raise Failed("file-damaged", f"the lock says {package}, installed is {owner}")
+        raise Failed("file-damaged", f"the lock has {package}, but {owner} is installed")
     if version is not None and version != owner.version:
-        raise Failed("file-damaged", f"the lock says {version}, installed is {owner}")
+        raise Failed("file-damaged", f"the lock has {version}, but {owner} is installed")
     return str(owner)
 
 
@@ -218,13 +218,13 @@ def files_present(found):
                 wrong.append(f"{one.name}: `{path}` is missing ({error.strerror})")
                 continue
             if size.isdecimal() and size.lstrip("0") != str(actual or ""):
-                wrong.append(f"{one.name}: `{path}` has {actual} bytes, {size} were installed")
+                wrong.append(f"{one.name}: `{path}` has {actual} bytes instead of {size}")
     if wrong:
         more = [f"and {len(wrong) - 20} more"] if len(wrong) > 20 else []
         raise Failed("file-damaged", "\n".join(wrong[:20] + more))
     if not count:
-        raise Skipped("nothing here says which files were installed (conda and Debian keep other records)")
-    return f"{count} files have their size"
+        raise Skipped("there is no record of the installed files (conda and Debian keep other records)")
+    return f"{count} files have the recorded size"
 
 
 def import_tensorflow(probe):
@@ -359,7 +359,7 @@ def placed_on(tensor, device):
         Failed: `gpu-missing-in-tf` when it was computed elsewhere.
     """
     if not str(tensor.device).endswith(":" + device):
-        raise Failed("gpu-missing-in-tf", f"the result lies on `{tensor.device}`, asked for was `{device}`")
+        raise Failed("gpu-missing-in-tf", f"the result is on `{tensor.device}`, but `{device}` was requested")
     return tensor
 
 

@@ -24,7 +24,7 @@ def right_hashes(core, level):
         if digest and (level == "deep" or is_native(path))
     ]
     if not rows:
-        raise Skipped("nothing here says which hashes the files had")
+        raise Skipped("there is no record of file hashes")
     wrong = []
     # Hashing gives Python's lock up; more threads than processors would only wait for each other.
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
@@ -32,11 +32,11 @@ def right_hashes(core, level):
             if actual is None:
                 wrong.append(f"{name}: `{path}` cannot be read")
             elif actual != digest:
-                wrong.append(f"{name}: `{path}` is {actual}, installed was {digest}")
+                wrong.append(f"{name}: `{path}` has the hash {actual} instead of {digest}")
     if wrong:
         more = [f"and {len(wrong) - 20} more"] if len(wrong) > 20 else []
         raise Failed("file-damaged", "\n".join(wrong[:20] + more))
-    return f"{len(rows)} files have their hash"
+    return f"{len(rows)} files have the recorded hash"
 
 
 def is_native(path):

@@ -89,7 +89,7 @@ def search_path():
 def wanted_libraries(present):
     """Every library that TensorFlow opens by name is found, is the environment's own, and can be loaded."""
     if sys.platform != "linux":
-        raise Skipped("the CUDA wheels are for Linux")
+        raise Skipped("CUDA wheels exist for Linux only")
     releases = {name.rpartition("-cu")[2] for name in present if "-cu" in name}
     release = max((one for one in releases if one in WANTED), default="12")
     cudnn = [version.partition(".")[0] for name, version in present.items() if name.startswith("nvidia-cudnn")]
@@ -178,7 +178,12 @@ def mismatched(by_name, build):
         for path in sorted(by_name.get(name, ())):
             loaded = re.search(r"\.so\.(\d+)", os.path.basename(path))
             if built and loaded and built.group() != loaded.group(1):
-                wrong.append((name, f"{name} {loaded.group(1)} is loaded from `{path}`, built was with {build[key]}"))
+                wrong.append(
+                    (
+                        name,
+                        f"{name} {loaded.group(1)} is loaded from `{path}`, but TensorFlow was built with {build[key]}",
+                    )
+                )
     return wrong
 
 
@@ -192,7 +197,7 @@ def guess_cudnn(folders):
 def closure():
     """Every library in the wheels of NVIDIA finds what it needs, and can be loaded."""
     if sys.platform != "linux":
-        raise Skipped("the CUDA wheels are for Linux")
+        raise Skipped("CUDA wheels exist for Linux only")
     own = sorted(path for paths in libraries_of_environment().values() for path in paths)
     if not own:
         raise Skipped("the GPU libraries are not in the environment")
@@ -220,9 +225,8 @@ def closure():
         raise Failed("gpu-libs-missing", "\n".join(broken))
     text = f"{len(own) - len(without_driver)} of {len(own)} libraries were loaded"
     if without_driver:
-        text += (
-            f"; {', '.join(without_driver)} cannot be without the driver's libcuda.so.1, which is not on this machine"
-        )
+        names = ", ".join(without_driver)
+        text += f"; {names} cannot be loaded without the driver's libcuda.so.1, which is not on this machine"
     return text
 
 
@@ -253,7 +257,7 @@ def toolkit(present):
         raise Skipped("the environment has no wheel of nvcc")
     folders = toolkits_of_environment() if told is None else [told]
     if not folders:
-        raise Failed("cuda-toolkit-file-missing", "the wheel of nvcc is installed and its folder is gone")
+        raise Failed("cuda-toolkit-file-missing", "the wheel of nvcc is installed, but its folder is missing")
     ptxas = os.path.join(folders[0], "bin", "ptxas")
     device = os.path.join(folders[0], "nvvm", "libdevice", "libdevice.10.bc")
     absent = [path for path in (ptxas, device) if not os.path.exists(path)]
@@ -288,7 +292,7 @@ def read_elf(path):
     with open(path, "rb") as stream:
         head = stream.read(64)
         if head[:6] != b"\x7fELF\x02\x01":
-            raise ValueError("no 64-bit ELF file")
+            raise ValueError("not a 64-bit ELF file")
         program_offset, _, _, _, entry_size, count = struct.unpack_from("<QQIHHH", head, 32)
         stream.seek(program_offset)
         table = stream.read(entry_size * count)
@@ -307,7 +311,7 @@ def read_elf(path):
                 dynamic = stream.read(size)
                 tags = [struct.unpack_from("<qQ", dynamic, position) for position in range(0, len(dynamic) - 15, 16)]
         if not tags:
-            raise ValueError("it needs nothing, not even itself")
+            raise ValueError("it has no dynamic section")
         values = dict(tags)
         stream.seek(offset_of(values[5]))
         strings = stream.read(values[10])

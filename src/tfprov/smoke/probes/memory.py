@@ -21,7 +21,7 @@ def fill(tf, device, bus):
     health = load("health")
     nvml = health.library()
     if nvml is None:
-        raise Failed("gpu-no-driver", "the driver's library cannot be asked for the free memory")
+        raise Failed("gpu-no-driver", "the driver's library does not report free memory")
     free = free_bytes(health, nvml, handle_of(health, nvml, bus))
     count = int(0.8 * free) // CHUNK
     if not count:
@@ -39,8 +39,8 @@ def fill(tf, device, bus):
     del pieces, piece
     left = tf.config.experimental.get_memory_info(device)["current"]
     if left > CHUNK:
-        raise Failed("gpu-memory-in-use", f"{left} bytes are still taken after all pieces were given back")
-    return f"{held} pieces of {CHUNK >> 20} MiB held ({taken} bytes), {left} bytes after they were given back"
+        raise Failed("gpu-memory-in-use", f"{left} bytes are still taken after all pieces were freed")
+    return f"{held} pieces of {CHUNK >> 20} MiB held ({taken} bytes), {left} bytes after they were freed"
 
 
 def handle_of(health, nvml, bus):
@@ -53,14 +53,14 @@ def handle_of(health, nvml, bus):
     """
     handle = ctypes.c_void_p()
     if bus is None or nvml.nvmlDeviceGetHandleByPciBusId_v2(bus.encode(), ctypes.byref(handle)) != 0:
-        raise Skipped("nothing says which of the driver's GPUs this is, and so how much of its memory is free")
+        raise Skipped("it is not known which of the driver's GPUs this is, and so how much memory is free")
     if not health.is_sliced(nvml, handle):
         return handle
     wanted = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     named = wanted.startswith("MIG-")
     slices = [each for each in health.slices(nvml, handle) if not named or health.uuid(nvml, each) == wanted]
     if len(slices) != 1:
-        raise Skipped("this GPU is divided into several slices, and nothing says which of them this is")
+        raise Skipped("this GPU is divided into slices, and it is not known which one this is")
     return slices[0]
 
 

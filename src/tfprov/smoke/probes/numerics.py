@@ -103,7 +103,7 @@ def placed(tensor, device):
         Failed: `gpu-missing-in-tf`.
     """
     if not str(tensor.device).endswith(":" + device):
-        raise Failed("gpu-missing-in-tf", f"the result lies on `{tensor.device}`, asked for was `{device}`")
+        raise Failed("gpu-missing-in-tf", f"the result is on `{tensor.device}`, but `{device}` was requested")
     return tensor.numpy()
 
 
@@ -354,7 +354,7 @@ def repeat(tf, device):
             first, second = placed(tf.matmul(a, b), device), placed(tf.matmul(a, b), device)
             judge.see(f"run {number}", first, a64 @ b64, FLOAT32)
             if first.tobytes() != second.tobytes():
-                raise Failed("wrong-number", f"run {number} gave two results for one input, seed {source.seed}")
+                raise Failed("wrong-number", f"run {number} gave another result for the same input, seed {source.seed}")
     return str(judge)
 
 

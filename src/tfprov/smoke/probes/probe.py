@@ -83,7 +83,7 @@ class Probe:
         if (device, name) in self._done:
             return self._done[(device, name)]
         if device in self._lost_devices:
-            what = "not run: the device took its process down before, in " + self._lost_devices[device]
+            what = "not run: an earlier check on this device ended its process: " + self._lost_devices[device]
             self._record(device, name, 0.0, ok=True, skipped=True, evidence=what)
             return False
         self.write({"begin": name, "device": device, "at": time.time()})

@@ -68,7 +68,7 @@ def train(tf, device, steps, dtype="float32"):
         where = getattr(variable, "value", variable)
         where = str(getattr(where() if callable(where) else where, "device", device))
         if where and not where.endswith(device):
-            raise Failed("gpu-missing-in-tf", f"a weight lies on `{where}`, asked for was `{device}`")
+            raise Failed("gpu-missing-in-tf", f"a weight is on `{where}`, but `{device}` was requested")
     if not all(map(math.isfinite, losses)):
         raise Failed("wrong-number", f"the loss in {dtype} is {next(one for one in losses if not math.isfinite(one))}")
     if not losses[-1] < 0.5 * losses[0]:
@@ -102,7 +102,7 @@ def input_pipeline(tf):
     data = data.batch(128).prefetch(tf.data.AUTOTUNE)
     seen = np.concatenate([batch.numpy() for batch in data])
     if not np.array_equal(seen, 3 * np.arange(10_000)):
-        raise Failed("wrong-number", "the numbers that came out are not those that went in")
+        raise Failed("wrong-number", "the elements that arrived are not those that were sent")
     return f"{len(seen)} elements"
 
 
@@ -124,8 +124,8 @@ def saved_model(tf, scratch):
     tf.saved_model.save(module, folder)
     again = tf.saved_model.load(folder)
     if not np.array_equal(module(x).numpy(), again(x).numpy()):
-        raise Failed("wrong-number", "the model that was read gives other numbers than the one that was written")
-    return "the same numbers after writing and reading"
+        raise Failed("wrong-number", "the loaded model gives other results than the saved one")
+    return "the same results after saving and loading"
 
 
 def keras_save(tf, scratch):
@@ -139,8 +139,8 @@ def keras_save(tf, scratch):
     model.save(path)
     after = tf.keras.models.load_model(path)(x).numpy()
     if not np.array_equal(before, after):
-        raise Failed("wrong-number", "the model that was read gives other numbers than the one that was written")
-    return f"the same numbers after writing and reading `{ending}`"
+        raise Failed("wrong-number", "the loaded model gives other results than the saved one")
+    return f"the same results after saving and loading `{ending}`"
 
 
 def tensorboard(tf, scratch):
@@ -159,5 +159,5 @@ def tensorboard(tf, scratch):
     (event,) = events.Tensors("loss")
     value = float(tf.make_ndarray(event.tensor_proto))
     if (event.step, value) != (7, 0.25):
-        raise Failed("wrong-number", f"written was 0.25 at step 7, read {value} at step {event.step}")
+        raise Failed("wrong-number", f"wrote 0.25 at step 7, read {value} at step {event.step}")
     return f"tensorboard {importlib.import_module('tensorboard.version').VERSION} reads what was written"

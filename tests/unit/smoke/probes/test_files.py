@@ -20,8 +20,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_files_as_they_were_installed_pass(root: Path) -> None:
-    assert files.right_hashes(core, "deep") == "3 files have their hash"
-    assert files.right_hashes(core, "standard") == "1 files have their hash"
+    assert files.right_hashes(core, "deep") == "3 files have the recorded hash"
+    assert files.right_hashes(core, "standard") == "1 files have the recorded hash"
 
 
 def test_a_changed_byte_of_the_same_size_is_found(root: Path) -> None:

@@ -13,7 +13,7 @@ from sham import install
 
 linkage = load("linkage")
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the CUDA wheels are for Linux")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="CUDA wheels exist for Linux only")
 
 SONAMES = (
     "libcudart.so.12",
@@ -120,7 +120,7 @@ def test_a_library_says_what_it_needs(library: Path) -> None:
 
 def test_no_library_is_read_out_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("text")
-    with pytest.raises(ValueError, match="no 64-bit ELF"):
+    with pytest.raises(ValueError, match="not a 64-bit ELF"):
         linkage.read_elf(str(tmp_path / "text"))
 
 

@@ -101,7 +101,7 @@ def test_what_an_earlier_process_did_is_not_done_again(probe: ModuleType, tmp_pa
     assert not one.leg("GPU:0", "a", never)
     (record,) = records(tmp_path)
     assert (record["device"], record["skipped"]) == ("GPU:0", True)
-    assert "took its process down before, in matmul: x" in record["evidence"]
+    assert "not run: an earlier check on this device ended its process: matmul: x" in record["evidence"]
 
 
 def test_a_finding_may_be_the_fault_of_another_device(probe: ModuleType, tmp_path: Path) -> None:
