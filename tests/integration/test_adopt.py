@@ -371,7 +371,7 @@ def test_a_profile_of_the_users_own_is_not_overwritten(project: Project) -> None
         assert (status, document["error"]["code"]) == (2, "path-not-ours")  # type: ignore[index]  # a JSON document
     status, document = project.adopt("--output", "/proc/train.toml")
     assert (status, document["error"]["code"]) == (14, "permission-denied")  # type: ignore[index]  # likewise
-    assert document["error"]["hint"] == "name a profile in a folder of yours with `--output`"  # type: ignore[index]
+    assert document["error"]["hint"] == "use `--output` to write the profile to a folder of yours"  # type: ignore[index]
     assert {path: told for path, told in state(project.root).items() if path in before} == before
     status, document = project.adopt("--in-place", "--output", "other.toml")
     assert status == 0, document["error"]
@@ -387,7 +387,7 @@ def test_what_does_not_work_any_more_leaves_everything_as_it_was(project: Projec
     status, document = project.adopt("--in-place")
     error: Any = document["error"]
     assert (status, error["code"]) == (16, "import-failed")
-    assert error["evidence"][-1] == f"`{project.venv}` is as it was: nothing was changed"
+    assert error["evidence"][-1] == f"nothing was changed in `{project.venv}`"
     assert state(project.venv) == before
     assert sorted(path.name for path in project.root.glob("*.toml")) == []
     assert "no environments yet" in project.run("list").stdout

@@ -314,7 +314,7 @@ def test_no_hint_is_given_where_nothing_was_found(site: Site, tmp_path: Path) ->
         build_wheel(tmp_path / "more", "hopeless", "1.0", requires=["shared>=4"]),
     )
     ask(site, "impossible", "hopeless")
-    assert refusal(site)["hint"] == "no change of a few lines was found that would resolve"
+    assert refusal(site)["hint"] == "no change to a few lines was found that resolves"
 
 
 def test_an_extra_that_a_package_does_not_have_is_said(site: Site, tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_where_no_single_change_helps_several_lines_are_named(site: Site, tmp_pa
     # Two pairs that do not go together, and a line that has no part in it.
     ask(site, "shared==1.0", "up==2.0", "down==1.0", "left==2.0", "right==1.0")
     hint = refusal(site)["hint"]
-    assert hint.startswith("`up==1.0` instead of `up==2.0`, `left==1.0` instead of `left==2.0`: so it resolves, with ")
+    assert hint.startswith("`up==1.0` instead of `up==2.0`, `left==1.0` instead of `left==2.0`: this resolves, with ")
     ask(site, "shared==1.0", "up==1.0", "down==1.0", "left==1.0", "right==1.0")
     assert planned(site)[0] == RELEASE
 
@@ -425,12 +425,12 @@ def test_all_lines_that_can_never_work_are_named_with_what_would(site: Site, tmp
     error = refusal(site, "lock", status=10)
     assert (
         error["evidence"][-1]
-        == "no version is `left==9.9`, `patched==4.6.0`, `torch==2.1.0+cu121`, `nowhere-to-be-found`"
+        == "no version satisfies `left==9.9`, `patched==4.6.0`, `torch==2.1.0+cu121`, `nowhere-to-be-found`"
     )
     assert error["hint"].startswith(
         "`left==1.0` instead of `left==9.9`, `patched==4.6.0.66` instead of `patched==4.6.0`, "
         "`torch==2.1.0` instead of `torch==2.1.0+cu121`, "
-        f"without `nowhere-to-be-found`: so it resolves, with TensorFlow {RELEASE} on Python "
+        f"without `nowhere-to-be-found`: this resolves, with TensorFlow {RELEASE} on Python "
     )
 
 
@@ -447,11 +447,9 @@ def test_all_names_that_no_index_has_are_named_at_once(site: Site) -> None:
     ask(site, "nowhere==1.0", "left", "nothing-of-the-kind")
     error = refusal(site, "lock")
     assert error["code"] == "package-name-wrong"
-    assert error["evidence"][-1] == "no version is `nowhere==1.0`, `nothing-of-the-kind`"
+    assert error["evidence"][-1] == "no version satisfies `nowhere==1.0`, `nothing-of-the-kind`"
     assert error["hint"].startswith("correct the name")
-    assert (
-        "; or without `nowhere==1.0`, without `nothing-of-the-kind`: so it resolves, with TensorFlow" in error["hint"]
-    )
+    assert "; or without `nowhere==1.0`, without `nothing-of-the-kind`: this resolves, with TensorFlow" in error["hint"]
 
 
 @pytest.mark.parametrize(("day", "release"), [("2025-09-01", OLDER), ("2026-04-01", RELEASE)])

@@ -233,14 +233,14 @@ def test_what_stands_in_the_way_is_said(site: Site, tmp_path: Path) -> None:
     (tmp_path / "there").write_text("mine")
     place = str(tmp_path / "there")
     assert refused(site, "--format", "tar") == (2, "error[usage]: say where to with `--output`")
-    assert refused(site, "-o", place) == (2, f"error[path-not-ours]: `{place}` is there already")
+    assert refused(site, "-o", place) == (2, f"error[path-not-ours]: `{place}` already exists")
     assert refused(site, "--format", "modulefile", "-o", place) == (
         2,
         f"error[path-not-ours]: `{place}` cannot become a modulefile",
     )
     assert refused(site, "-o", f"{place}2", "--prefix", "/a b") == (
         2,
-        "error[usage]: `/a b` cannot be where an environment lies",
+        "error[usage]: `/a b` cannot be the path of an environment",
     )
     assert refused(site, "-o", f"{place}2", "--base", str(tmp_path)) == (
         2,
@@ -248,7 +248,7 @@ def test_what_stands_in_the_way_is_said(site: Site, tmp_path: Path) -> None:
     )
     assert refused(site, "-o", f"{place}2", "--format", "tar", "--base", str(tmp_path)) == (
         2,
-        "error[usage]: only an image of the format `oci` can have a base",
+        "error[usage]: `--base` is for `--format oci` only",
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there"]
     assert (tmp_path / "there").read_text() == "mine"

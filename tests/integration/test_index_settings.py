@@ -122,9 +122,9 @@ def test_a_package_that_two_indexes_have_is_said_with_the_one_that_serves_it(
         if strategy == "first":
             assert f"`{extra.simple}` serves `only`, `ours`" in said
             assert f"`{main.simple}` serves `tensorflow-cpu`" in said
-            assert f"{both}the first one serves" in said
+            assert f"{both}the first one is used" in said
         else:
-            assert f"{both}the newest version counts, whichever has it" in said
+            assert f"{both}the newest version wins" in said
         # Where the first index serves, nobody has to be warned, and `up` asks no index for the sake of words.
         brought = site.run("up", "train.toml")
         assert brought.returncode == 0, brought.stderr

@@ -68,12 +68,19 @@ def test_a_verified_environment_says_what_it_is(site: Site) -> None:
 @pytest.mark.parametrize(
     ("change", "status", "state", "code", "reason", "next_step"),
     [
-        ("driver", 17, "stale", "gpu-driver-changed", "driver: 580.65.06 then, 590.1 now", "proves it again"),
+        ("driver", 17, "stale", "gpu-driver-changed", "driver: 580.65.06 then, 590.1 now", "verifies it again"),
         ("gpu", 17, "stale", "gpu-changed", "GPUs: NVIDIA H100 80GB HBM3 (GPU-aaaa-1) then, gone now", "again"),
-        ("profile", 11, "outdated", "verdict-stale", "the profile, or a file that it names, changed", "asks for now"),
-        ("mistake", 2, "outdated", "profile-invalid", "the profile changed, and has mistakes: ", "tfprov schema"),
-        ("lock", 11, "outdated", "verdict-stale", "`pylock.train.toml` changed", "installs what it holds"),
-        ("no lock", 2, "outdated", "lock-missing", "the lock is gone", "makes it anew"),
+        (
+            "profile",
+            11,
+            "outdated",
+            "verdict-stale",
+            "the profile, or a file that it names, changed",
+            "applies the change",
+        ),
+        ("mistake", 2, "outdated", "profile-invalid", "the profile changed and is not valid: ", "tfprov schema"),
+        ("lock", 11, "outdated", "verdict-stale", "`pylock.train.toml` changed", "installs what it lists"),
+        ("no lock", 2, "outdated", "lock-missing", "the lock is gone", "makes a new one"),
     ],
 )
 def test_what_changed_is_told_and_what_would_be_done(
@@ -123,7 +130,7 @@ def test_all_names_every_environment_and_one_whose_profile_is_gone_is_verified(s
     site.profile.unlink()
     status, one = told(site, "--all")
     assert (status, one["state"]) == (0, "verified")
-    assert one["reasons"] == [f"its profile `{site.profile}` is gone"]
+    assert one["reasons"] == [f"its profile `{site.profile}` no longer exists"]
     assert site.run("status", "--all", "train.toml").returncode == 2
 
 

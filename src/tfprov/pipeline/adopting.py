@@ -197,7 +197,7 @@ def alone(asking: Asking, emit: Emit) -> Iterator[None]:
         except TfprovError as error:
             if error.code.name != "lock-timeout":
                 raise
-            emit(Note(text=f"another tfprov adopts `{root}`: waiting for it", level="warning"))
+            emit(Note(text=f"another tfprov is adopting `{root}`: waiting for it", level="warning"))
             stack.enter_context(held(path, name=root, timeout=-1))
         yield
 
@@ -207,7 +207,7 @@ def _written(asking: Asking, emit: Emit) -> Adoption:
     profile = place_of_profile(asking, found)
     refuse_existing(profile)
     emit(Note(text=f"reading {found.root}", level="detail"))
-    wrong = findings(found)
+    defects = findings(found)
     subject = AdoptionSubject.of(asking, found, profile)
     with own_files(subject):
         settled = settle(subject, emit)
@@ -216,7 +216,7 @@ def _written(asking: Asking, emit: Emit) -> Adoption:
         # The profile first: it is complete without a lock, which `up` makes, but not the other way round.
         write_atomic(profile, settled.text.encode())
         write_atomic(lock, settled.document)
-    return adoption(subject, wrong, settled)
+    return adoption(subject, defects, settled)
 
 
 @contextlib.contextmanager
@@ -248,7 +248,7 @@ def own_files(subject: AdoptionSubject) -> Iterator[None]:
             wheel.unlink(missing_ok=True)
 
 
-def adoption(subject: AdoptionSubject, wrong: tuple[Defect, ...], settled: Settled) -> Adoption:
+def adoption(subject: AdoptionSubject, defects: tuple[Defect, ...], settled: Settled) -> Adoption:
     """The result of adopting an environment, from its defects and the profile and lock that were written.
 
     If the profile does not refer to the wheel with the user's own files, these count as not carried over.
@@ -259,7 +259,7 @@ def adoption(subject: AdoptionSubject, wrong: tuple[Defect, ...], settled: Settl
         own = replace(own, files={}, paths=(), left={**own.left, **dict.fromkeys(own.paths, why)})
     return Adoption(
         found=subject.found,
-        findings=wrong,
+        findings=defects,
         wanted=settled.wanted,
         changes=settled.changes,
         profile=subject.profile,
@@ -285,7 +285,7 @@ def survey(folder: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Sur
     if not folder.is_dir():
         raise TfprovError("usage", f"there is no folder `{folder}`")
     user = environ.get("HOME")
-    told = []
+    surveyed = []
     for path in environments_below(folder):
         emit(Note(text=f"reading {path}", level="detail"))
         try:
@@ -293,17 +293,17 @@ def survey(folder: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Sur
         except TfprovError:
             continue  # deleted since it was found
         if found.module or tensorflow_of(found) is not None or any(kind_of(one.name) for one in found.outside):
-            told.append(Surveyed(found=found, findings=findings(found, thorough=False), refusal=refusal(found)))
-    return tuple(told)
+            surveyed.append(Surveyed(found=found, findings=findings(found, thorough=False), refusal=refusal(found)))
+    return tuple(surveyed)
 
 
 def refusal(found: ForeignEnvironment) -> str:
     """Why an environment must not be replaced in place; empty if it may be."""
     if found.kind == "interpreter":
-        return "it is the folder of an interpreter, which other programs use"
+        return "it is the folder of an interpreter that other programs use"
     if found.conda is not None and found.conda.is_base:
-        return "it is the base of a conda, which other environments need"
-    return "tfprov itself runs from it" if runs_this(found.root) else ""
+        return "it is the base environment of conda, which other environments need"
+    return "tfprov itself is running from it" if runs_this(found.root) else ""
 
 
 def look(asking: Asking) -> ForeignEnvironment:
@@ -340,17 +340,17 @@ def refuse_existing(path: Path) -> None:
     if os.path.lexists(path):
         raise TfprovError(
             "path-not-ours",
-            f"`{path}` exists",
-            hint="name another profile with `--output`; what exists is not overwritten",
+            f"`{path}` already exists",
+            hint="choose another path with `--output`; existing files are not overwritten",
         )
     if not path.parent.is_dir():
         raise TfprovError("usage", f"there is no folder `{path.parent}`")
     if not writable(path.parent):
         raise TfprovError(
             "permission-denied",
-            f"`{path}` cannot be made",
+            f"`{path}` cannot be created",
             evidence=(f"no files can be created in `{path.parent}`",),
-            hint="name a profile in a folder of yours with `--output`",
+            hint="use `--output` to write the profile to a folder of yours",
         )
 
 
@@ -377,7 +377,7 @@ def settle_for(subject: AdoptionSubject, wanted: Asked, emit: Emit) -> Settled:
             less = relaxed(wanted, error)
             if less is None or less == wanted:
                 raise
-            emit(Note(text=f"asking for less: {error.what}", level="detail"))
+            emit(Note(text=f"trying with fewer pins: {error.what}", level="detail"))
             wanted = less
 
 
@@ -429,14 +429,14 @@ def _changes(wanted: Asked, found: ForeignEnvironment, answer: Locked) -> tuple[
     before = {name: version for name, version in found.versions.items() if name not in SEEDS or name in after}
     package = decision.tensorflow.package
     for name in [name for name in before if kind_of(name) is not None and name != package]:
-        known.setdefault(name, f"`{package}` is taken in its place")
+        known.setdefault(name, f"`{package}` replaces it")
         if package not in before:
-            known.setdefault(package, f"{decision.tensorflow.why}; it is in place of `{name}`")
+            known.setdefault(package, f"{decision.tensorflow.why}; it replaces `{name}`")
     known.setdefault("python", decision.python.why)
-    known |= {one.name: "the files of yours that no package owned" for one in wanted.packages if one.is_carried}
+    known |= {one.name: "your own files, which belong to no package" for one in wanted.packages if one.is_carried}
     for name in before:
         if name.startswith("nvidia-") and decision.tensorflow.accelerator == "cpu":
-            known.setdefault(name, "the CUDA libraries are left out where there is no GPU that they could serve")
+            known.setdefault(name, "CUDA libraries are left out on a machine without a usable GPU")
     return changes(wanted, before, after, python=(found.python.version, answer.interpreter.version), known=known)
 
 

@@ -81,12 +81,12 @@ class Made:
     left: tuple[str, ...]
 
 
-def export(profile: str, wanted: ExportRequest, *, cwd: Path, environ: Mapping[str, str]) -> Made:
+def export(profile: str, request: ExportRequest, *, cwd: Path, environ: Mapping[str, str]) -> Made:
     """Export the active generation, which is not deleted meanwhile. The output appears complete or not at all.
 
     Args:
         profile: the profile as the user named it.
-        wanted: options.
+        request: options.
         cwd: working directory.
         environ: variables of the user.
 
@@ -95,7 +95,7 @@ def export(profile: str, wanted: ExportRequest, *, cwd: Path, environ: Mapping[s
             `usage`; the code of the flaw when the environment is damaged.
         OSError: the disk is full.
     """
-    _check(wanted)
+    _check(request)
     environment = find(profile, cwd=cwd, environ=environ)
     generation = in_use(environment, profile)
     seal = generation.seal
@@ -103,19 +103,21 @@ def export(profile: str, wanted: ExportRequest, *, cwd: Path, environ: Mapping[s
         raise TfprovError("internal", "an active generation has no seal")
     flaw = environment.flaw(generation)
     if flaw is not None:
-        raise TfprovError(flaw.code, f"the environment is not exported: {flaw.words}", hint="run `tfprov repair` first")
+        raise TfprovError(
+            flaw.code, f"the environment was not exported: {flaw.words}", hint="run `tfprov repair` first"
+        )
     names = {name: "" for text in seal.variables.values() for name in modulefile.REFERENCE.findall(text)}
-    told = changes(generation, {"PATH": os.defpath, **names})
+    activation = changes(generation, {"PATH": os.defpath, **names})
     left = tuple(sorted(name for name, text in seal.variables.items() if modulefile.REFERENCE.search(text)))
-    wanted.output.parent.mkdir(parents=True, exist_ok=True)
-    if wanted.form == "modulefile":
-        return _module(environment, seal, wanted, told)
+    request.output.parent.mkdir(parents=True, exist_ok=True)
+    if request.form == "modulefile":
+        return _module(environment, seal, request, activation)
     _check_kind(environment, generation, seal)
-    prefix = wanted.prefix or f"/opt/tfprov/{re.sub(r'[^A-Za-z0-9._-]+', '-', environment.owner.name)}"
+    prefix = request.prefix or f"/opt/tfprov/{re.sub(r'[^A-Za-z0-9._-]+', '-', environment.owner.name)}"
     with temporary.temporary("export") as work:
         python: Path | None = None
         needs: tuple[str, ...] = ()
-        executable = wanted.python_at
+        executable = request.python_at
         if not executable:
             python = work / "python"
             moved = interpreters.copy(Path(os.path.realpath(seal.python)), python, environ=environ)
@@ -131,35 +133,35 @@ def export(profile: str, wanted: ExportRequest, *, cwd: Path, environ: Mapping[s
             prefix=prefix,
             notes=_notes(environment, seal),
         )
-        relocated = _relocated(told, exported, left)
-        digest = _write(wanted, list(members(exported)), relocated, environment=environment, seal=seal, work=work)
-    return Made(path=wanted.output, digest=digest, size=_size(wanted.output), prefix=prefix, needs=needs, left=left)
+        relocated = _relocated(activation, exported, left)
+        digest = _write(request, list(members(exported)), relocated, environment=environment, seal=seal, work=work)
+    return Made(path=request.output, digest=digest, size=_size(request.output), prefix=prefix, needs=needs, left=left)
 
 
-def _check(wanted: ExportRequest) -> None:
-    if wanted.prefix and not _PREFIX.fullmatch(wanted.prefix):
+def _check(request: ExportRequest) -> None:
+    if request.prefix and not _PREFIX.fullmatch(request.prefix):
         raise TfprovError(
             "usage",
-            f"`{wanted.prefix}` cannot be where an environment lies",
-            hint="name an absolute path of letters, digits, `.`, `_` and `-`, which every script can hold",
+            f"`{request.prefix}` cannot be the path of an environment",
+            hint="use an absolute path of letters, digits, `.`, `_` and `-`",
         )
-    if wanted.python_at and not _PREFIX.fullmatch(wanted.python_at):
-        raise TfprovError("usage", f"`{wanted.python_at}` is not an absolute path of an interpreter")
-    if wanted.base is not None and wanted.form != "oci":
-        raise TfprovError("usage", "only an image of the format `oci` can have a base")
-    if wanted.form == "modulefile":
-        if not wanted.replace:
-            _MODULES.check(wanted.output)
-    elif os.path.lexists(wanted.output) and not wanted.replace:
+    if request.python_at and not _PREFIX.fullmatch(request.python_at):
+        raise TfprovError("usage", f"`{request.python_at}` is not an absolute path of an interpreter")
+    if request.base is not None and request.form != "oci":
+        raise TfprovError("usage", "`--base` is for `--format oci` only")
+    if request.form == "modulefile":
+        if not request.replace:
+            _MODULES.check(request.output)
+    elif os.path.lexists(request.output) and not request.replace:
         raise TfprovError(
-            "path-not-ours", f"`{wanted.output}` is there already", hint="name another place, or pass `--force`"
+            "path-not-ours", f"`{request.output}` already exists", hint="choose another path, or pass `--force`"
         )
-    check_place(wanted.output)
-    if wanted.form == "squashfs" and shutil.which("mksquashfs") is None:
+    check_place(request.output)
+    if request.form == "squashfs" and shutil.which("mksquashfs") is None:
         raise TfprovError(
             "not-supported",
-            "there is no `mksquashfs` on PATH, which writes the file system",
-            hint="install squashfs-tools 4.5 or newer, or make a `tar` here and the file system elsewhere",
+            "`mksquashfs`, which writes the file system, is not on PATH",
+            hint="install squashfs-tools 4.5 or newer, or export as `tar` and make the file system elsewhere",
         )
 
 
@@ -172,13 +174,15 @@ def _check_kind(environment: Environment, generation: Generation, seal: Seal) ->
     name = environment.owner.name
     if os.name != "posix" or not os.path.exists("/proc/self"):  # noqa: PTH110 - asks for the system, not for a file
         raise TfprovError(
-            "not-supported", "only environments of Linux can be exported", hint="`tfprov bundle` can serve others"
+            "not-supported",
+            "only Linux environments can be exported",
+            hint="`tfprov bundle` works on other systems too",
         )
     if seal.kind != "venv":
         raise TfprovError(
             "not-supported",
-            f"`{name}` is a conda environment, which names its place in its programs",
-            hint="a modulefile leads to it where it lies: `--format modulefile`",
+            f"`{name}` is a conda environment: its programs contain its path",
+            hint="`--format modulefile` writes a modulefile that loads it in place",
         )
     for root in site_packages(generation.path):
         for record in sorted(root.glob("*.dist-info/direct_url.json")):
@@ -186,9 +190,9 @@ def _check_kind(environment: Environment, generation: Generation, seal: Seal) ->
             if document.get("dir_info", {}).get("editable"):
                 raise TfprovError(
                     "not-supported",
-                    f"`{name}` has a project that is installed from its folder: `{record.parent.name.split('-')[0]}`",
+                    f"`{name}` contains an editable project: `{record.parent.name.split('-')[0]}`",
                     evidence=(str(document.get("url")),),
-                    hint='have it made a wheel (`packages.project = "wheel"`, or no `-e`), and run `tfprov up`',
+                    hint='install it as a wheel (`packages.project = "wheel"`, or no `-e`): run `tfprov up`',
                 )
 
 
@@ -225,47 +229,55 @@ def _notes(environment: Environment, seal: Seal) -> dict[str, bytes]:
     return notes
 
 
-def _relocated(told: Changes, exported: ExportedEnvironment, left: tuple[str, ...]) -> Changes:
+def _relocated(activation: Changes, exported: ExportedEnvironment, left: tuple[str, ...]) -> Changes:
     def there(text: str) -> str:
         for name in exported.names:
             text = text.replace(name, exported.prefix)
         return text
 
-    values = {name: there(value) for name, value in told.values.items() if name not in left}
-    return Changes(path=tuple(map(there, told.path)), values=values, templates={}, unset=())
+    values = {name: there(value) for name, value in activation.values.items() if name not in left}
+    return Changes(path=tuple(map(there, activation.path)), values=values, templates={}, unset=())
 
 
 def _write(
-    wanted: ExportRequest, tree: list[TreeMember], told: Changes, *, environment: Environment, seal: Seal, work: Path
+    request: ExportRequest,
+    tree: list[TreeMember],
+    activation: Changes,
+    *,
+    environment: Environment,
+    seal: Seal,
+    work: Path,
 ) -> str:
     """Write the export beside the output path, then rename it into place; returns its digest."""
-    is_archive = wanted.output.name.endswith(".tar")
-    is_folder = wanted.form == "oci" and not is_archive
-    with temporary.staged(wanted.output, folder=is_folder) as stage:
-        if wanted.form == "oci":
+    is_archive = request.output.name.endswith(".tar")
+    is_folder = request.form == "oci" and not is_archive
+    with temporary.staged(request.output, folder=is_folder) as stage:
+        if request.form == "oci":
             layout = stage if is_folder else work / "layout"
             layout.mkdir(exist_ok=True)
-            digest = oci.write(layout, tree, _described(environment, seal, told), base=wanted.base).partition(":")[2]
+            digest = oci.write(layout, tree, _described(environment, seal, activation), base=request.base).partition(
+                ":"
+            )[2]
             if not is_folder:
                 archive.write(stage, _files_of(layout))
-        elif wanted.form == "squashfs":
+        elif request.form == "squashfs":
             _squash(tree, stage, work / "tree.tar")
             digest = sha256_of(stage)
         else:
-            digest, _ = archive.write(stage, tree, packed=wanted.output.name.endswith((".gz", ".tgz")))
-        old = trash.to_trash(wanted.output) if os.path.lexists(wanted.output) else None
-        stage.rename(wanted.output)
+            digest, _ = archive.write(stage, tree, packed=request.output.name.endswith((".gz", ".tgz")))
+        old = trash.to_trash(request.output) if os.path.lexists(request.output) else None
+        stage.rename(request.output)
         if old is not None:
             shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink()
     return digest
 
 
-def _described(environment: Environment, seal: Seal, told: Changes) -> oci.Described:
+def _described(environment: Environment, seal: Seal, activation: Changes) -> oci.Described:
     return oci.Described(
         name=re.sub(r"[^a-z0-9._-]+", "-", environment.owner.name.lower()).strip("-._") or "environment",
         machine=os.uname().machine,
-        path=told.path,
-        variables=told.values,
+        path=activation.path,
+        variables=activation.values,
         command=("python",),
         labels={
             "tfprov.tensorflow": seal.tensorflow,
@@ -317,16 +329,16 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _module(environment: Environment, seal: Seal, wanted: ExportRequest, told: Changes) -> Made:
+def _module(environment: Environment, seal: Seal, request: ExportRequest, activation: Changes) -> Made:
     what = f"TensorFlow {seal.tensorflow} on Python {seal.python_version}: {environment.owner.name} (made by tfprov)"
-    templates = {name: text for name, text in told.templates.items() if modulefile.REFERENCE.search(text)}
-    module = modulefile.Module(what=what, path=told.path, values=told.values, templates=templates)
-    text = modulefile.lua(module) if wanted.output.suffix == ".lua" else modulefile.tcl(module)
-    if wanted.replace:
-        wanted.output.unlink(missing_ok=True)
-    _MODULES.write(wanted.output, text.encode())
+    templates = {name: text for name, text in activation.templates.items() if modulefile.REFERENCE.search(text)}
+    module = modulefile.Module(what=what, path=activation.path, values=activation.values, templates=templates)
+    text = modulefile.lua(module) if request.output.suffix == ".lua" else modulefile.tcl(module)
+    if request.replace:
+        request.output.unlink(missing_ok=True)
+    _MODULES.write(request.output, text.encode())
     return Made(
-        path=wanted.output,
+        path=request.output,
         digest="",
         size=len(text.encode()),
         prefix=str(environment.root / "current"),

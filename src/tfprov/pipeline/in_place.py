@@ -70,12 +70,12 @@ def _in_place(asking: Asking, emit: Emit) -> Adoption:
         refuse_existing(profile)
     refuse_running(found.root, force=asking.force)
     if found.named != found.root:
-        emit(Note(text=f"`{found.named}` leads to `{found.root}`: that is what is replaced"))
-    wrong = findings(found)
+        emit(Note(text=f"`{found.named}` is a link to `{found.root}`, which will be replaced"))
+    defects = findings(found)
     subject = AdoptionSubject.of(asking, found, profile)
     with own_files(subject):
         settled, outcome, kept = _replaced(subject, emit, is_again=is_again)
-    return replace(adoption(subject, wrong, settled), outcome=outcome, kept=kept.path)
+    return replace(adoption(subject, defects, settled), outcome=outcome, kept=kept.path)
 
 
 def _replaced(subject: AdoptionSubject, emit: Emit, *, is_again: bool) -> tuple[Settled, Outcome, Generation]:
@@ -119,9 +119,9 @@ def refuse_what_others_need(found: ForeignEnvironment) -> None:
     if why:
         raise TfprovError(
             "not-supported",
-            f"`{found.named}` is not replaced",
+            f"`{found.named}` cannot be replaced",
             evidence=(why,),
-            hint=f"`tfprov adopt {found.named}` writes a profile, from which `tfprov up` makes one elsewhere",
+            hint=f"`tfprov adopt {found.named}` writes a profile; `tfprov up` then makes a new environment elsewhere",
         )
 
 
@@ -139,9 +139,9 @@ def refuse_running(root: Path, *, force: bool) -> None:
     if holders:
         raise TfprovError(
             "environment-in-use",
-            f"processes run from `{root}`, which is not replaced under them",
+            f"processes are running from `{root}`",
             evidence=tuple(f"process {one.pid}: {one.command}" for one in holders),
-            hint="end them, or replace it all the same with `--force`: what they import from then on is the new one's",
+            hint="stop them, or pass `--force`: what they import from then on comes from the new environment",
         )
 
 
@@ -171,9 +171,9 @@ def _proved(subject: AdoptionSubject, settled: Settled, work: Path, emit: Emit) 
             # an installation.
             if less is None or adopted(subject.profile, found.root) or not _is_alike(less, settled.wanted):
                 _leave_nothing(Context(request, emit).environment)
-                error.evidence = (*error.evidence, f"`{found.named}` is as it was: nothing was changed")
+                error.evidence = (*error.evidence, f"nothing was changed in `{found.named}`")
                 raise
-            emit(Note(text=f"it does not work as it was ({error.what}): asking for less", level="warning"))
+            emit(Note(text=f"the same versions do not work ({error.what}): trying with fewer pins", level="warning"))
             settled = settle_for(subject, less, emit)
 
 

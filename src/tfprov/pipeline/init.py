@@ -51,7 +51,9 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
     """
     # `lexists`, because a dangling link is in the way, too.
     if os.path.lexists(path):
-        raise TfprovError("path-not-ours", f"`{path}` exists", hint="choose another name; it is not overwritten")
+        raise TfprovError(
+            "path-not-ours", f"`{path}` already exists", hint="choose another name; existing files are not overwritten"
+        )
     if not path.parent.is_dir():
         raise TfprovError("usage", f"there is no folder `{path.parent}`")
     check_place(path)
@@ -61,9 +63,11 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
     if source is not None and not found:
         raise TfprovError(
             "usage",
-            f"`{source}` has no file that says what a project needs",
-            evidence=("such as `pyproject.toml` with dependencies, `requirements.txt`, `environment.yml`, `Pipfile`",),
-            hint="name the file itself",
+            f"`{source}` has no file with requirements",
+            evidence=(
+                "looked for `pyproject.toml` with dependencies, `requirements.txt`, `environment.yml`, `Pipfile`, …",
+            ),
+            hint="pass the file itself",
         )
     files = tuple(Path(os.path.relpath(one, path.parent.resolve())).as_posix() for one in found)
     wants = read(found, path.parent, ProjectParts())

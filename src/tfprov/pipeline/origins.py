@@ -45,7 +45,7 @@ def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tupl
             only_several=network.merged,
         )
     except TfprovError as error:
-        return (f"which index has which package could not be asked: {error.what}",)
+        return (f"could not find out which index has which package: {error.what}",)
     lines = []
     if not network.merged:
         # With the strategy `best` a project on several indexes has no single origin: the newest version wins.
@@ -61,9 +61,9 @@ def _on_several(found: tuple[Offering, ...], *, merged: bool) -> Iterable[str]:
         names = [offering.project for offering in several if offering.indexes == indexes]
         where = " and ".join(f"`{_shown(index)}`" for index in indexes)
         taken = (
-            'the newest version counts, whichever has it; `index.strategy = "first"` and `index.extra` take the first'
+            'the newest version wins; `index.extra` with `index.strategy = "first"` would use the first index'
             if merged
-            else "the first one serves"
+            else "the first one is used"
         )
         yield f"on {where}: {_listed(names)}; {taken}"
 

@@ -119,7 +119,7 @@ def kits(
         if platform == here and minor not in resolved:
             context.emit(
                 Note(
-                    text=f"the index lacks what tfprov needs: packing what is installed, for Python {minor} only",
+                    text=f"the index lacks dependencies of tfprov: packing the installed ones, for Python {minor} only",
                     level="warning",
                 )
             )
@@ -147,7 +147,9 @@ def _resolve(context: Context, machine: Machine, platform: PlatformName, python:
         )
         return tuple(_locked(package, wheel) for package, wheel in chosen if isinstance(wheel, PackageWheel))
     except (PylockSelectError, PylockValidationError) as error:
-        raise TfprovError("platform-no-wheel", "there is no wheel for it", evidence=(str(error),)) from error
+        raise TfprovError(
+            "platform-no-wheel", "tfprov has a dependency without a wheel for it", evidence=(str(error),)
+        ) from error
 
 
 def _ask(context: Context, machine: Machine, access: IndexAccess, platform: PlatformName, python: str) -> str:
@@ -184,7 +186,7 @@ def _ask(context: Context, machine: Machine, access: IndexAccess, platform: Plat
             if answer.ok:
                 return access.truthful((work / "pylock.toml").read_text(encoding="utf-8"))
     said = access.truthful(answer.stderr + answer.stdout)
-    what = "what tfprov needs could not be resolved"
+    what = "the dependencies of tfprov could not be resolved"
     raise access.failure() or classify_text("uv pip compile", said, answer.returncode, what=what)
 
 

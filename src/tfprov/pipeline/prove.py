@@ -119,7 +119,7 @@ class _Treatment:
             except TfprovError as error:
                 if error.code.name != "file-damaged" or self._installation.generation.seal is not None:
                     raise
-                text = "an installed file is not as its wheel has it: installing without caches"
+                text = "an installed file differs from its wheel: installing again without caches"
                 self._context.emit(Note(text=text, level="warning"))
                 drop_unpacked(self._context, self._locked)
                 self._installation = self._install(self._locked)
@@ -153,14 +153,14 @@ class _Treatment:
         )
         cure = known.KNOWN[name](proof)
         if any((cure.name, cure.what) == (each.name, each.what) for each in self.given):
-            raise InapplicableError("it was given already")
+            raise InapplicableError("it is applied already")
         context.emit(Note(text=f"the smoke test failed ({cure.code}); trying a cure: {cure.what}", level="warning"))
         before = self._locked, self._bound_lock
         try:
             self._give(cure)
         except TfprovError as error:
             self._locked, self._bound_lock = before
-            self.tried.append(f"{cure.what}: could not be done: {error.what}")
+            self.tried.append(f"{cure.what}: could not be applied: {error.what}")
             raise
         if cure.name == "likely-bound" and (leg := known.failed_import(verdict)) is not None:
             # One try for each failure: another installation and test take as long as the first.
@@ -182,7 +182,7 @@ class _Treatment:
             return self._installation
         write_users(path, self._bound_lock)
         bounds = ", ".join(f"`{cure.constraint}`" for cure in self.given if cure.constraint)
-        context.emit(Note(text=f"`{path.name}` was resolved anew with {bounds}", level="warning"))
+        context.emit(Note(text=f"`{path.name}` was resolved again with {bounds}", level="warning"))
         locked = replace(self._locked, lock=replace(self._locked.lock, path=path))
         return replace(self._installation, locked=locked)
 
@@ -245,7 +245,7 @@ class _Treatment:
                 raise InapplicableError(f"it cannot be resolved: {error.what}") from error
             if locked is None:
                 self._bounds.pop()
-                raise InapplicableError("it would change the lock, which may not be done")
+                raise InapplicableError("it would change the lock, which is not allowed")
             if locked.lock.files == self._locked.lock.files:
                 raise InapplicableError("the same files would be installed")
             self._locked, self._bound_lock = locked, content_of(path)

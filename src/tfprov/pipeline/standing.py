@@ -105,16 +105,16 @@ def check(environment: Environment, generation: Generation, environ: Mapping[str
     standing.begin(generation)
     flaw = environment.flaw(generation)
     if flaw is not None:
-        what = f"the environment of `{environment.owner.name}` is not as it was verified"
-        raise TfprovError(flaw.code, what, evidence=(flaw.words,), hint=f"run {again}: it is made anew")
+        what = f"the environment of `{environment.owner.name}` changed since it was verified"
+        raise TfprovError(flaw.code, what, evidence=(flaw.words,), hint=f"run {again} to rebuild it")
     changed = standing.changes(generation)
     if changed:
         first = changed[0]
         raise TfprovError(
             first.code,
-            f"the environment of `{environment.owner.name}` was not proved on this machine as it is now",
+            f"the environment of `{environment.owner.name}` is not verified on this machine as it is now",
             evidence=tuple(map(str, changed)),
-            hint=next_step(first) or f"run {again}: it is proved again, and nothing is built",
+            hint=next_step(first) or f"run {again} to verify it again, without rebuilding",
         )
 
 

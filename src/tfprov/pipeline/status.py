@@ -154,7 +154,7 @@ def _unusable(environment: Environment, generation: Generation, up: str) -> _Fin
     flaw = environment.flaw(generation)
     if flaw is None:
         return None
-    return _Finding(state="unusable", code=flaw.code, reasons=(flaw.words,), next_step=f"{up} makes it anew")
+    return _Finding(state="unusable", code=flaw.code, reasons=(flaw.words,), next_step=f"{up} rebuilds it")
 
 
 def _outdated(environment: Environment, known: Seal | Rollback, lock: Path | None, up: str) -> _Finding | None:
@@ -175,37 +175,35 @@ def _profile_changed(environment: Environment, known: str, up: str) -> _Finding 
 
             seen = load(path, shipped=False).source
     except TfprovError as error:
-        reasons = (f"the profile changed, and has mistakes: {error.what}",)
+        reasons = (f"the profile changed and is not valid: {error.what}",)
         return _Finding(state="outdated", code=error.code.name, reasons=reasons, next_step=error.hint)
     if seen.digest == known:
         return None
     reasons = ("the profile, or a file that it names, changed",)
-    return _Finding(
-        state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} does what it asks for now"
-    )
+    return _Finding(state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} applies the change")
 
 
 def _lock_changed(known: str, lock: Path | None, up: str) -> _Finding | None:
     if lock is None:
         reasons = ("the lock is gone",)
-        return _Finding(state="outdated", code="lock-missing", reasons=reasons, next_step=f"{up} makes it anew")
+        return _Finding(state="outdated", code="lock-missing", reasons=reasons, next_step=f"{up} makes a new one")
     if hashlib.sha256(content_of(lock)).hexdigest() == known:
         return None
     reasons = (f"`{lock.name}` changed",)
-    return _Finding(state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} installs what it holds")
+    return _Finding(state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} installs what it lists")
 
 
 def _stale(changed: tuple[MachineChange, ...], up: str) -> _Finding | None:
     if not changed:
         return None
     code = changed[0].code
-    step = next_step(changed[0]) or f"{up} proves it again; nothing is built"
+    step = next_step(changed[0]) or f"{up} verifies it again, without rebuilding"
     return _Finding(state="stale", code=code, reasons=tuple(map(str, changed)), next_step=step)
 
 
 def _notes(environment: Environment, seal: Seal, rolled_back: Rollback | None) -> tuple[str, ...]:
     profile, verdict = environment.owner.profile, from_document(seal.verdict)
-    gone = "" if Path(profile).is_file() else f"its profile `{profile}` is gone"
+    gone = "" if Path(profile).is_file() else f"its profile `{profile}` no longer exists"
     back = ""
     if rolled_back is not None:
         stays = "`tfprov up` stays here" if rolled_back.keep else "`tfprov up` asks whether to stay here"

@@ -53,8 +53,24 @@ def test_a_folder_without_such_a_file_is_fine_unless_it_was_named(folder: Path) 
     assert written(folder / "tfprov.toml").files == ()
     with pytest.raises(TfprovError) as failure:
         written(folder / "other.toml", folder)
-    assert failure.value.code.name == "usage"
+    error = failure.value
+    assert (error.code.name, error.what) == ("usage", f"`{folder}` has no file with requirements")
+    assert error.evidence == (
+        "looked for `pyproject.toml` with dependencies, `requirements.txt`, `environment.yml`, `Pipfile`, …",
+    )
+    assert error.hint == "pass the file itself"
     assert not (folder / "other.toml").exists()
+
+
+def test_a_profile_that_exists_is_not_overwritten(folder: Path) -> None:
+    path = folder / "train.toml"
+    path.write_text("mine")
+    with pytest.raises(TfprovError) as failure:
+        written(path)
+    error = failure.value
+    assert (error.code.name, error.what) == ("path-not-ours", f"`{path}` already exists")
+    assert error.hint == "choose another name; existing files are not overwritten"
+    assert path.read_text() == "mine"
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ STALE = replace(
     state="stale",
     code="gpu-driver-changed",
     reasons=("driver: 550.1 then, 560.2 now",),
-    next_step="`tfprov up /srv/train.toml` proves it again; nothing is built",
+    next_step="`tfprov up /srv/train.toml` verifies it again, without rebuilding",
     devices=(GOOD.devices[0], replace(GOOD.devices[1], verified=False)),
 )
 MISSING = Status(
@@ -60,7 +60,7 @@ def test_a_line_for_each_environment_and_device_and_what_changed() -> None:
         "  CPU:0        verified, 2 checks passed\n"
         "  GPU:0        stale, 1 check passed  H100\n"
         "  changed      driver: 550.1 then, 560.2 now\n"
-        "  next         `tfprov up /srv/train.toml` proves it again; nothing is built\n"
+        "  next         `tfprov up /srv/train.toml` verifies it again, without rebuilding\n"
         "other  missing  /srv/other.toml\n"
         "  changed      there is no verified generation\n"
         "  next         `tfprov up /srv/other.toml` makes it"

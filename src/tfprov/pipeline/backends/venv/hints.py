@@ -55,7 +55,7 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
     found: list[str] = []
     impossible = _impossible(context, machine, profile, error)
     if len(impossible) > 1:
-        error.evidence = (*error.evidence, f"no version is {', '.join(f'`{line}`' for line in impossible)}")
+        error.evidence = (*error.evidence, f"no version satisfies {', '.join(f'`{line}`' for line in impossible)}")
     changes = (
         iter((_with_all_possible(profile, impossible),))
         if impossible
@@ -71,7 +71,7 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
         found.append(several)
     # Installing a build tool and correcting a name are remedies as well, so these hints are kept.
     own = [error.hint] if error.hint and error.code.name in ("build-tool-missing", "package-name-wrong") else []
-    error.hint = "; or ".join((*own, *found)) or "no change of a few lines was found that would resolve"
+    error.hint = "; or ".join((*own, *found)) or "no change to a few lines was found that resolves"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +91,11 @@ class _Change:
 
 def of_interest(profile: Profile, error: TfprovError) -> tuple[str, ...]:
     """The requirements, those that the resolver's messages mention first: most others have no part in the conflict."""
-    said = re.sub(r"[_.]+", "-", " ".join((*error.evidence, *error.tried)).lower())
+    message = re.sub(r"[_.]+", "-", " ".join((*error.evidence, *error.tried)).lower())
 
     def is_named(line: str) -> bool:
         name = re.escape(canonicalize_name(Requirement(line).name))
-        return re.search(rf"(?<![\w-]){name}(?![\w-])", said) is not None
+        return re.search(rf"(?<![\w-]){name}(?![\w-])", message) is not None
 
     return tuple(sorted(profile.packages.requirements, key=lambda line: not is_named(line)))
 
@@ -176,26 +176,26 @@ def _impossible(context: Context, machine: Machine, profile: Profile, error: Tfp
 
     lines = [line for line in profile.packages.requirements if not is_tensorflow(line)]
     found: dict[str, str] = {}
-    while lines and (said := failure(*lines)):
-        named = next((line for line in lines if _is_named(Requirement(line), said)), None)
+    while lines and (message := failure(*lines)):
+        named = next((line for line in lines if _is_named(Requirement(line), message)), None)
         if named is None:
             break
         lines.remove(named)
         requirement = Requirement(named)
         pin = re.fullmatch(r"(?P<public>==[\d.]+)(?P<build>\+.+)?", str(requirement.specifier))
         near = on_any_version(requirement, f"{pin['public']}{'' if pin['build'] else '.*'}") if pin else ""
-        if _NO_PROJECT in said:
+        if _NO_PROJECT in message:
             found[named] = ""
         else:
             found[named] = near if near and not failure(near) else on_any_version(requirement)
     return found
 
 
-def _is_named(requirement: Requirement, said: str) -> bool:
+def _is_named(requirement: Requirement, message: str) -> bool:
     """Whether the resolver's message says that there is no such version, or no such project, as required."""
     name = re.escape(canonicalize_name(requirement.name))
     there_is = rf"no version of {name}[=<>!~\s]|only {name}[=<>!~]\S* is available and you require {name}[=<>!~]"
-    return re.search(rf"(?i){there_is}|\b{name} {_NO_PROJECT}", said) is not None
+    return re.search(rf"(?i){there_is}|\b{name} {_NO_PROJECT}", message) is not None
 
 
 def _with_all_possible(profile: Profile, others: Mapping[str, str]) -> _Change:
@@ -203,10 +203,10 @@ def _with_all_possible(profile: Profile, others: Mapping[str, str]) -> _Change:
     asked = tuple(others.get(line, line) for line in profile.packages.requirements if others.get(line, line))
 
     def words(solution: Solution) -> str:
-        told = []
+        parts = []
         for line, other in others.items():
-            told.append(f"`{_taken(line, solution)}` instead of `{line}`" if other else f"without `{line}`")
-        return f"{', '.join(told)}: so it resolves, with {_pair(solution)}"
+            parts.append(f"`{_taken(line, solution)}` instead of `{line}`" if other else f"without `{line}`")
+        return f"{', '.join(parts)}: this resolves, with {_pair(solution)}"
 
     return _Change(profile=with_requirements(profile, asked), words=words)
 
