@@ -69,12 +69,7 @@ def main(scenes: Sequence[str], target: Path) -> None:
 def coloured(words: str) -> Text:
     """The output as a terminal shows it: errors red, warnings yellow, finished stages green."""
     text = Text(words)
-    for pattern, style in (
-        (r"^error\[.*?\]", "bold red"),
-        (r"^! .*", "yellow"),
-        (r"^\* ", "green"),
-        (r"^hint:", "bold"),
-    ):
+    for pattern, style in STYLES.items():
         text.highlight_regex(re.compile(pattern, re.MULTILINE), style)
     return text
 
