@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 from tfprov.errors import TfprovError
 from tfprov.lock.question import Builds
@@ -161,3 +162,23 @@ def test_the_reason_is_that_of_a_python_that_has_the_wheels(monkeypatch: pytest.
         "Python 3.12.1 with tensorflow-cpu 2.21.0",
         "Python 3.9.1 with tensorflow-cpu 2.21.0",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "free"),
+    [
+        ("keras==2.13.1", "keras"),
+        ("uvicorn[standard]>=1,<2", "uvicorn[standard]"),
+        ('pandas<2; python_version < "3.12"', 'pandas; python_version < "3.12"'),
+    ],
+)
+def test_a_requirement_on_any_version_keeps_extras_and_marker(text: str, free: str) -> None:
+    assert solving.on_any_version(Requirement(text)) == free
+
+
+def test_the_version_of_a_solution_is_found_by_any_spelling() -> None:
+    one = candidate(13)
+    document = 'lock-version = "1.0"\n[[packages]]\nname = "scikit-learn"\nversion = "1.5"\n'
+    solution = solving.Solution(candidate=one, decision=one.best, document=document)
+    assert solution.version("Scikit_Learn") == "1.5"
+    assert solution.version("absent") is None

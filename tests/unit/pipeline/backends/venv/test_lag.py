@@ -8,13 +8,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from packaging.requirements import Requirement
 from packaging.tags import parse_tag
 
 from tfprov.errors import TfprovError
 from tfprov.lock.renew import Released, released_in
-from tfprov.pipeline.backends.venv import candidates
-from tfprov.pipeline.backends.venv.solving import Solution, on_any_version
+from tfprov.pipeline.backends.venv import lag
+from tfprov.pipeline.backends.venv.solving import Solution
 from tfprov.plan.records import Candidate, ChosenPython, ChosenTensorflow, Decision, IndexFile
 from tfprov.profile.records import Profile
 
@@ -55,7 +54,7 @@ NEW = document(("hub", "2.0", "2026-01-01T00:00:00Z"), ("quiet", "3.0", ""))
 )
 def test_a_version_more_than_a_year_older_than_the_newest_lags(taken: str, lagging: tuple[str, ...]) -> None:
     solution = Solution(candidate=CANDIDATE, decision=DECISION, document=taken)
-    assert candidates._lagging(solution, released_in(NEW)) == lagging
+    assert lag._lagging(solution, released_in(NEW)) == lagging
 
 
 def test_what_may_lag_is_what_came_out_a_year_before_the_time_that_counts() -> None:
@@ -69,32 +68,14 @@ def test_what_may_lag_is_what_came_out_a_year_before_the_time_that_counts() -> N
     for when in ("2019-06-01T00:00:00Z", "2024-12-31T00:00:00Z", "2025-01-02T00:00:00Z", "2025-12-31T00:00:00Z"):
         taken = document(*((name, "0.1", when) for name in ("hub", "quiet", "pinned", "tensorflow", "other")))
         solution = Solution(candidate=CANDIDATE, decision=DECISION, document=taken)
-        old = candidates._old(profile, solution)
+        old = lag.outdated(profile, solution)
         assert old == ({} if when > "2025" else {"hub": "0.1", "quiet": "0.1"})
-        assert set(candidates._lagging(solution, released_in(NEW))) <= set(old)
-
-
-@pytest.mark.parametrize(
-    ("text", "free"),
-    [
-        ("keras==2.13.1", "keras"),
-        ("uvicorn[standard]>=1,<2", "uvicorn[standard]"),
-        ('pandas<2; python_version < "3.12"', 'pandas; python_version < "3.12"'),
-    ],
-)
-def test_a_requirement_on_any_version_keeps_extras_and_marker(text: str, free: str) -> None:
-    assert on_any_version(Requirement(text)) == free
-
-
-def test_the_version_of_a_solution_is_found_by_any_spelling() -> None:
-    solution = Solution(candidate=CANDIDATE, decision=DECISION, document=document(("scikit-learn", "1.5", "")))
-    assert solution.version("Scikit_Learn") == "1.5"
-    assert solution.version("absent") is None
+        assert set(lag._lagging(solution, released_in(NEW))) <= set(old)
 
 
 def test_what_is_the_newest_the_index_says_and_no_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "marker_environment", lambda *_: {"python_version": "3.13"})
-    monkeypatch.setattr(candidates, "supported_tags", lambda *_: parse_tag("py3-none-any"))
+    monkeypatch.setattr(lag, "marker_environment", lambda *_: {"python_version": "3.13"})
+    monkeypatch.setattr(lag, "supported_tags", lambda *_: parse_tag("py3-none-any"))
     wheels = {
         name: tuple(
             IndexFile(filename=f"{name}-{version}-py3-none-any.whl", uploaded=f"{year}-01-01T00:00:00Z")
@@ -115,7 +96,7 @@ def test_what_is_the_newest_the_index_says_and_no_resolver(monkeypatch: pytest.M
         }
     )
     taken = dict.fromkeys(wheels, "1.0")
-    newest = candidates._newest(cast("Context", None), machine, profile, [CANDIDATE], taken)
+    newest = lag.newest_versions(cast("Context", None), machine, profile, [CANDIDATE], taken)
     assert {name: each.version for name, each in newest.items()} == {
         "hub": "3.0",
         "bound": "1.0",
@@ -125,7 +106,7 @@ def test_what_is_the_newest_the_index_says_and_no_resolver(monkeypatch: pytest.M
 
 
 def test_a_newer_version_is_tried_only_on_a_python_that_could_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "supported_tags", lambda *_: parse_tag("py3-none-any"))
+    monkeypatch.setattr(lag, "supported_tags", lambda *_: parse_tag("py3-none-any"))
     files = {
         "hub": (IndexFile(filename="hub-2.0-py3-none-any.whl", requires_python="<3.13"),),
         "gone": (IndexFile(filename="gone-2.0-py3-none-any.whl", requires_python="<3"),),
@@ -145,19 +126,15 @@ def test_a_newer_version_is_tried_only_on_a_python_that_could_take_it(monkeypatc
         asked.append((held.packages.requirements, [each.best.python.version for each in able]))
         return old
 
-    monkeypatch.setattr(candidates, "best_by_wheels", best_by_wheels)
+    monkeypatch.setattr(lag, "best_by_wheels", best_by_wheels)
     profile = Profile.model_validate({"name": "train", "packages": {"requirements": ["hub<3", "gone"]}})
     context = cast("Context", None)
-    candidates._without_lag(
-        context, machine, profile, [CANDIDATE, older], old, newest=newest, until=math.inf, hopeless={}
-    )
+    lag.without_lag(context, machine, profile, [CANDIDATE, older], old, newest=newest, until=math.inf, hopeless={})
     assert asked == [(("hub<3,>=2.0", "gone"), ["3.12.1"])]
     # Where the index cannot be asked, nothing is known against any Python.
     asked.clear()
     unknown = cast("Machine", SimpleNamespace(files_of=lambda _: None, facts=None))
-    candidates._without_lag(
-        context, unknown, profile, [CANDIDATE, older], old, newest=newest, until=math.inf, hopeless={}
-    )
+    lag.without_lag(context, unknown, profile, [CANDIDATE, older], old, newest=newest, until=math.inf, hopeless={})
     assert asked == [(("hub<3,>=2.0", "gone>=2.0"), ["3.13.0", "3.12.1"])]
 
 
@@ -173,24 +150,22 @@ def test_each_old_package_by_itself_is_tried_only_while_there_is_time(monkeypatc
         moments[0] += 10.0
         raise TfprovError("resolver-conflict", "no")
 
-    monkeypatch.setattr(candidates, "best_by_wheels", best_by_wheels)
+    monkeypatch.setattr(lag, "best_by_wheels", best_by_wheels)
     monkeypatch.setattr(time, "monotonic", lambda: moments[0])
     machine = cast("Machine", SimpleNamespace(files_of=lambda _: None, facts=None))
     profile = Profile.model_validate({"name": "train", "packages": {"requirements": ["hub", "quiet", "third"]}})
     told: list[Any] = []
     context = cast("Context", SimpleNamespace(emit=told.append))
-    found, untried = candidates._without_lag(
+    found, untried = lag.without_lag(
         context, machine, profile, [CANDIDATE], old, newest=newest, until=25.0, hopeless={}
     )
     assert asked == [("hub>=2.0", "quiet>=2.0", "third>=2.0"), ("hub>=2.0", "quiet", "third")]
     assert (found, untried) == (old, {"quiet", "third"})
-    candidates._tell_lag(context, found, newest, untried)
+    lag.tell_lag(context, found, newest, untried)
     assert ["was not tried" in each.text for each in told] == [False, True, True]
     # All of them together are tried, whatever the time.
     asked.clear()
-    _, untried = candidates._without_lag(
-        context, machine, profile, [CANDIDATE], old, newest=newest, until=0.0, hopeless={}
-    )
+    _, untried = lag.without_lag(context, machine, profile, [CANDIDATE], old, newest=newest, until=0.0, hopeless={})
     assert untried == set(newest)
     assert asked == [("hub>=2.0", "quiet>=2.0", "third>=2.0")]
 
@@ -214,10 +189,10 @@ def test_every_old_package_is_raised_that_goes_with_those_raised_before(
         taken = ((name, "2.0" if name in raised else "1.0", "2026-01-01T00:00:00Z") for name in names)
         return replace(old, document=document(*taken))
 
-    monkeypatch.setattr(candidates, "best_by_wheels", best_by_wheels)
+    monkeypatch.setattr(lag, "best_by_wheels", best_by_wheels)
     machine = cast("Machine", SimpleNamespace(files_of=lambda _: None, facts=None))
     profile = Profile.model_validate({"name": "train", "packages": {"requirements": list(names)}})
-    found, untried = candidates._without_lag(
+    found, untried = lag.without_lag(
         cast("Context", None), machine, profile, [CANDIDATE], old, newest=newest, until=math.inf, hopeless={}
     )
     assert {name for name in names if found.version(name) == "2.0"} == set(works)
