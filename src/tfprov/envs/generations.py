@@ -417,14 +417,15 @@ class Environment:
 
         The active generation stays, even if its seal can no longer be read, and others whose seal cannot be read now.
         """
-        self.empty_trash()
         trees.empty_trash(self.stable.parent, of=self.stable.name)  # what the link replaced
         in_use = self._pointed_at()
         unfinished = [one for one in self._all() if one.path != in_use and documents.is_unsealed(one.path)]
         users = holders([one.path for one in unfinished])
-        for generation in (one for one in unfinished if not users[one.path]):
-            with contextlib.suppress(OSError):  # another run deletes what is left of it
-                self.discard(generation)
+        for generation in unfinished:
+            if not users[generation.path]:
+                with contextlib.suppress(OSError):  # it cannot be renamed now: a later run tries again
+                    to_trash(generation.path)
+        self.empty_trash()
 
     def remove(self) -> Path:
         """Take the environment out of use, its links first; returns the renamed folder, which the caller deletes."""

@@ -479,6 +479,25 @@ class TestPrune:
         place.write_bytes(content)
         assert [one.number for one in environment.generations()] == [1, 2]
 
+    def test_an_unfinished_one_that_cannot_be_deleted_does_not_keep_a_run_from_beginning(
+        self, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A folder of root's in it, for instance: a killed run of `sudo` left bytecode there."""
+        left = environment.begin()
+        (left.path / "lib").mkdir()
+        real = shutil.rmtree
+
+        def refuse(path: Path | str, *, ignore_errors: bool = False) -> None:
+            if not ignore_errors:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        monkeypatch.setattr(shutil, "rmtree", refuse)
+        begun = environment.begin()
+        assert begun.path.exists()
+        monkeypatch.setattr(shutil, "rmtree", real)
+        environment.empty_trash()
+        assert [path.name for path in begun.path.parent.iterdir()] == [begun.path.name]
+
     def test_an_unfinished_one_that_is_in_use_stays(self, environment: Environment) -> None:
         activated(environment)
         other = built(environment)
