@@ -34,12 +34,14 @@ def staged(target: Path, *, folder: bool) -> Iterator[Path]:
         folder: True for a folder, False for an (empty) file.
     """
     sweep_staged(target.parent)
-    place = beside(target, _STAGED)
+    # Under a name that is not swept, until it is locked.
+    place = beside(target, ".tmp")
     place.mkdir() if folder else place.touch(exist_ok=False)
     held = os.open(place, os.O_RDONLY) if os.name == "posix" else None
     try:
         if held is not None:
             _lock(held)
+        place = place.rename(beside(target, _STAGED))
         yield place
     finally:
         if held is not None:

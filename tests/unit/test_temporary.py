@@ -94,6 +94,25 @@ with staged(Path({str(tmp_path / "made")!r}), folder={folder}) as place:
         assert list(tmp_path.iterdir()) == [mine]
 
     @pytest.mark.skipif(os.name != "posix", reason="without locks it goes by the age")
+    @pytest.mark.parametrize("folder", [True, False])
+    def test_a_place_is_not_swept_before_it_is_locked(
+        self, tmp_path: Path, folder: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real = temporary._lock
+
+        def locked_late(opened: int) -> bool:
+            monkeypatch.setattr(temporary, "_lock", real)
+            sweep_staged(tmp_path)
+            return real(opened)
+
+        monkeypatch.setattr(temporary, "_lock", locked_late)
+        with staged(tmp_path / "made", folder=folder) as place:
+            assert place.exists()
+            sweep_staged(tmp_path)
+            assert place.exists()
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.skipif(os.name != "posix", reason="without locks it goes by the age")
     def test_what_cannot_be_looked_at_keeps_nothing_else_from_going(self, tmp_path: Path) -> None:
         for number in range(10, 20):
             (tmp_path / f".left.1-123456{number}.new").touch()
