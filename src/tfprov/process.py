@@ -111,8 +111,11 @@ def program(name: str, environ: Mapping[str, str]) -> str | None:
 
     Relative entries of PATH (`.`) are ignored: anybody may have put a program into the working directory.
     """
-    folders = [entry for entry in environ.get("PATH", "").split(os.pathsep) if Path(entry).is_absolute()]
-    return shutil.which(name, path=os.pathsep.join(folders)) if folders else None
+    # Not with `which` for the bare name: on Windows it looks into the working directory before PATH.
+    endings = (*environ.get("PATHEXT", "").split(os.pathsep), "") if os.name == "nt" else ("",)
+    folders = (Path(entry) for entry in environ.get("PATH", "").split(os.pathsep) if Path(entry).is_absolute())
+    found = (shutil.which(str(folder / f"{name}{ending}")) for folder in folders for ending in endings)
+    return next(filter(None, found), None)
 
 
 def run(

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -509,6 +510,28 @@ def test_what_lies_in_the_working_directory_is_no_program(
     assert process.program("nvidia-smi", {"PATH": path}) is None
     assert process.program("nvidia-smi", {}) is None
     assert process.program("nvidia-smi", {"PATH": f"{path}:{tmp_path}"}) == str(tmp_path / "nvidia-smi")
+
+
+def test_what_lies_in_the_working_directory_is_no_program_on_windows_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There `shutil.which` looks for a bare name in the working directory first, whatever PATH it is given."""
+    suffix = ".exe" if os.name == "nt" else ""
+    for folder in (tmp_path / "here", tmp_path / "bin"):
+        folder.mkdir()
+        (folder / f"git{suffix}").touch(0o755)
+    monkeypatch.chdir(tmp_path / "here")
+    which = shutil.which
+
+    def as_on_windows(name: str, path: str | None = None) -> str | None:
+        return which(name, path=path) if Path(name).is_absolute() else f".{os.sep}{name}"
+
+    monkeypatch.setattr(shutil, "which", as_on_windows)
+    environ = {"PATH": str(tmp_path / "bin"), "PATHEXT": ".COM;.EXE"}
+    found = process.program("git", environ)
+    assert found is not None
+    assert Path(found).parent == tmp_path / "bin"
+    assert process.program("other", environ) is None
 
 
 def test_a_child_that_nobody_needs_any_more_is_ended_by_another_thread() -> None:
