@@ -188,7 +188,7 @@ def _matching(entry: Mapping[str, object], installed: Mapping[str, str]) -> Iter
         if version is None:
             continue
         here = _version(version)
-        if here is None or not _is_affected(here, affected):
+        if version not in _list(affected.get("versions")) and (here is None or not _is_affected(here, affected)):
             continue
         yield AdvisoryMatch(
             package=name,
@@ -197,7 +197,7 @@ def _matching(entry: Mapping[str, object], installed: Mapping[str, str]) -> Iter
             aliases=tuple(str(each) for each in list_of(entry.get("aliases"))),
             summary=_summary(entry),
             severity=_severity(entry, affected),
-            fixed=_fixed(here, affected),
+            fixed=_fixed(here, affected) if here else (),
         )
 
 
@@ -217,13 +217,16 @@ def _ranges(affected: Mapping[str, object]) -> Iterator[list[tuple[Version | Non
                 version = None if text == "0" else _version(str(text))
                 if version is None and text not in ("0", "*"):
                     raise _UnreadableError(f"`{text}` is not a valid version")
-                if text != "*":
-                    events.append((version, kind))
+                events.append((version, kind))
         yield sorted(events, key=lambda one: (one[0] is not None, one[0] or Version("0"), one[1] != "introduced"))
 
 
-def _in_range(here: Version, events: Iterable[tuple[Version | None, str]]) -> bool:
+def _in_range(here: Version, events: Sequence[tuple[Version | None, str]]) -> bool:
     """Evaluate a range as OSV defines it: affected from `introduced` up to `fixed`, or through `last_affected`."""
+    limits = [version for version, kind in events if kind == "limit"]
+    # A version has to be below one of them; no version stands for `*`, which all are below.
+    if limits and None not in limits and all(limit is None or here >= limit for limit in limits):
+        return False
     affected = False
     for version, kind in events:
         if kind == "introduced" and (version is None or here >= version):
@@ -232,8 +235,6 @@ def _in_range(here: Version, events: Iterable[tuple[Version | None, str]]) -> bo
             continue
         elif (kind == "fixed" and here >= version) or (kind == "last_affected" and here > version):
             affected = False
-        elif kind == "limit" and here >= version:
-            return False
     return affected
 
 

@@ -58,6 +58,9 @@ def ids(found: Audit) -> list[str]:
         ([{"introduced": "0"}, {"fixed": "1.5"}, {"introduced": "3"}], False),
         ([{"introduced": "0"}, {"limit": "2.0"}], False),
         ([{"introduced": "0"}, {"limit": "*"}], True),
+        ([{"introduced": "0"}, {"limit": "2.0"}, {"limit": "3.0"}], True),
+        ([{"introduced": "0"}, {"limit": "1.0"}, {"limit": "2.0"}], False),
+        ([{"introduced": "0"}, {"limit": "2.0"}, {"limit": "*"}], True),
         # As versions of Python packages are ordered, which text is not.
         ([{"introduced": "0"}, {"fixed": "2.1.0rc1"}], False),
         ([{"introduced": "0"}, {"fixed": "2.10"}], True),
@@ -205,3 +208,9 @@ def test_a_place_without_advisories_is_said(tmp_path: Path) -> None:
     with pytest.raises(TfprovError) as raised:
         audit(INSTALLED, [tmp_path / "cut.zip"])
     assert raised.value.code.name == "advisory-invalid"
+
+
+def test_a_version_that_is_not_one_of_python_is_compared_as_it_is_written(tmp_path: Path) -> None:
+    entry = advisory("X-1", package="old", versions=["1.0-custom", "2.0-custom"])
+    assert ids(compared(tmp_path, entry, installed={"old": "2.0-custom"})) == ["X-1"]
+    assert ids(compared(tmp_path, entry, installed={"old": "3.0-custom"})) == []
