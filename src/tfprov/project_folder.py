@@ -76,8 +76,9 @@ def files_of(folder: Path) -> Iterator[Path]:
 
 
 def traces_of_builds(folder: Path) -> frozenset[Path]:
-    """The files and folders that builds have left at the top level of a folder."""
-    return frozenset(path for path in folder.iterdir() if path.name == "build" or path.name.endswith(".egg-info"))
+    """The files and folders that builds have left in a folder: at its top level, and metadata beside the packages."""
+    # setuptools puts its metadata where the packages are: at the top, or in `src` or a folder of another name.
+    return frozenset((*folder.glob("build"), *folder.glob("*.egg-info"), *folder.glob("*/*.egg-info")))
 
 
 def _is_left_out(folder: Path, *, is_top: bool) -> bool:

@@ -68,7 +68,14 @@ def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Pa
         if source.folder and not source.editable:
             for trace in project_folder.traces_of_builds(tree) - before:
                 shutil.rmtree(trace, ignore_errors=True)
-    name, version, _, _ = parse_wheel_filename(wheel.name)
+    try:
+        name, version, _, _ = parse_wheel_filename(wheel.name)
+    except ValueError as error:
+        raise TfprovError(
+            "build-failed",
+            f"the source of `{source.title}` builds a wheel with an invalid name",
+            evidence=(f"`{wheel.name}`: {error}", f"the whole log: `{log}`"),
+        ) from error
     # A repository may derive its version from its surroundings (git tags); an archive contains it.
     if name != canonicalize_name(source.name) or (
         source.archive and source.version and Version(source.version) != version

@@ -102,3 +102,27 @@ def test_the_log_has_no_password_of_a_requirement(tmp_path: Path, bench: Bench) 
     log = (tmp_path / "own.log").read_text()
     assert "x @ http://****@127.0.0.1:x/x.whl" in log
     assert "hunter2" not in log
+
+
+def test_a_wheel_with_an_invalid_name_is_a_failed_build(tmp_path: Path, bench: Bench) -> None:
+    error = refusal(tmp_path, bench, project("own", "unknown version"))
+    assert (error.code.name, error.what) == (
+        "build-failed",
+        "the source of `own 1.0` builds a wheel with an invalid name",
+    )
+
+
+@pytest.mark.parametrize("place", [".", "src", "python"])
+def test_a_folder_of_the_user_is_left_as_it_was(tmp_path: Path, bench: Bench, place: str) -> None:
+    """As setuptools leaves it: with its metadata beside the packages."""
+    traces = f"for each in ('build', {place!r} + '/own.egg-info'):\n    pathlib.Path(each).mkdir(parents=True)"
+    tree = tmp_path / "tree"
+    (tmp_path / "work").mkdir()
+    for kept in ("mine/mine.egg-info", "src", "python"):
+        (tree / kept).mkdir(parents=True, exist_ok=True)
+    for name, text in project("own", "1.0", in_build=traces).items():
+        (tree / name).write_text(text)
+    before = sorted(path for path in tree.rglob("*") if "__pycache__" not in path.parts)
+    source = LockedSource(name="own", version="1.0", folder=str(tree))
+    build(source, tree, bench, work=tmp_path / "work", log=tmp_path / "own.log")
+    assert sorted(path for path in tree.rglob("*") if "__pycache__" not in path.parts) == before
