@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,29 @@ from tfprov.paths import beside
 from tfprov.renames import replace
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_through(path: Path, content: bytes) -> None:
+    """Change a file of the user's atomically: where its link leads, if it is one, and with the permissions that it has.
+
+    Only for a file whose content was read and understood before. Anything else might be where a link leads.
+    """
+    place = Path(os.path.realpath(path))
+    try:
+        mode = stat.S_IMODE(place.stat().st_mode)
+    except FileNotFoundError:
+        # A link that leads nowhere is replaced: a project of somebody else's must not name the file that is made.
+        place, mode = path, None
+    write_atomic(place, content, mode=mode)
+
+
+def write_atomic(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Write a file atomically: readers see the old content or the new one, never a part.
 
     Creates the parent folder. The content is synced before the rename, so a power loss leaves no empty file.
+
+    Args:
+        path: the file; a link is replaced.
+        content: of the file.
+        mode: its permissions; None for those of any new file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # open() rather than mkstemp(), which ignores the umask: everyone who may read the folder may read this file. The
@@ -24,6 +44,8 @@ def write_atomic(path: Path, content: bytes) -> None:
     temporary = beside(path, ".tmp")
     try:
         with naming(path), temporary.open("xb") as stream:
+            if mode is not None:
+                temporary.chmod(mode)
             stream.write(content)
             stream.flush()
             write_back(stream.fileno())
@@ -31,11 +53,6 @@ def write_atomic(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def write_users(path: Path, content: bytes) -> None:
-    """Write a file of the user's atomically: where it is a link, the link stays, and what it leads to is replaced."""
-    write_atomic(Path(os.path.realpath(path)), content)
 
 
 @contextlib.contextmanager

@@ -545,7 +545,7 @@ def test_killed_before_the_switch_the_same_command_goes_on(project: Project, whe
         "from tfprov.envs import takeover\n"
         "from tfprov.pipeline import in_place\n"
         "def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"{'in_place.write_users' if where == 'profile' else 'takeover.exchange'} = die\n"
+        f"{'in_place.write_through' if where == 'profile' else 'takeover.exchange'} = die\n"
         "from tfprov.cli import main\n"
         "main()\n"
     )
@@ -572,7 +572,7 @@ from tfprov.envs import takeover
 from tfprov.pipeline import in_place
 kind, nth, armed = sys.argv.pop(1), int(sys.argv.pop(1)), []
 count = {"change": 0, "line": 0}
-write, exchange = in_place.write_users, takeover.exchange
+write, exchange = in_place.write_through, takeover.exchange
 def point(which="change"):
     if armed:
         count[which] += 1
@@ -599,7 +599,7 @@ def exchanged(*arguments):
     point()
     exchange(*arguments)
     point()
-in_place.write_users, takeover.exchange = begin, exchanged
+in_place.write_through, takeover.exchange = begin, exchanged
 sys.addaudithook(hook)
 from tfprov.cli import main
 try:

@@ -62,6 +62,26 @@ def test_readers_see_the_old_or_the_new_content_never_a_part(tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(os.name != "posix", reason="folders cannot be opened elsewhere")
+@pytest.mark.skipif(os.name != "posix", reason="links and permissions of POSIX")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755])
+def test_a_file_of_the_user_stays_a_link_and_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    real, link = tmp_path / "dotfiles/train.toml", tmp_path / "train.toml"
+    real.parent.mkdir()
+    real.write_text("old")
+    real.chmod(mode)
+    link.symlink_to("dotfiles/train.toml")
+    writing.write_through(link, b"new")
+    assert (link.is_symlink(), real.read_text(), real.stat().st_mode & 0o777) == (True, "new", mode)
+    assert [path.name for path in real.parent.iterdir()] == ["train.toml"]
+
+
+def test_a_file_of_the_user_that_is_not_there_yet_is_made(tmp_path: Path) -> None:
+    writing.write_through(tmp_path / "deep/train.toml", b"new")
+    writing.write_atomic(tmp_path / "usual", b"")
+    assert (tmp_path / "deep/train.toml").read_bytes() == b"new"
+    assert (tmp_path / "deep/train.toml").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
 def test_a_folder_that_cannot_be_synced_is_no_failure_and_a_disk_that_fails_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,9 +138,10 @@ def test_a_file_of_the_users_is_written_where_its_links_lead(tmp_path: Path, kin
         path.symlink_to("../dotfiles/real.toml")
     elif kind == "file":
         path.write_bytes(b"old")
-    was_link = path.is_symlink()
-    writing.write_users(path, b"new")
+    leads = path.exists() and path.is_symlink()
+    writing.write_through(path, b"new")
     assert path.read_bytes() == b"new"
-    assert path.is_symlink() is was_link
-    assert target.exists() is was_link
+    # What a link names is changed, never made.
+    assert path.is_symlink() is leads
+    assert target.exists() is leads
     assert sorted(each.name for each in path.parent.iterdir()) == ["train.toml"]

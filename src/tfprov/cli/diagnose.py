@@ -182,7 +182,7 @@ def _found(profile: str) -> tuple[Path, bool]:
 
 def _apply(found: tuple[Path, bool], after: str, difference: str, *, yes: bool, is_piped: bool) -> None:
     from tfprov.errors import TfprovError
-    from tfprov.writing import write_users
+    from tfprov.writing import write_through
 
     path, shipped = found
     if not difference:
@@ -196,5 +196,5 @@ def _apply(found: tuple[Path, bool], after: str, difference: str, *, yes: bool, 
                 "usage", "nothing was changed: not interactive", hint="pass `--yes` to make the change shown above"
             )
         typer.confirm(f"Change {path}?", abort=True, err=True)
-    write_users(path, after.encode())
+    write_through(path, after.encode())
     print(harmless(f"changed {path}"), file=sys.stderr)

@@ -23,7 +23,7 @@ from tfprov.extras import missing_of, require
 from tfprov.lock.records import LockedFile
 from tfprov.paths import plain
 from tfprov.structured import json_of
-from tfprov.writing import write_atomic, write_users
+from tfprov.writing import write_atomic
 
 _MODULES = ("rattler", "conda_lock")
 _SECONDS = 300.0
@@ -205,7 +205,7 @@ def write_lock(
         "# Made by tfprov: the exact files of the environment, with their hashes, in the format of conda-lock.\n"
         "# Renew it with `tfprov lock --upgrade`; conda-lock, micromamba and others install it.\n"
     )
-    write_users(path, words.encode() + new.read_bytes())
+    write_atomic(path, words.encode() + new.read_bytes())
 
 
 def addresses(channels: Iterable[Channel], *, environ: Mapping[str, str], emit: Emit) -> dict[str, str]:

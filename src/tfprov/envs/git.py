@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from tfprov.contents import text_of
-from tfprov.writing import write_users
+from tfprov.writing import write_through
 
 _WHY = "# a link that tfprov makes"
 
@@ -25,7 +25,7 @@ def exclude(link: Path) -> None:
             lines = text_of(file).splitlines() if file.exists() else []
             if line not in lines:
                 file.parent.mkdir(exist_ok=True)
-                write_users(file, "\n".join([*lines, _WHY, line, ""]).encode())
+                write_through(file, "\n".join([*lines, _WHY, line, ""]).encode())
 
 
 def forget(link: Path) -> None:
@@ -36,7 +36,7 @@ def forget(link: Path) -> None:
             text = text_of(file)
             without = text.replace(f"{_WHY}\n{line}\n", "")
             if without != text:
-                write_users(file, without.encode())
+                write_through(file, without.encode())
 
 
 def _place(link: Path) -> tuple[Path | None, str]:

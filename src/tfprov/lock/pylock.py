@@ -44,7 +44,7 @@ from tfprov.lock.resolve import FOLDER, is_wheel_at
 from tfprov.paths import plain
 from tfprov.redact import redact, without_userinfo
 from tfprov.structured import TomlError, toml_of
-from tfprov.writing import write_users
+from tfprov.writing import write_atomic
 
 if TYPE_CHECKING:
     from packaging.markers import Environment
@@ -77,7 +77,7 @@ def write(path: Path, resolved: str, header: Header, *, folder: Path | None = No
         "# Renew it with `tfprov lock --upgrade`; other tools read it as PEP 751.\n"
         f"{resolved.strip()}\n\n{own}"
     )
-    write_users(path, without_userinfo(document).encode())
+    write_atomic(path, without_userinfo(document).encode())
 
 
 def _real(place: str | Path) -> Path:

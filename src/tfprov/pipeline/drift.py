@@ -11,7 +11,7 @@ from tfprov.envs.drift import Drift, drift, needed_by_others
 from tfprov.envs.layout import site_packages
 from tfprov.errors import TfprovError
 from tfprov.events import Note
-from tfprov.writing import write_users
+from tfprov.writing import write_atomic, write_through
 
 if TYPE_CHECKING:
     from tfprov.envs.records import Generation
@@ -57,7 +57,7 @@ def taken(context: Context) -> Iterator[None]:
     path, lock = context.source.path, context.lock_path
     before, after, wanted = _with_taken(context)
     locked = content_of(lock) if lock.is_file() else None
-    write_users(path, after.encode())
+    write_through(path, after.encode())
     context.emit(Note(text=f"`{path.name}` asks for {', '.join(f'`{one}`' for one in wanted)} now", level="warning"))
     try:
         yield
@@ -65,9 +65,9 @@ def taken(context: Context) -> Iterator[None]:
         with contextlib.suppress(OSError):
             # A profile that was edited in the meantime is not overwritten.
             if text_of(path) == after:
-                write_users(path, before.encode())
+                write_through(path, before.encode())
                 if locked is not None and content_of(lock) != locked:
-                    write_users(lock, locked)
+                    write_atomic(lock, locked)
                 context.emit(Note(text=f"`{path.name}` is as it was", level="warning"))
         raise
 

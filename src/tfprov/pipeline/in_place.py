@@ -48,7 +48,7 @@ from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.up import up
 from tfprov.profile.edit import edited
 from tfprov.temporary import temporary
-from tfprov.writing import write_users
+from tfprov.writing import write_atomic, write_through
 
 
 def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:
@@ -99,8 +99,8 @@ def _replaced(subject: AdoptionSubject, emit: Emit, *, is_again: bool) -> tuple[
     text = edited(settled.text, {"environment.path": path})
     # The profile first: it records that it was adopted, so that the same command continues after an interruption. A
     # lock without it would be refused as somebody else's file.
-    write_users(profile, text.encode())
-    write_users(profile.with_name(settled.lock_name), document)
+    write_through(profile, text.encode())
+    write_atomic(profile.with_name(settled.lock_name), document)
     refuse_running(found.root, force=asking.force)
     context = Context(Request(profile=str(profile), cwd=asking.cwd, environ=asking.environ), emit)
     with context.alone():

@@ -32,7 +32,7 @@ from tfprov.smoke import cures as known
 from tfprov.smoke.cuda_files import CudaFiles, cuda_files
 from tfprov.smoke.records import Verdict
 from tfprov.smoke.verdict import UnprovedError
-from tfprov.writing import write_users
+from tfprov.writing import write_atomic
 
 
 def prove(
@@ -180,7 +180,7 @@ class _Treatment:
             context.emit(Note(text=f"kept: {cure.what}", level="warning"))
         if self._bound_lock is None:
             return self._installation
-        write_users(path, self._bound_lock)
+        write_atomic(path, self._bound_lock)
         bounds = ", ".join(f"`{cure.constraint}`" for cure in self.given if cure.constraint)
         context.emit(Note(text=f"`{path.name}` was resolved again with {bounds}", level="warning"))
         locked = replace(self._locked, lock=replace(self._locked.lock, path=path))

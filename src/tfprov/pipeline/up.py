@@ -22,7 +22,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.pipeline.context import Context, Request, read_profile
 from tfprov.pipeline.records import Outcome
-from tfprov.writing import write_users
+from tfprov.writing import write_atomic
 
 if TYPE_CHECKING:
     from tfprov.host.records import Facts
@@ -131,7 +131,7 @@ def _restoring(lock: Path) -> Iterator[None]:
             if before is None:
                 lock.resolve().unlink(missing_ok=True)
             else:
-                write_users(lock, before)
+                write_atomic(lock, before)
         raise
 
 

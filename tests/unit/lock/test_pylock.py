@@ -169,14 +169,15 @@ def test_hashes_are_compared_in_small_letters(tmp_path: Path) -> None:
     assert read(written(tmp_path, package("app", wheel("app", sha=SHA.upper())))).files[0].sha256 == SHA
 
 
-def test_a_lock_that_is_a_link_stays_one(tmp_path: Path) -> None:
-    there = tmp_path / "locks" / "shared.toml"
+def test_a_lock_that_is_a_link_is_replaced_and_what_it_led_to_stays(tmp_path: Path) -> None:
+    """A cloned project could otherwise name any file of the user's as its lock."""
+    there = tmp_path / "elsewhere" / "file"
     there.parent.mkdir()
-    there.write_text("")
+    there.write_text("the user's")
     (tmp_path / "pylock.train.toml").symlink_to(there)
     path = written(tmp_path, package("app", wheel("app")))
-    assert path.is_symlink()
-    assert there.read_bytes() == path.read_bytes() != b""
+    assert not path.is_symlink()
+    assert there.read_text() == "the user's"
 
 
 @pytest.mark.parametrize("host", ["xn--a", "index..example", "x" * 64, ""])
