@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import struct
 import sys
@@ -141,6 +142,24 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 def is_junction(status: os.stat_result) -> bool:
     """Whether the status that `lstat` gives is that of a junction (Windows): a folder that leads to another one."""
     return getattr(status, "st_reparse_tag", 0) == _JUNCTION
+
+
+def copy_tree(
+    source: Path, target: Path, *, symlinks: bool = True, ignore: Callable[[str, list[str]], set[str]] | None = None
+) -> None:
+    """Copy a folder with everything in it; see `shutil.copytree`.
+
+    Raises:
+        OSError: the first failure, with its number and the file. Those of `copytree` are all in one text.
+    """
+    try:
+        shutil.copytree(source, target, symlinks=symlinks, ignore=ignore)
+    except shutil.Error as error:
+        name, _, why = error.args[0][0]
+        number = re.match(r"\[Errno (\d+)\]", why)
+        if number is None:  # of a pipe, or of Windows
+            raise OSError(errno.EINVAL, why, name) from error
+        raise OSError(int(number[1]), os.strerror(int(number[1])), name) from error
 
 
 def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:

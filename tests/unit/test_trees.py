@@ -12,6 +12,7 @@ from typing import cast
 import pytest
 
 from tfprov import trees
+from tfprov.ladder.classify import classify_exception
 from tfprov.trash import to_trash, trash_in
 
 
@@ -97,6 +98,39 @@ class TestBring:
     def test_no_files_are_no_work(self, tmp_path: Path) -> None:
         trees.bring_tree(tmp_path, tmp_path / "to", (), ways=trees.ALL)
         assert not (tmp_path / "to").exists()
+
+
+class TestCopyTree:
+    @pytest.mark.parametrize("call", ["shutil.copyfile", "os.symlink", "os.mkdir", "shutil.copystat"])
+    @pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, "disk-full"), (errno.EROFS, "read-only-fs")])
+    def test_a_failure_is_that_of_the_system(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, code: str
+    ) -> None:
+        forest(tmp_path / "from", count=2)
+        (tmp_path / "from/lib/link").symlink_to("nowhere")
+
+        def refuse(*_given: object, **_more: object) -> None:
+            raise OSError(number, os.strerror(number), "name")
+
+        monkeypatch.setattr(call, refuse)
+        with pytest.raises(OSError) as failure:
+            trees.copy_tree(tmp_path / "from", tmp_path / "to")
+        assert (failure.value.errno, classify_exception(failure.value).code.name) == (number, code)
+
+    @pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+    def test_what_cannot_be_copied_is_named(self, tmp_path: Path) -> None:
+        forest(tmp_path / "from", count=2)
+        os.mkfifo(tmp_path / "from/pipe")
+        with pytest.raises(OSError, match="is a named pipe") as failure:
+            trees.copy_tree(tmp_path / "from", tmp_path / "to")
+        assert failure.value.filename == str(tmp_path / "from/pipe")
+
+    def test_everything_comes_over_with_its_links(self, tmp_path: Path) -> None:
+        forest(tmp_path / "from")
+        (tmp_path / "from/lib/link").symlink_to("nowhere")
+        trees.copy_tree(tmp_path / "from", tmp_path / "to")
+        assert content(tmp_path / "to") == content(tmp_path / "from")
+        assert (tmp_path / "to/lib/link").readlink() == Path("nowhere")
 
 
 class TestSpread:

@@ -17,6 +17,7 @@ from tfprov.bundle.runpath import make_relative
 from tfprov.errors import TfprovError
 from tfprov.structured import json_of
 from tfprov.temporary import staged, temporary
+from tfprov.trees import copy_tree
 
 _MOMENT = 315532800
 _SECONDS = 60.0
@@ -233,7 +234,7 @@ def _copy(python: Path, executable: Path, library: Path, prefix: Path, root: Pat
         # Needed only by programs that embed an interpreter; half the size of a build with a static library.
         return left | {name for name in names if top and name.startswith("config-")}
 
-    shutil.copytree(library, root / library.relative_to(prefix), ignore=unwanted, symlinks=False)
+    copy_tree(library, root / library.relative_to(prefix), ignore=unwanted, symlinks=False)
     for shared in sorted((prefix / "lib").glob("libpython*")):
         if (shared.is_file() and ".so" in shared.name) or shared.suffix == ".dylib":
             is_beside = shared.is_symlink() and not shared.readlink().parent.name

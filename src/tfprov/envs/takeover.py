@@ -14,7 +14,6 @@ import contextlib
 import ctypes
 import errno
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -172,7 +171,12 @@ def _copy(old: Path, kept: Path, current: Path, active: Generation) -> None:
     """Copy the old folder to its new place, then put a link to `current` in its own and delete the folder."""
     _copying(kept).write_text(_identity(old), encoding="utf-8")
     unfinished = kept.with_name(f".{kept.name}.unfinished")
-    shutil.copytree(old, unfinished, symlinks=True)
+    try:
+        trees.copy_tree(old, unfinished)
+    except OSError:
+        # Not left for the next run: the disk may be full of it.
+        _forget_unfinished(kept)
+        raise
     unfinished.rename(kept)
     displaced = trash_name(old)
     try:

@@ -22,6 +22,7 @@ from tfprov.lock.records import LockedSource
 from tfprov.redact import redact
 from tfprov.sources import shelter
 from tfprov.sources.records import Bench
+from tfprov.trees import copy_tree
 
 
 class _FailedError(Exception):
@@ -53,7 +54,7 @@ def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Pa
     if source.folder:
         pristine = tree
     else:
-        shutil.copytree(tree, pristine, symlinks=True)  # a failed build leaves files behind
+        copy_tree(tree, pristine)  # a failed build leaves files behind
     try:
         wheel = _build(source.name, tree, bench, kind=kind, bounds=(), work=work / "first", log=log)
     except _FailedError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -229,6 +230,22 @@ def test_across_file_systems_it_is_a_copy_with_its_modes_and_times(tmp_path: Pat
         assert sorted(path.name for path in apart.iterdir()) == [".venv"]
     finally:
         subprocess.run(["rm", "-rf", str(apart)], check=True)
+
+
+def test_a_copy_that_fails_is_not_left_on_the_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment, old = environment_in(tmp_path), old_in(tmp_path)
+    before = state(old)
+    monkeypatch.setattr(takeover, "_same_device", lambda _one, _other: False)
+
+    def full(*_given: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        takeover.take_over(environment, old, ADOPTED)
+    assert state(old) == before
+    names = {path.name for path in takeover.adopted_folder(environment).parent.iterdir()}
+    assert not {name for name in names if "unfinished" in name or "copying" in name or "trash" in name}
 
 
 def test_a_folder_that_nobody_may_write_to_is_refused_before_anything_is_built(tmp_path: Path) -> None:
