@@ -6,6 +6,7 @@ A row may have any shape, and its path may lead anywhere: check it with `is_belo
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +30,8 @@ class Row(NamedTuple):
 
 def rows_of(text: str) -> Iterator[Row]:
     """The rows of a RECORD. Malformed rows are skipped: the others are still of use."""
-    reader = csv.reader(text.splitlines())
+    # Not `splitlines`, which takes more characters for line ends than a RECORD has: they may be in file names.
+    reader = csv.reader(io.StringIO(text, newline=""))
     while True:
         try:
             cells = next(reader)

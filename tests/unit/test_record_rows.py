@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,13 @@ def test_any_text_is_rows_of_three_words(text: str) -> None:
 
 def test_paths_with_commas_and_backslashes_are_read() -> None:
     assert [row.path for row in rows_of('"a, b.py",,\nc\\d.py,,\n')] == ["a, b.py", "c/d.py"]
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0\\", exclude_categories=["Cs"]), min_size=1)))
+def test_every_name_that_was_written_is_read_back(names: list[str]) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows((name, "", "") for name in names)
+    assert [row.path for row in rows_of(text.getvalue())] == names
 
 
 def test_without_a_readable_list_there_are_no_rows(tmp_path: Path) -> None:
