@@ -25,7 +25,7 @@ import psutil
 from tfprov import trees
 from tfprov.envs import commands, spares
 from tfprov.envs.holders import OLDER_SHELLS
-from tfprov.envs.integrity import bad_files, digests, owners, recorded
+from tfprov.envs.integrity import bad_files, digest_of, digests, owners, recorded
 from tfprov.envs.layout import BINDING
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
@@ -221,6 +221,7 @@ class Image:
             Whether all of them could be restored.
         """
         wanted = {_in_library(entry.path): entry for entry in damaged if not entry.compiled}
+        expected = recorded(self._tree) if wanted else {}
         for wheel in wheels:
             if not wanted:
                 break
@@ -230,7 +231,8 @@ class Image:
                     if entry is None:
                         continue
                     content = archive.read(member)  # checks the CRC of the member
-                    if len(content) == entry.size:
+                    # Of two packages that have the file, only one has the content that is recorded.
+                    if len(content) == entry.size and expected.get(entry.path) in (None, digest_of(content)):
                         self._replace(entry, content, executable=_is_program(member))
                         del wanted[member.filename]
         if wanted:

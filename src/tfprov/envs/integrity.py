@@ -167,7 +167,16 @@ def _digest(path: str) -> str:
                 break
     finally:
         os.close(descriptor)
-    return "sha256=" + base64.urlsafe_b64encode(content.digest()).decode().rstrip("=")
+    return _written(content.digest())
+
+
+def digest_of(content: bytes) -> str:
+    """Hash of a content in the notation of RECORD."""
+    return _written(hashlib.sha256(content).digest())
+
+
+def _written(digest: bytes) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def _files(folder: Path, prefix: str) -> Iterator[str]:

@@ -166,6 +166,26 @@ def test_lost_bytecode_is_left_out_for_good(image: Image, wheel: Path, tmp_path:
     assert not (tmp_path / "new" / COMPILED).exists()
 
 
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+def test_of_two_wheels_with_a_file_the_one_with_the_recorded_content_heals_it(
+    tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    library = tmp_path / "environment/lib/python3.12/site-packages"
+    wheels = {}
+    for name in ("one", "two"):  # in the order in which they are installed
+        files = {"shared/__init__.py": f"value = '{name}'\n"}
+        install(library, name, "1.0", files)
+        wheels[name] = tmp_path / f"{name}-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(wheels[name], "w") as archive:
+            archive.writestr("shared/__init__.py", files["shared/__init__.py"])
+    image = Image(tmp_path / "images" / "key")
+    assert image.save(tmp_path / "environment")
+    file = image.folder / "tree/lib/python3.12/site-packages/shared/__init__.py"
+    file.unlink()
+    assert image.heal(image.damage(), [wheels[name] for name in order])
+    assert file.read_text() == "value = 'two'\n"
+
+
 def test_what_no_wheel_has_cannot_be_healed(image: Image) -> None:
     (image.folder / "tree" / MODULE).unlink()
     assert not image.heal(image.damage(), [])
