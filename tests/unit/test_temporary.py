@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import tfprov
 from tfprov import temporary
 from tfprov.errors import TfprovError
 from tfprov.temporary import staged, sweep_staged
@@ -143,3 +144,11 @@ def test_where_there_is_none_either_it_says_so(tmp_path: Path, monkeypatch: pyte
         pass
     assert failure.value.code.name == "permission-denied"
     assert "TMPDIR" in failure.value.hint
+
+
+def test_every_temporary_folder_is_one_that_the_next_run_can_sweep() -> None:
+    """Probes and the starter of a bundle run where tfprov is not installed."""
+    source = Path(str(tfprov.__file__)).parent
+    own = [path for path in source.rglob("*.py") if "probes" not in path.parts and path.name != "starter.py"]
+    made = {path.name for path in own if "tempfile.TemporaryDirectory(" in path.read_text(encoding="utf-8")}
+    assert made == {"temporary.py"}

@@ -13,6 +13,7 @@ from tfprov.envs.layout import python_in
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
 from tfprov.process import clean_environment
+from tfprov.temporary import temporary
 from tfprov.trash import to_trash
 
 # virtualenv queries an interpreter with code that 3.7 cannot parse, and bundles no pip for 3.8.
@@ -109,8 +110,8 @@ def _by_virtualenv(
         return
     try:
         # A killed run may have left half of a pip in virtualenv's cache: try once more with an empty one.
-        with tempfile.TemporaryDirectory(prefix="tfprov-virtualenv-") as empty:
-            make(Path(empty), "--clear")
+        with temporary("virtualenv") as empty:
+            make(empty, "--clear")
     except (RuntimeError, SystemExit, ValueError) as error:
         failure = classify_exception(error)
         if failure.code.name != "internal":

@@ -7,7 +7,6 @@ tried and how it ended; the seal of the generation records the cures that were k
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -32,6 +31,7 @@ from tfprov.smoke import cures as known
 from tfprov.smoke.cuda_files import CudaFiles, cuda_files
 from tfprov.smoke.records import Verdict
 from tfprov.smoke.verdict import UnprovedError
+from tfprov.temporary import temporary
 from tfprov.writing import write_atomic
 
 
@@ -235,10 +235,10 @@ class _Treatment:
         context = self._context
         self._bounds.append(constraint)
         bounds = (*(each.constraint for each in self.given if each.constraint), constraint)
-        with tempfile.TemporaryDirectory(prefix="tfprov-cure-") as folder:
+        with temporary("cure") as folder:
             # The new lock replaces the old one only after a successful smoke test. Until then the lock on disk, which
             # may be under version control, stays as it is, however this run ends.
-            path = Path(folder) / context.lock_path.name
+            path = folder / context.lock_path.name
             try:
                 locked = context.backend.bind(context, self._machine, self._locked, bounds, path)
             except TfprovError as error:
