@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tfprov.errors import TfprovError
 from tfprov.paths import beside, home, writable
+from tfprov.structured import whole_number
 from tfprov.trash import to_trash
 
 _TEMPORARY = "tfprov-"
@@ -19,6 +20,7 @@ _TEMPORARY_NAME = re.compile(rf"{_TEMPORARY}[a-z]+-(\d{{1,10}})-[^-]+")
 _HELD = ".held"
 """Suffix of a temporary folder that is locked while it is in use."""
 _ABANDONED_SECONDS = 3600.0
+_CLOCK_SECONDS = 2.0
 _STAGED = ".new"
 _STAGED_NAME = re.compile(rf"\..*\.\d{{1,10}}-[0-9a-f]{{8}}{re.escape(_STAGED)}")
 
@@ -142,7 +144,7 @@ def sweep_temporary(*, now: float) -> None:
     with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
         for entry in entries:
             found = _TEMPORARY_NAME.fullmatch(entry.name)
-            if found is None or not entry.is_dir(follow_symlinks=False) or _is_running(int(found[1])):
+            if found is None or not entry.is_dir(follow_symlinks=False) or is_being_made(Path(entry.path), found[1]):
                 continue
             with contextlib.suppress(OSError):
                 status = entry.stat(follow_symlinks=False)
@@ -154,14 +156,25 @@ def sweep_temporary(*, now: float) -> None:
                     shutil.rmtree(entry.path, ignore_errors=True)
 
 
-def _is_running(pid: int) -> bool:
+def is_being_made(place: Path, maker: str) -> bool:
+    """Whether the process that made a file or folder is running, as far as it can be seen from here.
+
+    Args:
+        place: the file or folder.
+        maker: its process id in decimal, from the name; anybody can make a name with any text there.
+    """
     import psutil
 
+    pid = whole_number(maker)
     try:
-        return bool(psutil.pid_exists(pid))
-    except OverflowError:
-        # Anybody can make a folder of any name there, also with a number that no process can have.
+        process = psutil.Process(-1 if pid is None else pid)
+        # One that began after the last change has only got the same id.
+        is_it = bool(process.create_time() < place.lstat().st_mtime + _CLOCK_SECONDS)
+        return is_it and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ValueError, OSError):
         return False
+    except psutil.Error:
+        return True
 
 
 def _user() -> int:

@@ -12,7 +12,7 @@ import pytest
 import tfprov
 from tfprov import temporary
 from tfprov.errors import TfprovError
-from tfprov.temporary import staged, sweep_staged
+from tfprov.temporary import is_being_made, staged, sweep_staged
 
 
 class TestTemporary:
@@ -56,6 +56,28 @@ class TestTemporary:
         (tmp_path / f"tfprov-lock-{gone}-link").symlink_to(tmp_path / "tfprov-mine")
         temporary.sweep_temporary(now=time.time() + 1e6)
         assert {path.name for path in tmp_path.iterdir()} == names | {f"tfprov-lock-{gone}-link"}
+
+
+class TestIsBeingMade:
+    def test_it_is_by_a_process_that_was_there_before(self, tmp_path: Path) -> None:
+        assert is_being_made(tmp_path, str(os.getppid()))
+
+    def test_it_is_not_by_a_later_process_of_the_same_id(self, tmp_path: Path) -> None:
+        os.utime(tmp_path, (1e9, 1e9))
+        assert not is_being_made(tmp_path, str(os.getppid()))
+
+    @pytest.mark.parametrize("maker", ["9" * 30, "9" * 5000, "²", "x", "-1", ""])
+    def test_it_is_not_by_what_cannot_be_a_process(self, tmp_path: Path, maker: str) -> None:
+        assert not is_being_made(tmp_path, maker)
+
+    @pytest.mark.skipif(not hasattr(os, "waitid"), reason="zombies are POSIX")
+    def test_it_is_not_by_a_process_that_has_ended_and_is_not_waited_for(self, tmp_path: Path) -> None:
+        with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+            os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+            assert not is_being_made(tmp_path, str(ended.pid))
+
+    def test_it_is_not_when_it_is_gone(self, tmp_path: Path) -> None:
+        assert not is_being_made(tmp_path / "gone", str(os.getpid()))
 
 
 class TestStaged:

@@ -19,6 +19,7 @@ from rattler.package_streaming import extract
 
 from tfprov.digests import sha256_of
 from tfprov.structured import json_of
+from tfprov.temporary import is_being_made
 from tfprov.trash import discard
 
 _NOWHERE = "http://127.0.0.1:9/nowhere"
@@ -147,17 +148,5 @@ def _empty(folder: Path) -> None:
 def _sweep(cache: Path) -> None:
     """Delete half-unpacked packages of killed workers."""
     for left in cache.glob(".*.new"):
-        maker = left.suffixes[-2][1:]
-        if not maker.isdecimal() or not _alive(int(maker)):
+        if not is_being_made(left, left.suffixes[-2][1:]):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    import psutil
-
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.Error:
-        return True

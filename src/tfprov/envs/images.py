@@ -20,8 +20,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 from tfprov import trees
 from tfprov.envs import commands, spares
 from tfprov.envs.holders import OLDER_SHELLS
@@ -30,6 +28,7 @@ from tfprov.envs.layout import BINDING
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
 from tfprov.paths import beside
+from tfprov.temporary import is_being_made
 from tfprov.trash import discard
 from tfprov.writing import naming, write_atomic
 
@@ -340,7 +339,7 @@ class Image:
     def _sweep(self) -> None:
         for left in self.folder.parent.glob("*.new"):
             maker = left.suffixes[-2][1:] if len(left.suffixes) > 1 else ""
-            if not (maker.isdecimal() and psutil.pid_exists(int(maker))):
+            if not is_being_made(left, maker):
                 discard(left)
 
     def _made_from(self) -> str:

@@ -23,11 +23,10 @@ import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
-import psutil
-
 from tfprov import locks, trash, trees, writing
 from tfprov.errors import TfprovError
 from tfprov.renames import replace
+from tfprov.temporary import is_being_made
 from tfprov.unpack.members import Written
 from tfprov.unpack.records import Tree
 
@@ -219,7 +218,7 @@ class TreeStore:
         """Delete unfinished trees and records of killed runs."""
         for listed in (self.root / _USES).glob(".*.tmp"):
             maker = listed.name.split(".")[-2].partition("-")[0]
-            if not (maker.isdecimal() and psutil.pid_exists(int(maker))):
+            if not is_being_made(listed, maker):
                 listed.unlink(missing_ok=True)
         for folder in self.root.glob(".*.new") if self.root.is_dir() else ():
             found = _NEW.fullmatch(folder.name)
