@@ -198,6 +198,14 @@ def plain(name: str) -> str:
     return name
 
 
+def relative(path: Path | str, folder: Path) -> str:
+    """A path relative to a folder, with `/`; unchanged for one on another drive of Windows, which has no such path."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return str(path)
+
+
 def inside(folder: Path, path: str) -> Path:
     """The path for a file with a foreign name: below `folder`, and through no symbolic link.
 

@@ -10,6 +10,8 @@ import pytest
 from tfprov import paths, trash
 from tfprov.envs.links import switch
 from tfprov.errors import TfprovError
+from tfprov.pipeline import init
+from tfprov.profile.load import load
 from tfprov.temporary import staged, sweep_staged
 from tfprov.writing import write_atomic
 
@@ -36,6 +38,31 @@ def test_a_tilde_in_tfprov_home_is_the_home_directory(tmp_path: Path, monkeypatc
 
 def test_the_home_of_a_user_that_does_not_exist_is_a_plain_path() -> None:
     assert paths.expanded("~no-such-user-anywhere/x") == Path("~no-such-user-anywhere/x")
+
+
+def on_another_drive(path: object, start: object) -> str:
+    raise ValueError(f"path is on mount 'D:', start on mount 'C:': {path}, {start}")
+
+
+def test_a_path_on_another_drive_has_no_relative_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert paths.relative(tmp_path / "a", tmp_path / "b") == "../a"
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "pyproject.toml").write_text('[project]\nname = "lib"\nversion = "1"\n')
+    (tmp_path / "requirements.txt").write_text("./lib\n")
+    monkeypatch.setattr(os.path, "relpath", on_another_drive)
+    assert paths.relative(tmp_path / "a", tmp_path / "b") == str(tmp_path / "a")
+    assert load(tmp_path / "requirements.txt").requirements == (f"lib @ {(tmp_path / 'lib').as_uri()}",)
+    made = init.init(
+        tmp_path / "new.toml", environ={"TFPROV_HOME": str(tmp_path)}, source=tmp_path / "requirements.txt"
+    )
+    assert made.files == (str(tmp_path / "requirements.txt"),)
+
+
+def test_no_other_module_looks_for_a_relative_path_where_there_may_be_none() -> None:
+    source = Path(paths.__file__).parent
+    found = {file.name for file in source.rglob("*.py") if "relpath(" in file.read_text(encoding="utf-8")}
+    # The others have both paths in one environment, or run there.
+    assert found == {"paths.py", "bytecode.py", "metadata.py", "place.py", "means.py"}
 
 
 def test_no_other_module_expands_a_path_in_a_way_that_fails_for_an_unknown_user() -> None:

@@ -41,7 +41,7 @@ from tfprov.lock.attestations import Publisher, publisher_of
 from tfprov.lock.merging import check_merged
 from tfprov.lock.records import Header, Inputs, Lock, LockedFile, LockedSource
 from tfprov.lock.resolve import FOLDER, is_wheel_at
-from tfprov.paths import plain
+from tfprov.paths import plain, relative
 from tfprov.redact import redact, without_userinfo
 from tfprov.structured import TomlError, toml_of
 from tfprov.writing import write_atomic
@@ -70,7 +70,7 @@ def write(path: Path, resolved: str, header: Header, *, folder: Path | None = No
     start = folder or path.parent
     resolved = _FILE.sub(partial(_beside, _real(start), _named_absolutely(header.inputs)), resolved)
     resolved = FOLDER.sub(
-        lambda found: found[1] + json.dumps(_relative(found["path"], start), ensure_ascii=False), resolved
+        lambda found: found[1] + json.dumps(relative(found["path"], start), ensure_ascii=False), resolved
     )
     document = (
         "# Made by tfprov: the exact files of the environment, with their hashes.\n"
@@ -97,13 +97,6 @@ def _beside(start: Path, others: tuple[Path, ...], found: re.Match[str]) -> str:
     if not file.is_relative_to(start) or any(map(file.is_relative_to, others)):
         return found[0]
     return f"path = {json.dumps(file.relative_to(start).as_posix(), ensure_ascii=False)}"
-
-
-def _relative(folder: str, start: Path) -> str:
-    try:
-        return Path(os.path.relpath(folder, start)).as_posix()
-    except ValueError:  # on another drive (Windows)
-        return folder
 
 
 def read_header(path: Path) -> Header | None:

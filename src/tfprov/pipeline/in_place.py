@@ -8,7 +8,6 @@ untouched, and running the same command again continues from there.
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,6 +24,7 @@ from tfprov.envs.records import Generation, Holder, Seal
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.lock.target_records import Target
+from tfprov.paths import relative
 from tfprov.pipeline.adopting import (
     Adoption,
     AdoptionSubject,
@@ -94,8 +94,8 @@ def _replaced(subject: AdoptionSubject, emit: Emit, *, is_again: bool) -> tuple[
     with temporary("adopt") as work:
         settled, outcome = _proved(subject, settled, work, emit)
         document = content_of(work / settled.lock_name)
-    inside = os.path.relpath(found.root, profile.parent.resolve())
-    path = str(found.root) if inside.startswith("..") else Path(inside).as_posix()
+    inside = relative(found.root, profile.parent.resolve())
+    path = str(found.root) if inside.startswith("..") else inside
     text = edited(settled.text, {"environment.path": path})
     # The profile first: it records that it was adopted, so that the same command continues after an interruption. A
     # lock without it would be refused as somebody else's file.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tfprov.errors import TfprovError
 from tfprov.host.facts import gather
-from tfprov.paths import home
+from tfprov.paths import home, relative
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.products import check_place
@@ -69,7 +69,7 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
             ),
             hint="pass the file itself",
         )
-    files = tuple(Path(os.path.relpath(one, path.parent.resolve())).as_posix() for one in found)
+    files = tuple(relative(one, path.parent.resolve()) for one in found)
     wants = read(found, path.parent, ProjectParts())
     name = _name(path.absolute(), files)
     facts = gather(environ, cache=home(environ).cache / "interpreters.json")

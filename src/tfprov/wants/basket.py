@@ -23,7 +23,7 @@ from tfprov import project_folder
 from tfprov.contents import is_there
 from tfprov.default_index import is_default
 from tfprov.index_address import UNREADABLE, path_in, readable
-from tfprov.paths import expanded
+from tfprov.paths import expanded, relative
 from tfprov.redact import holds_password, redact
 from tfprov.structured import has_endless_number
 from tfprov.wants import names
@@ -351,8 +351,8 @@ class Basket:
 
     def _from_profile(self, path: Path) -> str:
         """The same text on every machine: uv replaces the variable with the folder of the profile."""
-        place = quote(Path(os.path.relpath(path, self.origin.folder)).as_posix(), safe="/+")
-        return f"file://${{PROJECT_ROOT}}/{place}"
+        place = relative(path, self.origin.folder)
+        return path.as_uri() if Path(place).is_absolute() else f"file://${{PROJECT_ROOT}}/{quote(place, safe='/+')}"
 
     def _repository(self, text: str, name: str, link: str, marker: str, where: str) -> Want | None:
         """A requirement on a repository; `name` includes extras, and is empty where the address has to provide it."""
