@@ -11,8 +11,9 @@ import pytest
 
 from loopback import Faults, Index, Seen
 from sigstores import Sigstore
-from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from site_under_test import OLDER, RELEASE, TAG, Site, only_here, sham_wheel
 from tfprov.structured import toml_of
+from wheels import build_wheel
 
 pytestmark = only_here
 
@@ -139,6 +140,29 @@ def test_a_lock_of_another_platform_is_asked_about_with_the_publishers_that_it_n
         site.lock.write_text(seen.replace("owner/project", "somebody/else"), encoding="utf-8")
         done = site.run("up", "train.toml", "--locked")
         assert "error[publisher-changed]" in done.stderr
+
+
+@pytest.mark.parametrize("policy", ["prefer", "require"])
+def test_a_bundle_has_no_file_for_another_platform_that_was_not_asked_about(
+    site: Site, tmp_path: Path, policy: str
+) -> None:
+    sigstore = Sigstore()
+    sigstore.trust(site.root / ".cache")
+    windows = f"{TAG.partition('-')[0]}-{TAG.partition('-')[0]}-win_amd64"
+    here = sham_wheel(tmp_path, RELEASE)
+    intel = build_wheel(tmp_path, "tensorflow-intel", RELEASE, tag=windows)
+    stub = build_wheel(tmp_path, "tensorflow", RELEASE, tag=windows, requires=[f"tensorflow-intel=={RELEASE}"])
+    signed = {each: sigstore.provenance(each, "owner/project") for each in (here, stub)}
+    with index_of(here, stub, intel, provenance=signed) as index:
+        assert lock(site, index, policy) == (0, "")
+        done = site.run("bundle", "train.toml", "-o", "both", "--platform", "windows-amd64")
+        assert [seen.path for seen in index.seen if stub.name in seen.path and "integrity" in seen.path]
+        if policy == "prefer":
+            assert done.returncode == 0, done.stderr
+            return
+        assert "error[attestation-missing]: 1 of 2 files" in done.stderr
+        assert intel.name in done.stderr
+        assert not (site.root / "both").exists()
 
 
 def test_a_release_that_nobody_signs_does_not_follow_one_that_was_signed(site: Site, tmp_path: Path) -> None:

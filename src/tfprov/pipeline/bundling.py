@@ -36,6 +36,7 @@ from tfprov.host.records import Facts
 from tfprov.lock import pylock
 from tfprov.lock.records import Lock, LockedFile, file_name
 from tfprov.pipeline import other_platforms, portable, sources, stages
+from tfprov.pipeline.backends.venv.attesting import attest_others
 from tfprov.pipeline.backends.venv.locking import platform_of
 from tfprov.pipeline.context import Context, Request, read_profile, step
 from tfprov.pipeline.machine import Machine
@@ -124,7 +125,10 @@ def bundle(request: Request, wanted: BundleRequest, emit: Emit) -> Bundled:
             # If the profile locks for several platforms, the bundle serves all of them, too.
             also = dict.fromkeys((*wanted.platforms, *loaded.profile.lock.platforms))
             served = _served(machine.facts, locked.lock, tuple(also), folder=context.lock_folder)
-            wheels, fetched = _fetched(context, machine, [file for _, files in served for file in files])
+            carried = {file.sha256: file for _, files in served for file in files}
+            # On the target machine they are local files, about which nobody is asked.
+            attest_others(context, machine, dataclasses.replace(locked.lock, files=tuple(carried.values())))
+            wheels, fetched = _fetched(context, machine, list(carried.values()))
             platforms = [one.platform for one, _ in served]
             with step(context, "tools"):
                 started, notes = kits(context, machine, platforms, folder=work / "own", known=wheels)
@@ -256,7 +260,7 @@ def _fetched(context: Context, machine: Machine, files: Sequence[LockedFile]) ->
     """Fetch the wheels of the environment; returns their verified paths by hash, and the number of bytes downloaded."""
     store = Store.of(context.home)
     with step(context, "fetch"):
-        known = sizes(tuple({file.sha256: file for file in files}.values()), network=machine.network, store=store)
+        known = sizes(files, network=machine.network, store=store)
         found = fetch(
             known,
             store=store,
