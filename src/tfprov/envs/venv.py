@@ -57,8 +57,18 @@ def create(
     if _numbers(version) < _OLDEST_FOR_VIRTUALENV:
         _by_uv(path, python=python, prompt=prompt, uv=uv, environ=environ, with_pip=with_pip)
     else:
-        _by_virtualenv(path, python=python, prompt=prompt, cache=cache, environ=environ, with_pip=with_pip)
+        try:
+            _by_virtualenv(path, python=python, prompt=prompt, cache=cache, environ=environ, with_pip=with_pip)
+        except PermissionError as error:
+            # virtualenv looks into the folder that a Python was built for. That of a copy may belong to somebody else.
+            if not error.filename or _is_below(str(error.filename), path, cache):
+                raise
+            _by_uv(path, python=python, prompt=prompt, uv=uv, environ=environ, with_pip=with_pip)
     _mend_activation(path)
+
+
+def _is_below(file: str, *folders: Path) -> bool:
+    return any(Path(file).is_relative_to(folder) for folder in folders)
 
 
 def _by_uv(path: Path, *, python: Path, prompt: str, uv: Path, environ: Mapping[str, str], with_pip: bool) -> None:

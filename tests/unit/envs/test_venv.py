@@ -180,3 +180,23 @@ def test_what_a_killed_run_left_in_the_cache_is_made_anew(tmp_path: Path) -> Non
     assert not list(cache.rglob("half"))
     create(tmp_path / "third", cache)
     assert shown(tmp_path / "third")[3].startswith(str(tmp_path / "third"))
+
+
+def test_a_copied_python_whose_old_place_is_closed_gets_an_environment(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = "/home/other/pythons/lib/libpython3.so.1.0"
+
+    def session(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", refused)
+
+    monkeypatch.setattr("virtualenv.session_via_cli", session)
+    target = tmp_path / "env"
+    create(target, cache)
+    prefix, base, _, pip = shown(target)
+    assert (Path(prefix), Path(base)) == (target, Path(sys.base_prefix))
+    assert Path(pip).is_relative_to(target)
+    # What is closed to the user where the environment is to be has to be told.
+    refused = str(tmp_path / "second" / "bin")
+    with pytest.raises(PermissionError):
+        create(tmp_path / "second", cache)
