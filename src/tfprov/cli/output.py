@@ -19,7 +19,7 @@ from tfprov.harmless import harmless
 if TYPE_CHECKING:
     from tfprov.report.progress import Reporter
 
-_COMMAND = re.compile(r"(`|^  use {7}|^  (?=tfprov)|^(?=tfprov up would))tfprov ", re.MULTILINE)
+_COMMAND = re.compile(r"(`|^  use {7}|^  (?=tfprov)|^(?=tfprov up would))tfprov (?! )", re.MULTILINE)
 """Where words hold a command that can be typed: in backticks, in the row `use`, at the head of a row or of a plan."""
 
 
