@@ -92,6 +92,16 @@ def test_the_cached_folder_is_the_store_and_its_key_follows_the_lock() -> None:
     assert cache["key"]["files"] == ["pylock.train.toml"]
 
 
+def test_a_job_that_is_not_root_finds_the_tfprov_that_pip_installed_for_its_user() -> None:
+    for document in (read(), component(tfprov="tfprov==0.1.0")):
+        for job in jobs(document).values():
+            lines = [line for part in ("before_script", "script", "after_script") for line in job.get(part, [])]
+            # The folder of commands of a user is not on PATH.
+            assert not [line for line in lines if line.startswith("tfprov ")]
+            variables = document.get("variables") or job["variables"]
+            assert variables["PYTHONUSERBASE"].startswith("$CI_PROJECT_DIR/")
+
+
 @pytest.mark.parametrize("name", ["verify", "train", "tensorflow"])
 def test_a_job_ends_with_a_verified_environment_and_its_report(tmp_path: Path, name: str) -> None:
     runner = Runner.make(tmp_path, "gitlab")
