@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import browser
+from tfprov.report import fleet
 from tfprov.report.html import render
 from tfprov.smoke.records import Device, Leg, ShellHazard, Verdict
 
@@ -107,15 +108,15 @@ def test_a_good_verdict_has_nothing_red(chromium: browser.Browser, tmp_path: Pat
     assert colours[GREEN] > 200
 
 
-def test_nothing_sticks_out_to_the_side(chromium: browser.Browser, page: Path, tmp_path: Path) -> None:
-    widths = (360, 400, 768, 1280)
+def seen(chromium: browser.Browser, page: Path, widths: tuple[int, ...], look: str) -> list[list[int]]:
+    """What an expression of JavaScript finds in the page at each width; `one` is the root element."""
     source = html.escape(page.read_text(encoding="utf-8"))
     frames = "".join(f'<iframe width="{width}" height="900" srcdoc="{source}"></iframe>' for width in widths)
     script = (
         "addEventListener('load', () => { document.title = JSON.stringify([...document.querySelectorAll('iframe')]"
-        ".map(one => one.contentDocument.documentElement).map(one => [one.clientWidth, one.scrollWidth])) })"
+        f".map(one => one.contentDocument.documentElement).map(one => {look})) }})"
     )
-    wrapper = tmp_path / "wrapper.html"
+    wrapper = page.with_name("wrapper.html")
     wrapper.write_text(
         f"<!doctype html><meta charset=utf-8><title>none</title><style>iframe {{ border: 0 }}</style>"
         f"{frames}<script>{script}</script>",
@@ -123,9 +124,33 @@ def test_nothing_sticks_out_to_the_side(chromium: browser.Browser, page: Path, t
     )
     title = re.search(r"<title>(.*?)</title>", chromium.text(wrapper))
     assert title is not None
-    measured = json.loads(html.unescape(title[1]))
-    assert [inner for inner, _ in measured] == list(widths)
-    assert [outer for _, outer in measured] == list(widths)
+    found: list[list[int]] = json.loads(html.unescape(title[1]))
+    return found
+
+
+WIDTHS = (360, 400, 768, 1280)
+
+
+def test_nothing_sticks_out_to_the_side(chromium: browser.Browser, page: Path) -> None:
+    measured = seen(chromium, page, WIDTHS, "[one.clientWidth, one.scrollWidth]")
+    assert measured == [[width, width] for width in WIDTHS]
+
+
+def test_the_state_of_a_host_with_a_long_name_is_seen_on_a_telephone(chromium: browser.Browser, tmp_path: Path) -> None:
+    name = "a-host-with-a-rather-long-name-in-rack-17.teaching.example.org"
+    legs = [{"leg": f"package number-{each}", "ok": True, "skipped": False} for each in range(40)]
+    rollout = {"command": "rollout", "state": "failed", "devices": [{"name": "CPU:0", "legs": legs}]}
+    (tmp_path / f"{name}.json").write_text(json.dumps({"schema": 1, **rollout}), encoding="utf-8")
+    page = tmp_path / "fleet.html"
+    page.write_text(fleet.html(fleet.gather([tmp_path / f"{name}.json"]), title="train", made=NOW), encoding="utf-8")
+    look = (
+        "{ const [hosts, checks] = one.querySelectorAll('table'); checks.parentElement.scrollLeft = 2000;"
+        " const state = hosts.querySelector('td').getBoundingClientRect();"
+        " const host = checks.querySelector('tbody th').getBoundingClientRect();"
+        " return [one.scrollWidth, Math.round(state.right), Math.round(host.left)] }"
+    )
+    for width, (whole, state, host) in zip(WIDTHS, seen(chromium, page, WIDTHS, look), strict=True):
+        assert (whole, state <= width, 0 <= host < width) == (width, True, True), width
 
 
 def test_it_can_be_printed(chromium: browser.Browser, page: Path) -> None:

@@ -21,6 +21,11 @@ ROLLED_BACK = "rolled-back"
 KEPT = "kept"
 FAILED = "failed"
 SILENT = "no-result"
+# The host stays in view beside whichever check is scrolled to; on a telephone a long name leaves room for the state.
+_STYLE = """
+.wide th:first-child { position: sticky; left: 0; background: Canvas; }
+@media (max-width: 40rem) { th[scope=row] { white-space: normal; overflow-wrap: anywhere; min-width: 7rem; } }
+"""
 
 _MEANING = {
     VERIFIED: "the environment is verified",
@@ -250,7 +255,7 @@ def html(hosts: Sequence[Host], *, title: str, made: datetime) -> str:
         "<h2>Checks by host and device</h2>",
         _matrix(hosts),
     ]
-    return page(title, body)
+    return page(title, body, style=_STYLE)
 
 
 def _count(hosts: Sequence[Host]) -> str:
