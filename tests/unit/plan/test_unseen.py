@@ -12,7 +12,7 @@ import pytest
 import hosts
 from hosts import Host, nvidia, python
 from tfprov.errors import TfprovError
-from tfprov.host.records import Disk, Fact, Facts, Libc
+from tfprov.host.records import Disk, Fact, Facts, Gpu, Interpreter, Libc, MigSlice, Problem
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import Plan
@@ -42,6 +42,28 @@ HIDDEN = Host(
 )
 T4 = gpu(hosts.T4, "550.54.15")
 CUDA = "tensorflow[and-cuda]"
+MUSL = Libc(kind="musl", version="1.2.4")
+BROKEN = python("", problem=Problem(code="python-broken", why="it does not start"))
+A40, GTX1660 = nvidia("8.6", "NVIDIA A40"), nvidia("7.5", "NVIDIA GeForce GTX 1660 SUPER")
+H100_SLICE = dataclasses.replace(hosts.H100, mig=True, slices=(MigSlice(uuid="MIG-1", name="1g.10gb"),))
+
+
+def owned(version: str) -> Interpreter:
+    """A Python of the operating system."""
+    return python(version, externally_managed=True, path=f"/usr/bin/python{version[:4]}", found_by="system")
+
+
+def hidden(one: Gpu) -> Gpu:
+    return dataclasses.replace(one, visible=False)
+
+
+def pair(one: Gpu, other: Gpu, driver: str, visible: str | None = None) -> Host:
+    """A machine with two GPUs, of which CUDA_VISIBLE_DEVICES may show one."""
+    return Host(
+        gpus=(one, dataclasses.replace(other, index=1, uuid="GPU-1")),
+        driver=driver,
+        visible=() if visible is None else (("CUDA_VISIBLE_DEVICES", visible),),
+    )
 
 
 def cuda(version: str | None = None, **tables: Any) -> dict[str, Any]:
@@ -323,6 +345,59 @@ CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
     "decision forests": (Host(), asked(**packages("tensorflow-decision-forests")), "tensorflow-cpu==2.19.0 cpu 3.12.1", ""),
     "march 2023": (Host(), asked(index={"exclude-newer": "2023-03-26"}), "tensorflow-cpu==2.12.0 cpu 3.11.7", ""),
     "august 2025": (Host(), asked(index={"exclude-newer": "2025-08-20"}), "tensorflow-cpu==2.20.0 cpu 3.13.0", ""),
+    # and a fourth time: interpreters of every sort, hidden and mixed GPUs, forward compatibility, fleets
+    "only a musl python": (Host(pythons=(python("3.12.1", libc=MUSL),)), asked(**STAY), "python-unsupported", "python.install"),
+    "a musl python beside another": (Host(pythons=(python("3.13.0", libc=MUSL), "3.11.7")), asked(**STAY), "tensorflow-cpu==2.21.0 cpu 3.11.7", ""),
+    "only an arm python on x86-64": (Host(pythons=(python("3.12.1", machine="aarch64"),)), asked(**STAY), "python-unsupported", "python.install"),
+    "an arm python beside another": (Host(pythons=(python("3.13.0", machine="aarch64"), "3.10.13")), asked(**STAY), "tensorflow-cpu==2.21.0 cpu 3.10.13", ""),
+    "only a broken python": (Host(pythons=(BROKEN,)), asked(**STAY), "python-broken", "python.install"),
+    "a broken python beside another": (Host(pythons=(BROKEN, "3.10.13")), asked(**STAY), "tensorflow-cpu==2.21.0 cpu 3.10.13", ""),
+    "the system's python alone": (Host(pythons=(owned("3.12.3"),)), asked(**STAY), "tensorflow-cpu==2.21.0 cpu 3.12.3", ""),
+    "the system's python and an older patch of pyenv": (Host(pythons=(owned("3.12.9"), "3.12.1")), asked(), "tensorflow-cpu==2.21.0 cpu 3.12.1", ""),
+    "the system's python is newer": (Host(pythons=(owned("3.13.5"), "3.11.7")), asked(), "tensorflow-cpu==2.21.0 cpu 3.13.5", ""),
+    "only a pre-release of python 3.14": (Host(pythons=("3.14.0rc2",)), asked(**STAY), "python-unsupported", "3.13"),
+    "graalpy beside cpython 3.9": (Host(pythons=(python("3.11.7", implementation="graalpy"), "3.9.18")), asked(**STAY), "tensorflow-cpu==2.20.0 cpu 3.9.18", ""),
+    "a python that is not here": (Host(pythons=("3.9.18", "3.10.13")), asked(python={"version": "==3.12.*", "install": False}), "python-unsupported", "would install Python 3.12"),
+    "h100, driver 525 with cuda-compat": (gpu(hosts.H100, "525.60.13", cuda="12.5"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "h100, driver 535 with cuda-compat 12.3": (gpu(hosts.H100, "535.54.03", cuda="12.3"), asked(), f"{CUDA}==2.17.1 cuda 3.12.1", ""),
+    "v100, driver 470 with cuda-compat 12.2": (gpu(hosts.V100, "470.57.02", cuda="12.2"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "p100, driver 418": (gpu(hosts.P100, "418.226.00"), asked(), "tensorflow-cpu==2.21.0 cpu 3.13.0", ""),
+    "rocky 8, a40": (gpu(A40, "535.161.08", libc=glibc("2.28"), pythons=("3.6.8",)), asked(), f"{CUDA}==2.21.0 cuda (3.13)", ""),
+    "sles 15, a100": (gpu(hosts.A100, "550.54.15", libc=glibc("2.31"), pythons=("3.6.15", "3.11.9")), asked(), f"{CUDA}==2.21.0 cuda 3.11.9", ""),
+    "centos 7, v100": (gpu(hosts.V100, "550.54.15", libc=glibc("2.17"), pythons=("3.6.8",)), asked(), f"{CUDA}==2.20.0 cuda (3.13)", ""),
+    "amazon linux 2023, a10g": (gpu(nvidia("8.6", "NVIDIA A10G"), "550.163.01", libc=glibc("2.34"), pythons=("3.9.20",)), asked(), f"{CUDA}==2.20.0 cuda 3.9.20", ""),
+    "h200, driver 570": (gpu(nvidia("9.0", "NVIDIA H200"), "570.133.20"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "gb200": (gpu(nvidia("10.0", "NVIDIA GB200"), "570.133.20", **ARM), asked(), "tensorflow==2.21.0 cpu 3.13.0", ""),
+    "dgx spark, cuda": (gpu(nvidia("12.1", "NVIDIA GB10"), "580.95.05", **ARM), cuda(), "wheel-without-cuda", "container"),
+    "two vgpus of l40s": (pair(L40S, L40S, "535.161.07-grid"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "h100 with a mig slice, driver 535": (gpu(H100_SLICE, "535.54.03"), asked(), f"{CUDA}==2.15.1 cuda 3.11.7", ""),
+    "t4 visible, a100 hidden": (pair(hidden(hosts.A100), hosts.T4, "550.54.15", "1"), cuda(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "an old gpu hidden": (pair(hosts.T4, hidden(hosts.GTX980), "550.54.15", "0"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "a too new gpu hidden": (pair(hosts.RTX3090, hidden(hosts.RTX5090), "570.124.06", "0"), cuda(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "two gpus wanted, one hidden": (pair(hosts.T4, hidden(hosts.T4), "550.54.15", "0"), cuda(smoke={"require-gpus": 2}), "gpu-no-device", "make more GPUs visible"),
+    "a lost gpu": (gpu(dataclasses.replace(hosts.A100, usable=False, health=("it is lost",)), "550.54.15"), cuda(), "gpu-unhealthy", ""),
+    "computing prohibited": (gpu(dataclasses.replace(hosts.T4, compute_mode="prohibited"), "550.54.15"), cuda(), "gpu-no-device", "nvidia-smi -c DEFAULT"),
+    "intel graphics beside a gtx 1660": (Host(gpus=(Gpu(index=0, name="Intel UHD 630", vendor="intel"), GTX1660), driver="550.54.15"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "amd beside nvidia, rocm": (Host(gpus=(hosts.RX7900, dataclasses.replace(hosts.T4, index=1)), driver="550.54.15"), asked(None, "rocm"), "tensorflow-rocm==2.14.0.600 rocm 3.11.7", ""),
+    "nouveau": (gpu(nvidia(None, "GeForce GTX 1080"), None), asked(), "tensorflow-cpu==2.21.0 cpu 3.13.0", ""),
+    "jetson xavier, its own python": (gpu(nvidia("7.2", "Xavier (nvgpu)"), "35.4.1", **ARM, libc=glibc("2.31"), pythons=("3.8.10",)), asked(**STAY), "tensorflow==2.13.1 cpu 3.8.10", ""),
+    "jetson, metal": (gpu(hosts.ORIN, "540.3.0", **ARM), asked(None, "metal"), "metal-plugin-mismatch", "auto"),
+    "container in wsl2": (gpu(RTX3060, "546.33", wsl=True, container="docker"), cuda(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "wsl2, gpu hidden": (gpu(hidden(RTX3060), "546.33", wsl=True, visible=(("CUDA_VISIBLE_DEVICES", ""),)), cuda(), "gpu-no-device", "CUDA_VISIBLE_DEVICES"),
+    "windows server 2012 r2": (dataclasses.replace(WINDOWS, os_version="6.3.9600", pythons=("3.9.13",)), asked(**STAY), "tensorflow==2.20.0 cpu 3.9.13", ""),
+    "windows with amd, 2.10 with cuda": (dataclasses.replace(WINDOWS, gpus=(hosts.RX7900,)), cuda("==2.10.*"), "windows-no-gpu", "WSL2"),
+    "windows, numpy 1 and hub": (WINDOWS, asked(**packages("numpy<2", "tensorflow-hub")), "tensorflow==2.21.0 cpu 3.12.1", ""),
+    "m1, macos 11, 2.10": (dataclasses.replace(MAC, os_version="11.7.10", pythons=("3.9.6",)), asked("==2.10.*"), "platform-no-wheel", ""),
+    "m1, tfprov itself under rosetta": (dataclasses.replace(MAC, emulation="rosetta"), asked(), "tensorflow==2.21.0 cpu 3.13.0", ""),
+    "intel mac, metal": (INTEL, asked(None, "metal"), "metal-plugin-mismatch", "auto"),
+    "intel mac, macos 10.13": (dataclasses.replace(INTEL, os_version="10.13.6"), asked(), "tensorflow==2.7.4 cpu 3.9.18", ""),
+    "ml_dtypes 0.3": (Host(), asked(**packages("ml-dtypes==0.3.*")), "tensorflow-cpu==2.17.1 cpu 3.12.1", ""),
+    "keras 2.12": (Host(), asked(**packages("keras==2.12.*")), "tensorflow-cpu==2.12.1 cpu 3.11.7", ""),
+    "pandas 1": (Host(), asked(**packages("pandas<2")), "tensorflow-cpu==2.21.0 cpu 3.11.7", ""),
+    "tensorflow-io": (Host(), asked(**packages("tensorflow-io")), "tensorflow-cpu==2.17.1 cpu 3.12.1", ""),
+    "addons, python 3.12 alone": (Host(pythons=("3.12.1",)), asked(**packages("tensorflow-addons"), **STAY), "python-unsupported", "3.9 to 3.11"),
+    "numpy 2 and keras 2": (Host(), asked(**packages("numpy>=2", "keras<3")), "resolver-conflict", "without `"),
+    "torch and numpy 2": (Host(), asked(**packages("torch", "numpy>=2")), "tensorflow-cpu==2.21.0 cpu 3.13.0", ""),
 }  # fmt: skip
 
 GB = 1_000_000_000
