@@ -140,6 +140,9 @@ def test_a_public_failure_that_no_code_describes_is_unknown_and_harmless_words_a
         "twelfth-hub_missing_loader": ["unknown"],
         "twelfth-hub_tf1_format": ["unknown"],
         "twentieth-mediapipe_windows_converter": ["unknown"],
+        "twenty-first-frigate_tpu_context": ["unknown"],
+        "twenty-first-onnx_no_such_file": [],
+        "twenty-first-wakeword_model_absent": ["unknown"],
     }
 
 

@@ -72,6 +72,37 @@ NAMES_OF_PAGING_FILE = (
     "이 작업을 완료하기 위한 페이징 파일이 너무 작습니다.",
 )
 
+STATUSES_OF_CUDA = {
+    "NOT_INITIALIZED": "cudnn-init-failed",
+    "INTERNAL_ERROR": "cudnn-init-failed",
+    "EXECUTION_FAILED": "cudnn-init-failed",
+    "ARCH_MISMATCH": "gpu-arch-unsupported",
+}
+ARCHIVES = (
+    "gzip: stdin: not in gzip format",
+    "tar: This does not look like a tar archive",
+    "unzip:  End-of-central-directory signature not found.",
+    "unzip:  cannot find zipfile directory in one of x.zip",
+    "_lzma.LZMAError: Corrupt input data",
+    "xz: x.tar.xz: Unexpected end of input",
+    "bzip2: Compressed file ends unexpectedly; file ends unexpectedly",
+    "ERROR: Unexpected end of archive",
+    "EOFError: Compressed file ended before the end-of-stream marker was reached",
+    "zipfile.BadZipFile: File is not a zip file",
+    "tarfile.ReadError: not a gzip file",
+)
+HASHES = (
+    "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+    "error: Hash mismatch for `tensorflow==2.15.0`",
+    "ChecksumMismatchError: Conda detected a mismatch between the expected content and downloaded content",
+    "Exception: Incomplete or corrupted file detected. The sha256 file hash does not match the provided value of 12ab.",
+    "NonMatchingChecksumError: Artifact https://example.org/x, downloaded to /x, has wrong checksum",
+    "java.io.IOException: Error downloading [https://example.org/x.tar.gz] to /x: Checksum was 12ab but wanted 34cd",
+    "ValueError: MD5 hash of downloaded file (x) does not match the known hash: expected 12ab but got 34cd.",
+    'RuntimeError: invalid hash value (expected "12ab", got "34cd")',
+    "E: Failed to fetch https://example.org/x.deb  Hash Sum mismatch",
+)
+
 
 def code_of(text: str) -> str | None:
     root = diagnose_text(text).root
@@ -129,3 +160,24 @@ def test_a_token_that_only_machines_of_google_have_is_not_missed(words: str) -> 
 def test_a_dependency_that_does_not_resolve_is_no_host(name: str, quotes: str) -> None:
     for verb in ("failed to resolve", "could not resolve"):
         assert code_of(f"error: {verb} {quotes.format(name)}, due to underlying error") != "net-dns"
+
+
+@pytest.mark.parametrize("library", ["CUDNN", "CUBLAS", "CUSOLVER", "CUSPARSE"])
+@pytest.mark.parametrize("status", STATUSES_OF_CUDA)
+def test_a_status_means_the_same_in_each_library_of_cuda(library: str, status: str) -> None:
+    assert code_of(f"InternalError: failed to run it: {library}_STATUS_{status}") == STATUSES_OF_CUDA[status]
+
+
+def test_an_instruction_of_a_kernel_is_not_one_of_the_processor() -> None:
+    assert code_of("CUDA_ERROR_ILLEGAL_INSTRUCTION: an illegal instruction was encountered") == "probe-crashed"
+    assert code_of("Illegal instruction (core dumped)") == "cpu-no-avx"
+
+
+@pytest.mark.parametrize("said", ARCHIVES)
+def test_a_broken_archive_is_one_in_the_words_of_every_tool(said: str) -> None:
+    assert code_of(said) == "cache-corrupt"
+
+
+@pytest.mark.parametrize("said", HASHES)
+def test_a_wrong_hash_is_one_in_the_words_of_every_tool(said: str) -> None:
+    assert code_of(said) == "hash-mismatch"

@@ -201,8 +201,9 @@ RULES: tuple[Rule, ...] = (
             "build:",
             "build.bazel:",
             "error trying to exec 'cc1",
+            "server terminated abruptly",
         ),
-        pattern=r"\bCMake Error(?: at|:)|Configuring incomplete, errors occurred|make(?:\[\d+\])?: \*\*\* .{0,200}Error \d|ninja: build stopped|error: could not compile [`']|cargo (?:build|rustc|metadata)\b.{0,200}(?:failed|exited)|collect2: error|linker command failed|error: linking with|LINK : fatal error|^compilation terminated\.|[Bb]uild did (?:NOT|not) complete successfully|Cython\.Compiler\.Errors\.\w+|BUILD(?:\.bazel)?:\d+:\d+: .{0,200}failed(?::? \(Exit|: \S*(?:gcc|clang))|error trying to exec 'cc1",
+        pattern=r"\bCMake Error(?: at|:)|Configuring incomplete, errors occurred|make(?:\[\d+\])?: \*\*\* .{0,200}Error \d|ninja: build stopped|error: could not compile [`']|cargo (?:build|rustc|metadata)\b.{0,200}(?:failed|exited)|collect2: error|linker command failed|error: linking with|LINK : fatal error|^compilation terminated\.|[Bb]uild did (?:NOT|not) complete successfully|Cython\.Compiler\.Errors\.\w+|BUILD(?:\.bazel)?:\d+:\d+: .{0,200}failed(?::? \(Exit|: \S*(?:gcc|clang))|error trying to exec 'cc1|Server terminated abruptly \(error code: 14",
         examples=(
             "CMake Error at CMakeLists.txt:12 (project):",
             "make[2]: *** [release/libtokenizers_c.a] Error 1",
@@ -211,6 +212,7 @@ RULES: tuple[Rule, ...] = (
             "FAILED: Build did NOT complete successfully",
             "ERROR: /x/core/BUILD:191:1: C++ compilation of rule '//tensorflow/core:sampler' failed (Exit 1)",
             "gcc: error trying to exec 'cc1plus': execvp: No such file or directory",
+            "Server terminated abruptly (error code: 14, error message: 'Socket closed', log file: '/x/server/jvm.out')",
         ),
         rank=44,
         follows=(*_ALWAYS, "platform"),

@@ -233,6 +233,8 @@ RULES: tuple[Rule, ...] = (
         code="conda-cache-corrupt",
         reads="conda: InvalidArchiveError, CondaVerificationError, SafetyError, a package that is not whole in the cache",
         needs=(
+            "source that does not exist",
+            "could not open '",
             "failed to unpack package",
             "invalidarchiveerror",
             "condaverificationerror",
@@ -249,8 +251,10 @@ RULES: tuple[Rule, ...] = (
             "paddingerror",
             "linkerror",
         ),
-        pattern=r"InvalidArchiveError|(?:Padding|Link)Error: |CondaVerificationError|appears to be corrupted|Error with archive|SafetyError|seeking backwards is not allowed|failed to (?:extract|unpack) package|package cache .{0,40}(?:corrupt|invalid)",
+        pattern=r"InvalidArchiveError|(?:Padding|Link)Error: |CondaVerificationError|appears to be corrupted|Error with archive|SafetyError|seeking backwards is not allowed|failed to (?:extract|unpack) package|package cache .{0,40}(?:corrupt|invalid)|Cannot link a source that does not exist|Could not open '[^']*[/\\]pkgs[/\\][^']*'",
         examples=(
+            "CondaError: Cannot link a source that does not exist. /opt/conda/pkgs/x/lib/x.so",
+            "error    libmamba Could not open '/opt/conda/pkgs/x/info/index.json'",
             "InvalidArchiveError('Error with archive /opt/conda/pkgs/tensorflow-base-2.11.0.conda.  You probably need to delete and re-download or re-create this file.')",
             "CondaVerificationError: The package for tensorflow-base located at /opt/conda/pkgs/tensorflow-base-2.3.0 appears to be corrupted.",
         ),

@@ -175,9 +175,11 @@ RULES: tuple[Rule, ...] = (
             "pull access denied",
             "failed to resolve reference",
             "toomanyrequests",
+            "requested access to the resource",
+            "unauthorized: authentication",
             "manifest for",
         ),
-        pattern=r"ImagePullBackOff|ErrImagePull|[Ff]ailed to pull (?:and unpack )?image|manifest unknown|pull access denied|failed to resolve reference|toomanyrequests:|manifest for \S+ not found",
+        pattern=r"ImagePullBackOff|ErrImagePull|[Ff]ailed to pull (?:and unpack )?image|manifest unknown|pull access denied|failed to resolve reference|toomanyrequests:|denied: requested access to the resource|unauthorized: authentication required|manifest for \S+ not found",
         examples=(
             'Warning  Failed  kubelet  Failed to pull image "registry.example/tf:2.99": manifest unknown',
             "Error: ImagePullBackOff",

@@ -30,6 +30,9 @@ RULES: tuple[Rule, ...] = (
             "no suitable python",
             "no installed python",
             "pyenv: version",
+            "no version is set for",
+            "mise error",
+            "specified python version",
             "failed to find an interpreter",
             "could not find interpreter",
             "failed to find interpreter",
@@ -38,7 +41,7 @@ RULES: tuple[Rule, ...] = (
         ),
         pattern=rf"No interpreter found for|failed to find interpreter|command not found: {_PYTHON}$|Python was not found; run without|could not find (?:python|interpreter)|No suitable Python runtime|requested interpreter .{{0,60}}(?:not found|could not)|InterpreterNotFound"
         rf"|(?:^|[\s:/]){_PYTHON}: (?:command )?not found|env: [\"'`\u2018]?{_PYTHON}[\"'`\u2019]?: No such file|No such file or directory: '(?:\S*/)?{_PYTHON}'|'{_PYTHON}(?:\.exe)?' is not recognized|Python [\d.]+ was not found on your system|unable to find a compatible version\. If you have one"
-        r"|Requested Python version \(\S+\) not installed|No installed Python found|pyenv: version [`'\"]\S+ is not installed",
+        rf"|Requested Python version \(\S+\) not installed|No installed Python found|pyenv: version [`'\"]\S+ is not installed|No version is set for (?:command|shim:?) {_PYTHON}|mise ERROR .{{0,60}}python\S* not installed|specified Python version \(\S+\) was not found",
         examples=(
             "error: No interpreter found for Python 3.9 in managed installations or search path",
             "zsh: command not found: python",
@@ -49,6 +52,7 @@ RULES: tuple[Rule, ...] = (
             "pyenv: version `3.9.1' is not installed (set by /x/.python-version)",
             "Requested Python version (3.9) not installed, use -0 for available pythons",
             "SKIPPED: py36: InterpreterNotFound",
+            "mise ERROR python@3.9.1 not installed",
             "Poetry was unable to find a compatible version. If you have one, you can explicitly use it",
         ),
         rank=60,
@@ -72,7 +76,7 @@ RULES: tuple[Rule, ...] = (
         code="python-broken",
         reads="kernels, Windows' launchers: the interpreter that an environment was made with is not there any more",
         needs=("bad interpreter", "no python at"),
-        pattern=r"(?P<path>\S*python[\d.]*): bad interpreter|bad interpreter: (?P<path__zsh>\S*python[\d.]*): no such file|No Python at ['\"\u2018]?(?P<path__windows>[^'\"\u2019]+)",
+        pattern=r"(?P<path>\S*python[\d.]*): bad interpreter|bad interpreter: (?P<path__zsh>\S*python[\d.]*): no such file|No Python at ['\"\u2018]{0,2}(?P<path__windows>[^'\"\u2019]+)",
         examples=(
             "bash: /x/venv/bin/pip: /old/venv/bin/python: bad interpreter: No such file or directory",
             "zsh: /x/venv/bin/pip: bad interpreter: /old/bin/python3: no such file or directory",

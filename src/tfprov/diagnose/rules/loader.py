@@ -356,11 +356,12 @@ RULES: tuple[Rule, ...] = (
             "symbol not found",
             "built for macos",
             "which was built for mac os x",
+            "newer than running os",
             "macos 1",
             "built for newer macos",
             "expected in: /usr/lib/",
         ),
-        pattern=r"which was built for (?:Mac OS X|macOS) [\d.]+|built for newer macOS|Expected in: (?:/usr/lib/|/System/)",
+        pattern=r"which was built for (?:Mac OS X|macOS) [\d.]+|which is newer than running OS|built for newer macOS|Expected in: (?:/usr/lib/|/System/)",
         examples=(
             "  Expected in: /usr/lib/libSystem.B.dylib (which was built for Mac OS X 11.0)  Symbol not found: ____chkstk_darwin",
         ),

@@ -147,6 +147,15 @@ RULES: tuple[Rule, ...] = (
         rank=66,
     ),
     Rule(
+        name="lock-unreadable",
+        code="lock-invalid",
+        reads="uv, Poetry, PDM, Pipenv: a lock that cannot be read",
+        needs=("failed to parse `", "failed to parse: `", "unable to read the lock", "valid lock"),
+        pattern=r"Failed to parse:? `[^`]*(?:\.lock|pylock[\w.]*\.toml)`|[Uu]nable to read the lock ?file|not a valid lock ?file",
+        examples=("error: Failed to parse `uv.lock`", "Unable to read the lock file (Unexpected end of file)."),
+        rank=66,
+    ),
+    Rule(
         name="pip-of-old",
         code="pip-too-old",
         reads="pip 1 to 8: no file of that name that it knows",

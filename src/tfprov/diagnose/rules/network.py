@@ -125,10 +125,11 @@ RULES: tuple[Rule, ...] = (
             "handshake timeout",
             "i/o timeout",
             "context deadline exceeded",
+            "client.timeout exceeded",
             "socket.timeout",
         ),
         pattern=r"deadline has elapsed|(?:read|connect\w*|operation|request|response|socket|handshake|connection to \S+|net\w*)\b.{0,40}? timed[- ]out|timeout\('timed out'\)|TimeoutError\b|(?:Read|Connect)Timeout|network timeout|Timeout was reached|os error (?:110|60|10060)\)|\[Errno (?:110|60)\]|\[WinError 10060\]"
-        r"|Operation too slow|UV_HTTP_TIMEOUT|socket\.timeout|^timeout: timed out|\bETIMEDOUT\b|(?:read|connection|handshake|i/o) time ?out|context deadline exceeded",
+        r"|Operation too slow|UV_HTTP_TIMEOUT|socket\.timeout|^timeout: timed out|\bETIMEDOUT\b|(?:read|connection|handshake|i/o) time ?out|context deadline exceeded|Client\.Timeout exceeded",
         examples=(
             "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='files.example', port=443): Read timed out.",
             "  Caused by: Failed to download distribution due to network timeout. Try increasing UV_HTTP_TIMEOUT (current value: 30s).",
@@ -202,6 +203,7 @@ RULES: tuple[Rule, ...] = (
             "peer closed",
             "handshake eof",
             "retrieval incomplete",
+            "connection closed at byte",
             "payload is not completed",
             "transfer closed with",
             "empty reply from server",
@@ -210,7 +212,7 @@ RULES: tuple[Rule, ...] = (
         pattern=r"unexpected BufError|os error (?:104|54|10054|10053)\)|\[Errno (?:104|54)\]|\[WinError 1005[34]\]|Connection(?:Reset|Aborted)Error|connection reset|IncompleteRead\b|IncompleteMessage|RemoteDisconnected|Remote end closed|Connection broken: (?!.*(?:NewConnection|Timeout))|incomplete-download"
         r"|not enough bytes were received|error decoding response body|end of file before message length|connection closed before mess|peer closed connection|Connection aborted"
         r"|EOF occurred in violation|UNEXPECTED_EOF|unexpected EOF|Failure when receiving data|partial file|stream was not closed cleanly|request or response body error|[bB]roken pipe \(os error 32|SSLZeroReturnError|ChunkedEncodingError"
-        r"|BAD_RECORD_MAC|bad record mac|alert internal error|SSL connect error|peer closed|tls handshake eof|retrieval incomplete: got only \d+|Response payload is not completed|transfer closed with \d+ bytes remaining|Empty reply from server|SSL_ERROR_SYSCALL",
+        r"|BAD_RECORD_MAC|bad record mac|alert internal error|SSL connect error|peer closed|tls handshake eof|retrieval incomplete: got only \d+|Response payload is not completed|transfer closed with \d+ bytes remaining|Empty reply from server|SSL_ERROR_SYSCALL|Connection closed at byte \d",
         examples=(
             "('Connection broken: IncompleteRead(12345 bytes read, 67890 more expected)', IncompleteRead(12345 bytes read, 67890 more expected))",
             "  Caused by: error decoding response body",

@@ -126,10 +126,11 @@ RULES: tuple[Rule, ...] = (
             "notvalidforname",
             "setting certificate",
             "ssl ca cert",
+            "cannot verify",
         ),
         pattern=r"TLSV1_ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|alert protocol version|CERTIFICATE_VERIFY_FAILED|certificate verify failed|problem confirming the ssl certificate(?!.*(?:SSL module is not available|EOF occurred|UNEXPECTED_EOF))|invalid peer certificate|UnknownIssuer|self[- ]signed certificate"
         r"|unable to get local issuer|SSL certificate problem|CondaSSLError: (?!OpenSSL appears)|Encountered an SSL error|CertificateError|certificate is not trusted|SSL peer certificate|alert unknown ca|x509: certificate"
-        r"|hostname '.*' doesn't match|signed by unknown authority|TLS CA certificate bundle|NotValidForName|error setting certificate (?:verify locations|file)|Problem with the SSL CA cert",
+        r"|hostname '.*' doesn't match|signed by unknown authority|TLS CA certificate bundle|NotValidForName|error setting certificate (?:verify locations|file)|Problem with the SSL CA cert|cannot verify \S+ certificate, issued by",
         examples=(
             "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1129)'))",
             "  cause: invalid peer certificate: UnknownIssuer",

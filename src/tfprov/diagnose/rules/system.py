@@ -175,10 +175,12 @@ RULES: tuple[Rule, ...] = (
             "winerror 1260]",
             "winerror 4551]",
             "application control policy",
+            "code signature",
+            "disallowed by system policy",
             "docker daemon",
             "' for writing",
         ),
-        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|\[Error (?:5|13)\]|\bEACCES\b|[:;] Permission denied|^(?!.*(?:limit|nice|priority|sched|mempolicy|mbind|prctl|oom_score|xattr)).*[:;] Operation not permitted|^[\"'`]?Permission denied: |Access is denied|\[WinError (?:225|1260|4551)\]|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing",
+        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|\[Error (?:5|13)\]|\bEACCES\b|[:;] Permission denied|^(?!.*(?:limit|nice|priority|sched|mempolicy|mbind|prctl|oom_score|xattr)).*[:;] Operation not permitted|^[\"'`]?Permission denied: |Access is denied|\[WinError (?:225|1260|4551)\]|code signature .{0,200}not valid for use|library load disallowed by system policy|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing",
         examples=(
             "ERROR: Could not install packages due to an OSError: [Errno 13] Permissão negada: '/usr/local/lib/python3.8'",
             "error: failed to create directory `C:\\x`: Access is denied. (os error 5)",
@@ -188,6 +190,7 @@ RULES: tuple[Rule, ...] = (
             "PermissionDeniedError: /tf_models; Permission denied",
             "chown: changing ownership of '/opt/x': Operation not permitted",
             "Permission denied: '/Library/Python/2.7/site-packages/pbr-4.0.2.dist-info'",
+            "ImportError: dlopen(/x.so, 2): code signature in (/x.so) not valid for use in process: library load disallowed by system policy",
             "OSError: [WinError 4551] An Application Control policy has blocked this file",
             "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
         ),
@@ -310,7 +313,7 @@ RULES: tuple[Rule, ...] = (
             "signal 4",
             "signal: 4",
         ),
-        pattern=r"illegal (?:hardware )?instruction|\bSIGILL\b|signal:? 4\b|trap invalid opcode|"
+        pattern=r"illegal (?:hardware )?instruction(?! was encountered)|\bSIGILL\b|signal:? 4\b|trap invalid opcode|"
         + status_pattern("132", "-4")
         + "|"
         + exception_pattern(*_NT_ILLEGAL),
