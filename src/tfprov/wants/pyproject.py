@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal, TypeVar, cast
 
 from packaging.markers import Marker, UndefinedEnvironmentName
@@ -12,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from tfprov import project_folder
 from tfprov.contents import content_of
+from tfprov.structured import toml_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
 from tfprov.wants.tables import Table, key_of, table, tell_unchosen, texts, unknown, with_source
@@ -274,23 +278,42 @@ class _Reader:
         here = (one for one in entries if isinstance(one, Mapping) and _is_meant(one))
         entry = next((one for one in here if "index" not in one), None)
         if entry is not None and entry.get("workspace") is True:
-            entry = {"path": self._member(canonicalize_name(requirement.name))}
+            member = self._member(canonicalize_name(requirement.name))
+            if member is None:
+                words = "is a member of a uv workspace, and no `pyproject.toml` here or above lists it"
+                self._basket.problem(self._where("tool.uv.sources"), f"`{requirement.name}` {words}")
+                return text
+            entry = {"path": member}
         return text if entry is None else with_source(requirement, entry)
 
-    def _member(self, name: str) -> str:
-        """The folder of a member of uv's workspace, relative to the file; the file's own folder if none matches."""
+    def _member(self, name: str) -> str | None:
+        """The folder of a member of uv's workspace, relative to the file; None if there is no such member."""
         here = self._basket.origin.path.parent
-        for pattern in texts(table(self._document, "tool", "uv", "workspace"), "members"):
+        root, workspace = self._workspace()
+        folders = [root]  # The project of the workspace itself is a member.
+        for pattern in texts(workspace, "members"):
             try:
-                folders = sorted(here.glob(pattern))
+                folders += sorted(root.glob(pattern))
             except (OSError, ValueError, NotImplementedError):
                 words = f"`{pattern}` is not a pattern of folders below that of the file"
                 self._basket.problem(self._where("tool.uv.workspace.members"), words)
-                continue
-            for folder in folders:
-                if canonicalize_name(project_folder.name_of(folder) or "") == name:
-                    return f"./{folder.relative_to(here).as_posix()}"
-        return "."
+        for folder in folders:
+            if canonicalize_name(project_folder.name_of(folder) or "") == name:
+                return f"./{Path(os.path.relpath(folder, here)).as_posix()}"
+        return None
+
+    def _workspace(self) -> tuple[Path, Table]:
+        """The folder and the table of the workspace that the file belongs to; as in uv, the nearest one above."""
+        here = self._basket.origin.path.parent
+        if own := table(self._document, "tool", "uv", "workspace"):
+            return here, own
+        for folder in here.parents:
+            # A file that cannot be read is none of this project.
+            with contextlib.suppress(OSError, ValueError, RecursionError):
+                document = toml_of(decoded(content_of(folder / "pyproject.toml")))
+                if found := table(document, "tool", "uv", "workspace"):
+                    return folder, found
+        return here, {}
 
 
 def _is_meant(source: Table) -> bool:

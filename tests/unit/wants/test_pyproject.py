@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tfprov.wants.recognise import read
+from tfprov.wants.records import ProjectParts
 from wants_files import Read, texts
 
 PROJECT = """\
@@ -185,6 +187,33 @@ def test_of_several_sources_the_one_for_this_machine_counts(read_file: Read, sou
         sources, asked = (text.replace(f"{{{number}}}", place) for text in (sources, asked))
     found = read_file("pyproject.toml", f"[project]\ndependencies = ['six']\n[tool.uv.sources]\nsix = {sources}\n")
     assert (texts(found.requirements), found.problems) == ([asked], ())
+
+
+@pytest.mark.parametrize("folder", ["app", "packages/deep/app"])
+@pytest.mark.parametrize(("name", "place"), [("base", "libs/base"), ("whole", ".")])
+def test_a_member_finds_the_others_by_the_workspace_above_it(
+    tmp_path: Path, folder: str, name: str, place: str
+) -> None:
+    here = tmp_path / folder
+    for path, called in ((here, "app"), (tmp_path / "libs/base", "base"), (tmp_path, "whole")):
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "pyproject.toml").write_text(f"[project]\nname = '{called}'\n")
+    with (tmp_path / "pyproject.toml").open("a") as file:
+        file.write(f"[tool.uv.workspace]\nmembers = ['libs/*', '{folder}']\n")
+    text = f"[project]\nname = 'app'\ndependencies = ['{name}']\n[tool.uv.sources]\n{name}.workspace = true\n"
+    (here / "pyproject.toml").write_text(text)
+    found = read((here / "pyproject.toml",), here, ProjectParts())
+    assert found.problems == ()
+    asked = found.requirements[0].text.removeprefix(f"{name} @ file://${{PROJECT_ROOT}}/")
+    assert (here / asked).resolve() == (tmp_path / place).resolve()
+
+
+def test_a_member_of_a_workspace_that_is_not_here_is_told(read_file: Read) -> None:
+    text = "[project]\nname = 'app'\ndependencies = ['base==1.0']\n[tool.uv.sources]\nbase = { workspace = true }\n"
+    assert read_file("pyproject.toml", text).problems == (
+        "pyproject.toml: tool.uv.sources: `base` is a member of a uv workspace, and no `pyproject.toml` here or above "
+        "lists it",
+    )
 
 
 @pytest.mark.parametrize("pattern", ["", "/packages/*"])
