@@ -28,6 +28,8 @@ _BEFORE = re.compile(r"^(?:sudo|time|exec|env|if|then|else|elif|do|while|until|!
 # Everything before a comment, which begins with a `#` at the start of a word.
 _UNCOMMENTED = re.compile(r"""(?:[^'"\\#]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?<=[^\s;&|(])#)*""", re.DOTALL)
 _END = re.compile(r"^[;&|()]+$")
+# Of a notebook or a terminal, in commands that were copied from there.
+_PROMPT = re.compile(r"^\s*(?:[!%]|\$\s)\s*")
 
 # Options of `pip install` about how to install, or for which target; they do not change what is requested.
 _FLAGS = re.compile(
@@ -111,7 +113,7 @@ def _shell_form(command: str) -> str:
 
 
 def _of_shell(text: str) -> Iterator[tuple[str, str]]:
-    return ((line, str(number)) for line, number in _joined(text))
+    return ((_PROMPT.sub("", line), str(number)) for line, number in _joined(text))
 
 
 def _joined(text: str) -> Iterator[tuple[str, int]]:

@@ -91,8 +91,8 @@ OF_PYTHON_2 = frozenset(
 _WINDOWS = frozenset(
     {"pypiwin32", "pywin32", "pywinpty", "win-inet-pton", "wincertstore", "windows-curses", "winshell"}
 )
-OF_NO_USE_ELSEWHERE = frozenset({"win-inet-pton", "wincertstore"})
-"""Projects for Windows that install anywhere but are of no use elsewhere, where they are left out."""
+OF_NO_USE_ELSEWHERE = frozenset({"tensorflow-metal", "win-inet-pton", "wincertstore"})
+"""Projects for one system that no program imports: they are of no use elsewhere, where they are left out."""
 _MACOS = frozenset({"macfsevents", "pyobjc", "tensorflow-metal"})
 
 OF_SYSTEM = frozenset(

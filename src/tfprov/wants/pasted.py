@@ -8,11 +8,18 @@ from tfprov.wants.basket import Basket
 
 _PIP_HEADER = re.compile(r"^Package\s+Version(\s+.*)?$")
 _RULE = re.compile(r"^[-\s]+$")
+_COMMAND = re.compile(r"^(?:[!%$]\s*)?(?:sudo\s+)?(?:python[\d.]*\s+-m\s+)?(?:uv\s+)?pip[\d.]*\s+install\s")
 _COLUMNS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)\s+(?P<version>\d[\w.+!-]*)(?:\s+(?P<place>\S.*))?$")
 _BRACKETS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*) \((?P<version>\d[\w.+!-]*)(?:, (?P<place>.*))?\)$")
 _EXPORTED = re.compile(r"^(?P<name>[A-Za-z0-9_][\w.-]*)=(?P<version>[^=\s]+)(?:=(?P<build>[\w.]+))?$")
 _OF_CONDA = re.compile(r"(?m)^# \$ conda create --name|^python=\d")
 _CONDA_COLUMNS = re.compile(r"^(?P<name>[\w.-]+)\s+(?P<version>\S+)\s+(?P<build>\S+)(?:\s+\S+)?$")
+
+
+def is_of_commands(text: str) -> bool:
+    """Whether every line of a text is a `pip install` command, as people save what they typed."""
+    rows = _rows(text)
+    return bool(rows) and all(map(_COMMAND.match, rows))
 
 
 def is_pip_list(text: str) -> bool:

@@ -113,6 +113,8 @@ def kind_of(name: str, text: str) -> Kind:
         kind = "conda-lock" if key and key["key"] == "package" else "environment"
     elif name.endswith(".toml") or _TABLE.search(text):
         kind = _kind_of_toml(text)
+    elif pasted.is_of_commands(text):
+        kind = "shell"
     elif pasted.is_conda_list(text):
         kind = "conda-list"
     elif pasted.is_pip_list(text):

@@ -7,6 +7,19 @@ import pytest
 from wants_files import Read, texts
 
 
+@pytest.mark.parametrize("before", ["", "!", "! ", "%", "$ ", "sudo ", "python3 -m ", "  "])
+def test_a_list_of_commands_is_read_as_what_they_install(read_file: Read, before: str) -> None:
+    text = f"# setup\n\n{before}pip install tensorflow==2.15.1\n{before}pip install -U numpy six  # why\n"
+    found = read_file("requirements.txt", text)
+    assert (texts(found.requirements), found.problems) == (["tensorflow==2.15.1", "numpy", "six"], ())
+
+
+def test_a_command_among_requirements_is_a_mistake(read_file: Read) -> None:
+    assert read_file("requirements.txt", "numpy\npip install six\n").problems == (
+        "requirements.txt:2: `pip install six` is not a requirement: did you mean `six`?",
+    )
+
+
 class TestPipList:
     @pytest.mark.parametrize(
         "text",
@@ -99,6 +112,13 @@ class TestFreeze:
         found = read_file("requirements.txt", "numpy\nwincertstore==0.2\n")
         assert (texts(found.requirements), found.problems) == (["numpy"], ())
         assert found.notes == ("requirements.txt:2: `wincertstore==0.2` is left out: it exists for Windows only",)
+
+    @pytest.mark.skipif(sys.platform == "darwin", reason="it is for macOS")
+    @pytest.mark.parametrize("more", ["numpy", "numpy==1.26.4", "tensorflow-macos>=2.12"])
+    def test_the_plug_in_for_macs_is_left_out_of_any_list(self, read_file: Read, more: str) -> None:
+        found = read_file("requirements.txt", f"{more}\ntensorflow-metal>=0.8\n")
+        assert (texts(found.requirements), found.problems) == ([more], ())
+        assert found.notes == ("requirements.txt:2: `tensorflow-metal>=0.8` is left out: it exists for macOS only",)
 
     @pytest.mark.skipif(sys.platform == "win32", reason="pywin32 is for Windows")
     def test_what_is_for_another_system_is_left_out_of_a_freeze(self, read_file: Read) -> None:
