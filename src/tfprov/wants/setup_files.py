@@ -10,12 +10,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from tfprov import project_folder
 from tfprov.contents import content_of
 from tfprov.wants.basket import Basket
 from tfprov.wants.pyproject import read_lists
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import key_of, tell_unchosen, unknown
+from tfprov.wants.tables import is_tensorflow, key_of, tell_unchosen, unknown
 from tfprov.wants.text import decoded
 from tfprov.wants.written_out import UnknownValueError, WrittenOut
 
@@ -76,7 +78,7 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
         basket.problem(name, "there is no call of `setup` in it")
         return
     known = WrittenOut(tree)
-    has_name = project_folder.name_of(basket.origin.path.parent) is not None
+    has_name = _has_name(basket.origin.path.parent)
     given, asks_build = _arguments(call, known, basket, asks_begun=not has_name)
     beside = basket.origin.path.with_name("setup.cfg")
     if "install_requires" not in given and not asks_build and beside.is_file():
@@ -100,6 +102,15 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
             tell_unchosen(basket, "extra", {str(extra): _texts(lines) for extra, lines in value.items()})
     if asks_build:
         _ask_build(tree, basket, parts, can=has_name and not _imports_more(tree, basket.origin.path))
+
+
+def _has_name(folder: Path) -> bool:
+    """Whether the name of a project is written out, and is one that an index could have."""
+    try:
+        Requirement(project_folder.name_of(folder) or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _parsed(text: str, basket: Basket) -> ast.Module | None:
@@ -131,8 +142,23 @@ def _ask_build(tree: ast.Module, basket: Basket, parts: ProjectParts, *, can: bo
     if listed is None:
         basket.dependencies_of(folder, name, extras=parts.extras)
         return
-    basket.note(name, f"what the project needs is read from `{listed}`: its build cannot be asked")
+    words = f"what the project needs is read from `{listed}`: its build cannot be asked"
+    if left := _tensorflows(tree):
+        words += f"; {', '.join(f'`{each}`' for each in left)} in it is left out, as only a run tells where it applies"
+    basket.note(name, words)
     read_lists([listed], basket, name)
+
+
+def _tensorflows(tree: ast.Module) -> tuple[str, ...]:
+    """The requirements on TensorFlow that are written in a program, except for its extras."""
+    extras = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "extras_require"]
+    inside = {node for value in extras for node in ast.walk(value)}
+    texts = dict.fromkeys(
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in inside
+    )
+    return tuple(text for text in texts if is_tensorflow(text) and re.search("[=<>~]|-gpu$", text))
 
 
 def _imports_more(tree: ast.Module, path: Path) -> bool:

@@ -50,16 +50,17 @@ def tell_unchosen(basket: Basket, kind: Literal["extra", "group"], parts: Mappin
         kind: what the parts are.
         parts: the requirements of each, by name.
     """
-    if any(_is_tensorflow(want.text) for want in basket.wants.requirements):
+    if any(is_tensorflow(want.text) for want in basket.wants.requirements):
         return
-    if names := [name for name, lines in parts.items() if any(map(_is_tensorflow, lines))]:
+    if names := [name for name, lines in parts.items() if any(map(is_tensorflow, lines))]:
         shown = ", ".join(f"`{name}`" for name in names)
         each = f"{kind} {shown} asks" if len(names) == 1 else f"{kind}s {shown} ask"
         words = f'only its {each} for TensorFlow: `packages.{kind}s = ["{names[-1]}"]` includes what it needs'
         basket.note(basket.name, words)
 
 
-def _is_tensorflow(text: str) -> bool:
+def is_tensorflow(text: str) -> bool:
+    """Whether a text is a requirement on TensorFlow, under any of its names."""
     try:
         return kind_of(Requirement(text).name) is not None
     except ValueError:

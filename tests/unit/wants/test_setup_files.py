@@ -216,3 +216,21 @@ def test_an_extra_is_found_however_it_is_written(
 @pytest.mark.parametrize("text", [f"x = {'-' * 200_000}1\n", f"x = 1{'#' * 300}\nx = '\0'\n"])
 def test_what_python_cannot_parse_is_a_mistake(read_file: Read, text: str) -> None:
     assert len(read_file("setup.py", text).problems) == 1
+
+
+@pytest.mark.parametrize("name", ["", "name='Training toolbox', "])
+@pytest.mark.parametrize("added", ["required.append({0!r})", "required += [{0!r}]", "required = [{0!r}] + required"])
+def test_a_tensorflow_that_only_a_run_adds_is_told(read_file: Read, tmp_path: Path, name: str, added: str) -> None:
+    (tmp_path / "requirements.txt").write_text("numpy\n")
+    found = read_file(
+        "setup.py",
+        "import sys\nfrom setuptools import setup\nrequired = open('requirements.txt').read().splitlines()\n"
+        f"if sys.platform != 'darwin':\n    {added.format('tensorflow-gpu==2.3.0')}\n"
+        f"setup({name}install_requires=required, extras_require={{'tf': ['tensorflow==2.1']}})\n",
+    )
+    assert texts(found.requirements) == ["numpy"]
+    assert found.problems == ()
+    assert found.notes[-1] == (
+        "setup.py: what the project needs is read from `requirements.txt`: its build cannot be asked; "
+        "`tensorflow-gpu==2.3.0` in it is left out, as only a run tells where it applies"
+    )
