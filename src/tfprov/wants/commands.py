@@ -28,6 +28,8 @@ _BEFORE = re.compile(r"^(?:sudo|time|exec|env|if|then|else|elif|do|while|until|!
 # Everything before a comment, which begins with a `#` at the start of a word.
 _UNCOMMENTED = re.compile(r"""(?:[^'"\\#]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?<=[^\s;&|(])#)*""", re.DOTALL)
 _END = re.compile(r"^[;&|()]+$")
+_CONDA = re.compile(r"^(?:.*/)?(?:conda|mamba|micromamba)$")
+_TAKE_A_VALUE_OF_CONDA = re.compile(r"^(?:-[ncpf]|--(?:name|channel|prefix|file|solver|platform|subdir))$")
 # Of a notebook or a terminal, in commands that were copied from there.
 _PROMPT = re.compile(r"^\s*(?:[!%]|\$\s)\s*")
 
@@ -69,6 +71,9 @@ def read(kind: Kind, text: str, basket: Basket) -> None:
             if "install" in command:
                 basket.problem(where, f"`{command}` cannot be divided into words: {error}")
             continue
+        for spec in _conda_specs(words):
+            is_any = True
+            basket.conda(spec, where)
         for arguments in _installs(words):
             is_any = True
             for line in _lines(arguments, basket.origin.path.parent):
@@ -79,7 +84,7 @@ def read(kind: Kind, text: str, basket: Basket) -> None:
                 else:
                     Reader(basket, "requirements").line(line, where)
     if not is_any:
-        basket.problem(basket.name, "nothing in it says what is needed: it has no `pip install`")
+        basket.problem(basket.name, "nothing in it says what is needed: it has no `pip install` or `conda install`")
 
 
 def _of_notebook(text: str) -> Iterator[tuple[str, str]]:
@@ -166,8 +171,8 @@ def _words(command: str) -> list[str]:
     return list(lexer)
 
 
-def _installs(words: list[str]) -> Iterator[list[str]]:
-    """The arguments of each `pip install` in the words of a shell command line."""
+def _commands(words: list[str]) -> Iterator[list[str]]:
+    """The single commands in the words of a shell command line, without what stands before the program."""
     own: list[str] = []
     for word in [*words, ";"]:
         if not _END.match(word):
@@ -175,8 +180,15 @@ def _installs(words: list[str]) -> Iterator[list[str]]:
             continue
         while own and _BEFORE.match(own[0]):
             own.pop(0)
-        if own[:1] == ["uv"] or (own and _PYTHON.match(own[0]) and own[1:2] == ["-m"]):
-            own = own[2 if own[0] != "uv" else 1 :]
+        yield own
+        own = []
+
+
+def _installs(words: list[str]) -> Iterator[list[str]]:
+    """The arguments of each `pip install` in the words of a shell command line."""
+    for command in _commands(words):
+        is_module = command and _PYTHON.match(command[0]) and command[1:2] == ["-m"]
+        own = command[2 if is_module else 1 if command[:1] == ["uv"] else 0 :]
         # Options of pip itself may stand before the name of its command, as in `pip --no-cache-dir install`.
         at = 1
         while at < len(own) and own[at].startswith("-"):
@@ -184,7 +196,19 @@ def _installs(words: list[str]) -> Iterator[list[str]]:
             at += 2 if valued is not None and valued["given"] is None else 1
         if at < len(own) and _PIP.match(own[0]) and own[at] == "install":
             yield [*own[1:at], *own[at + 1 :]]
-        own = []
+
+
+def _conda_specs(words: list[str]) -> Iterator[str]:
+    """The packages in each `conda install` and `conda create` in the words of a shell command line."""
+    for own in _commands(words):
+        if len(own) < 2 or not _CONDA.match(own[0]) or own[1] not in ("install", "create"):
+            continue
+        rest = iter(own[2:])
+        for word in rest:
+            if _TAKE_A_VALUE_OF_CONDA.match(word):
+                next(rest, None)
+            elif not word.startswith("-") and not unknown_in(word):
+                yield word
 
 
 def _lines(arguments: list[str], folder: Path) -> Iterator[RequirementsLine]:

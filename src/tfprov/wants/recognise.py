@@ -103,7 +103,7 @@ def kind_of(name: str, text: str) -> Kind:
         kind = "script"
     elif _DOCKERFILE.match(name):
         kind = "dockerfile"
-    elif name.endswith(".sh"):
+    elif name.endswith((".sh", ".bat", ".cmd", ".ps1")):
         kind = "shell"
     elif name.endswith(".ipynb") or (text.lstrip().startswith("{") and _NOTEBOOK.search(text)):
         kind = "notebook"

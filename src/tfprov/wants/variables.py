@@ -15,6 +15,8 @@ _GIVEN = re.compile(rf"^(?P<name>{_NAME})=(?P<value>.*)$", re.DOTALL)
 _USED = re.compile(
     rf"\$(?P<plain>{_NAME})|\$\{{(?P<name>{_NAME})(?::?-(?P<default>[^}}]*))?\}}|(?<!\$)\{{(?P<python>{_NAME})\}}"
 )
+# `${VERSION:+==$VERSION}`: the second part only where there is a value.
+_IF_SET = re.compile(rf"\$\{{(?P<name>{_NAME}):?\+(?P<then>(?:[^{{}}]|\{{[^{{}}]*\}})*)\}}")
 
 Kind = Literal["notebook", "dockerfile", "shell"]
 
@@ -65,7 +67,7 @@ def filled(text: str, values: Mapping[str, str]) -> str:
         name = found["plain"] or found["name"] or found["python"]
         return values.get(name, found[0] if found["default"] is None else found["default"])
 
-    return _USED.sub(value, text)
+    return _USED.sub(value, _IF_SET.sub(lambda found: found["then"] if values.get(found["name"]) else "", text))
 
 
 def unknown_in(text: str) -> str | None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
+from tfprov.wants.as_wheels import as_wheels
 from tfprov.wants.basket import Basket
 from tfprov.wants.commands import read
 from tfprov.wants.recognise import kind_of
@@ -54,6 +55,30 @@ def test_what_pip_is_told_to_install_is_read_and_nothing_is_run(
     assert (texts(found.requirements), found.problems) == (asked, ())
 
 
+@pytest.mark.parametrize(
+    ("line", "asked", "python"),
+    [
+        (
+            "conda install -y -c conda-forge tensorflow=2.6.0=cuda112py38_2 pandas=1.4",
+            ["tensorflow==2.6.0", "pandas==1.4.*"],
+            [],
+        ),
+        ("conda create -n env python=3.8.15 numpy --yes && pip install six", ["six", "numpy"], ["==3.8.*"]),
+        ("mamba install --name env opencv cudatoolkit", ["opencv-python"], []),
+        ("/opt/conda/bin/conda install numpy # why", ["numpy"], []),
+        ("conda activate env; conda env create -f x.yml; pip install six", ["six"], []),
+        ("conda install --yes $requirement || pip install six", ["six"], []),
+    ],
+)
+def test_what_conda_is_told_to_install_is_read_too(
+    read_file: Read, line: str, asked: list[str], python: list[str]
+) -> None:
+    for name in ("Dockerfile", "install.sh"):
+        found = as_wheels(read_file(name, f"RUN {line}\n" if name == "Dockerfile" else f"{line}\n"))
+        assert sorted(texts(found.requirements)) == sorted(asked)
+        assert (texts(found.python), found.problems) == (python, ())
+
+
 def test_a_notebook_is_read_by_its_cells(read_file: Read) -> None:
     text = notebook(
         "import os", "%pip install -q numpy\n!{sys.executable} -m pip install \\\n  six", "%%bash\npip install tqdm"
@@ -89,7 +114,9 @@ def test_a_command_of_a_dockerfile_is_found_behind_its_options(read_file: Read, 
     ("name", "text"), [("Dockerfile", "FROM x\n"), ("a.ipynb", notebook("x = 1")), ("a.sh", "ls\n")]
 )
 def test_a_file_that_installs_nothing_is_refused_in_one_line(read_file: Read, name: str, text: str) -> None:
-    assert read_file(name, text).problems == (f"{name}: nothing in it says what is needed: it has no `pip install`",)
+    assert read_file(name, text).problems == (
+        f"{name}: nothing in it says what is needed: it has no `pip install` or `conda install`",
+    )
 
 
 def test_a_damaged_notebook_is_named(read_file: Read) -> None:

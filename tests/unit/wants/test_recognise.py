@@ -23,6 +23,8 @@ from wants_files import Read
         ("x.py", "", "script"),
         ("setup.py", "", "setup-py"),
         ("env.yaml", "name: x\n", "environment"),
+        ("setup.bat", "pip install six\n", "shell"),
+        ("install.ps1", "clear\n", "shell"),
     ],
 )
 def test_a_format_is_known_by_content_and_name(name: str, text: str, kind: Kind) -> None:

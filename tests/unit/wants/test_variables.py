@@ -26,6 +26,7 @@ def cells(*lines: str) -> str:
         ("Dockerfile", "ARG TF=2.15.1\nFROM x\nARG TF\nRUN pip install tensorflow==${TF}\n"),
         ("Dockerfile", "FROM x\nENV A=1 TF=2.15.1\nRUN pip install tensorflow==$TF\n"),
         ("Dockerfile", "FROM x\nenv TF 2.15.1\nRUN pip install tensorflow==$TF\n"),
+        ("Dockerfile", "ARG TF=2.15.1\nFROM x\nRUN pip install tensorflow${TF:+==${TF}}${NO:+<${NO}}\n"),
         ("Dockerfile", "ARG TF=2.15.1\nFROM tensorflow/tensorflow:${TF}-gpu\nRUN ls\n"),
         ("a.ipynb", cells('TF = "2.15.1"', "!pip install tensorflow=={TF}")),
         ("a.ipynb", cells("TF = '2.15.1'  # why", "%pip install tensorflow==$TF")),
