@@ -248,6 +248,7 @@ def test_an_index_that_cannot_be_reached_is_told_with_the_line_that_names_it(
     error = json.loads(done.stdout)["error"]
     assert error["code"] == ("net-refused" if release == "tensorflow-cpu" else "offline-missing")
     assert error["evidence"][-1] == f"more.txt:3 {told} `{address}`"
+    assert len(error["evidence"]) == 2
 
 
 def test_a_hint_keeps_the_extras_of_a_line_and_its_marker(site: Site, tmp_path: Path) -> None:

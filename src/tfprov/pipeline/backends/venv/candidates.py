@@ -86,8 +86,9 @@ def choose(context: Context, machine: Machine) -> Choice:
         best = _unbroken(context, machine, profile, plan.candidates)
     except TfprovError as error:
         if error.code.name == "offline-missing" and machine.unreachable is not None:
-            error.evidence = (*error.evidence, machine.unreachable.what, *machine.unreachable.evidence)
-        error.evidence = (*error.evidence, *lines_that_lead_to(profile, error))
+            dead = machine.unreachable
+            error.evidence = (*error.evidence, dead.what, *(each for each in dead.evidence if each not in dead.what))
+        error.evidence = tuple(dict.fromkeys((*error.evidence, *lines_that_lead_to(profile, error))))
         is_named = error.code.name == "package-name-wrong"
         if (may_differ(error) or is_named) and can_resolve(machine) and not isinstance(error, SameFilesError):
             add_tried_hint(context, machine, profile, error)
