@@ -12,7 +12,9 @@ _COMMAND = re.compile(r"^(?:[!%$]\s*)?(?:sudo\s+)?(?:python[\d.]*\s+-m\s+)?(?:uv
 _COLUMNS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)\s+(?P<version>\d[\w.+!-]*)(?:\s+(?P<place>\S.*))?$")
 _BRACKETS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*) \((?P<version>\d[\w.+!-]*)(?:, (?P<place>.*))?\)$")
 _EXPORTED = re.compile(r"^(?P<name>[A-Za-z0-9_][\w.-]*)=(?P<version>[^=\s]+)(?:=(?P<build>[\w.]+))?$")
-_OF_CONDA = re.compile(r"(?m)^# \$ conda create --name|^python=\d")
+_HEADER = "# $ conda create --name"
+_OF_CONDA = re.compile(r"(?m)^python=\d")
+_SHORTENED = re.compile(r"^[A-Za-z0-9_][\w.-]*(?:[<>=!~]=[\w.*]+)?$")
 _CONDA_COLUMNS = re.compile(r"^(?P<name>[\w.-]+)\s+(?P<version>\S+)\s+(?P<build>\S+)(?:\s+\S+)?$")
 
 
@@ -36,6 +38,9 @@ def is_conda_list(text: str) -> bool:
         return True
     rows = _rows(text)
     found = [_EXPORTED.match(row) for row in rows]
+    if _HEADER in text:
+        # Many shorten the list, but pip saves its own lists under these lines as well.
+        return any(found) and all(one or _SHORTENED.match(row) for one, row in zip(found, rows, strict=True))
     # `name=version` without a build may as well be a mistyped requirement.
     may_lack_builds = _OF_CONDA.search(text) is not None
     return len(found) > 0 and all(one is not None and (may_lack_builds or one["build"]) for one in found)
@@ -79,7 +84,9 @@ def read_conda_list(text: str, basket: Basket) -> None:
         found = _EXPORTED.match(row) or _CONDA_COLUMNS.match(row)
         if not row or row.startswith("#"):
             continue
-        if found is None:
+        if found is None and _HEADER in text and _SHORTENED.match(row):
+            basket.conda(row, where)
+        elif found is None:
             basket.problem(where, f"`{row}` is not a line of `conda list`")
         elif (found["build"] or "").startswith("pypi_") or row.endswith(" pypi"):
             basket.want(f"{found['name']}=={found['version']}", where)

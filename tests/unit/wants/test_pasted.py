@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from tfprov.wants.as_wheels import as_wheels
 from wants_files import Read, texts
 
 
@@ -18,6 +19,24 @@ def test_a_command_among_requirements_is_a_mistake(read_file: Read) -> None:
     assert read_file("requirements.txt", "numpy\npip install six\n").problems == (
         "requirements.txt:2: `pip install six` is not a requirement: did you mean `six`?",
     )
+
+
+HEADER = "# This file may be used to create an environment using:\n# $ conda create --name <env> --file <this file>\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked"),
+    [
+        ("cudatoolkit\nopencv\npython=3.8\nnumpy\n", ["opencv-python", "numpy"]),
+        ("pytorch=1.6\ntqdm>=4\npython=3.8\n", ["torch==1.6.*", "tqdm>=4"]),
+        # What pip wrote under the same lines is a list of requirements.
+        ("numpy==1.21.6\nopencv-python==4.6.0.66\n", ["numpy==1.21.6", "opencv-python==4.6.0.66"]),
+    ],
+)
+def test_a_list_that_conda_made_may_be_shortened(read_file: Read, rows: str, asked: list[str]) -> None:
+    found = as_wheels(read_file("requirements.txt", f"{HEADER}# platform: linux-64\n{rows}"))
+    assert (texts(found.requirements), found.problems) == (asked, ())
+    assert texts(found.python) == (["==3.8.*"] if "python=3.8" in rows else [])
 
 
 class TestPipList:
