@@ -23,6 +23,7 @@ from tfprov.wants.unfit import SourceFile
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _PINNED = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*(?:===?|@)")
+_OPTION = re.compile(r"--?[A-Za-z]")
 _OWN = frozenset({"hash", "global_option", "config_settings"})
 """The options that a requirement may have on its line."""
 _SHA256 = re.compile(r"^sha256:([0-9a-fA-F]{64})$")
@@ -184,7 +185,11 @@ class Reader:
             given = _parser().parse_args(line.options)
         except ValueError as error:
             options = redact(" ".join(line.options))
-            self._basket.problem(where, f"`{options}` is not an option of requirements files: {error}")
+            words = f"`{options}` is not an option of requirements files: {error}"
+            if line.asked and not _OPTION.match(line.options[0]):
+                behind = f"`{options}` after `{redact(line.asked.strip())}`"
+                words = f"{behind} is not part of a requirement: a comment begins with ` #`"
+            self._basket.problem(where, words)
             return
         if line.asked:
             self._requirement(line.asked, given, where)

@@ -226,6 +226,13 @@ def test_the_public_index_is_the_one_that_the_machine_is_set_up_with(tmp_path: P
     )
 
 
+@pytest.mark.parametrize("remark", ["---> For audio analysis", "--> audio", "--- see above"])
+def test_a_remark_without_its_sign_is_told_as_one(tmp_path: Path, remark: str) -> None:
+    found = wants_of(files(tmp_path, main=f"librosa==0.6.3      {remark}\nb\n"))
+    words = f"`{remark}` after `librosa==0.6.3` is not part of a requirement: a comment begins with ` #`"
+    assert found.problems == (f"main.txt:1: {words}",)
+
+
 @pytest.mark.parametrize(
     "option",
     [
