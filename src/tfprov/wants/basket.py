@@ -13,11 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import (
-    canonicalize_name,
-    parse_sdist_filename,
-    parse_wheel_filename,
-)
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
 from tfprov import project_folder
 from tfprov.contents import is_there
@@ -36,6 +32,7 @@ Part = Literal["requirements", "constraints", "overrides"]
 
 _SHOWN = 40  # characters shown of a text that is too long
 _MOST = 20_000  # fifty times the requirements of the largest known project
+_PATCH = re.compile(r"==\s*\d+\.\d+\.\d+")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 CARRIED = "-adopted-files"
 """Suffix of the project name of wheels that `tfprov adopt` makes from files that belong to no package."""
@@ -135,7 +132,7 @@ class Basket:
         return True
 
     def python(self, text: str, where: str) -> None:
-        """Add a range of Python versions, in PEP 440 syntax; an empty one is ignored."""
+        """Add a range of Python versions, in PEP 440 syntax; an empty one is ignored, a patch release relaxed."""
         if self._is_endless(text, where):
             return
         try:
@@ -143,6 +140,9 @@ class Basket:
         except ValueError:
             self.problem(where, f"`{text}` is not a range of Python versions such as `>=3.10,<3.13`")
         else:
+            if _PATCH.fullmatch(text.strip()):
+                exact, text = text.strip(), minor_of(text.replace(" ", ""))
+                self.note(where, f"`{exact}` is read as `{text}`: not every patch release can be installed everywhere")
             if text.strip():
                 self._python.append(Want(text=text, where=where))
 

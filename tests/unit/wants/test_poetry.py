@@ -117,3 +117,21 @@ def test_one_range_or_another_is_one_range_with_gaps(text: str, expected: str) -
 def test_what_is_no_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="`"):
         specifier(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", "[tool.poetry.dependencies]\npython = '3.10.11'\n"),
+        ("pyproject.toml", "[project]\nname = 'x'\nrequires-python = '== 3.10.11'\ndependencies = []\n"),
+        ("setup.cfg", "[options]\npython_requires = ==3.10.11\n"),
+        ("Pipfile", "[packages]\n[requires]\npython_full_version = '3.10.11'\n"),
+    ],
+)
+def test_a_patch_release_of_python_stands_for_its_minor_version(read_file: Read, name: str, text: str) -> None:
+    found = read_file(name, text)
+    assert (texts(found.python), found.problems) == (["==3.10.*"], ())
+    assert [note.partition(": `")[2] for note in found.notes] == [
+        f"{'== ' if '== ' in text else '=='}3.10.11` is read as `==3.10.*`: not every patch release can be installed "
+        "everywhere"
+    ]
