@@ -48,6 +48,7 @@ OWN = {
     "lock/resolve": "what uv has written",
     "pipeline/unpacked": "wheels of the store",
     "pipeline/own_wheels": "what uv has written",
+    "pipeline/commands": "the beginning of a program that it starts",
     "plan": "data of the package",
     "diagnose": "data of the package",
     "products": "at most the beginning of a file that it has looked at",

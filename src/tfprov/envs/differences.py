@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tfprov.distributions import kind_of
 from tfprov.envs.records import Generation
 
 
@@ -36,6 +35,8 @@ def between(older: Mapping[str, str], newer: Mapping[str, str]) -> tuple[str, ..
 
     Python and TensorFlow come first, because long lists are cut.
     """
+    from tfprov.distributions import kind_of
+
     found = []
     for name in sorted({*older, *newer}, key=lambda name: (name != "Python", kind_of(name) is None, name)):
         was, now = older.get(name), newer.get(name)

@@ -188,7 +188,7 @@ def _matching(entry: Mapping[str, object], installed: Mapping[str, str]) -> Iter
         if version is None:
             continue
         here = _version(version)
-        if version not in _list(affected.get("versions")) and (here is None or not _is_affected(here, affected)):
+        if version not in list_of(affected.get("versions")) and (here is None or not _is_affected(here, affected)):
             continue
         yield AdvisoryMatch(
             package=name,

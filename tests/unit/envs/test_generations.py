@@ -442,18 +442,6 @@ class TestPrune:
             "generation 1 cannot be deleted completely: [Errno 13] Permission denied: '/e/site-packages/by-root.pyc'"
         )
 
-    def test_an_unfinished_one_that_cannot_be_deleted_does_not_keep_the_next_from_being_made(
-        self, environment: Environment, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        activated(environment)
-        built(environment)
-
-        def fail(folder: Path) -> None:
-            raise PermissionError(13, "Permission denied", str(folder / "by-root.pyc"))
-
-        monkeypatch.setattr(generations.trees, "delete", fail)
-        assert environment.begin().path.is_dir()
-
     def test_how_many_are_kept_is_known_from_the_active_one(self, environment: Environment) -> None:
         for _ in range(4):
             last = activated(environment)
