@@ -90,7 +90,7 @@ class Environment:
         before = self._before()
         self.check_link()
         self.check_place()
-        self.check_execution()
+        check_execution(self.root)
         if before is not None:
             links = {*before.owner.former, before.owner.link} - {self.owner.link, ""}
             self.owner = dataclasses.replace(self.owner, former=tuple(sorted(links)))
@@ -192,14 +192,6 @@ class Environment:
         link = Path(self.owner.link)
         if self.owner.link and led(link) is None and launchers.target(link) is None:
             check_way(link)
-
-    def check_execution(self) -> None:
-        """Make sure, without writing, that compiled modules in the environment can be loaded.
-
-        Raises:
-            TfprovError: `filesystem-feature`.
-        """
-        check_execution(self.root)
 
     def _abandoned(self, link: Path, target: Path) -> bool:
         """Whether a link with another target is a leftover of tfprov's own, from before a move, and may be replaced.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from tfprov.contents import content_of
 from tfprov.envs import rollbacks
 from tfprov.envs.generations import Environment
+from tfprov.envs.place import check_execution
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
@@ -147,7 +148,7 @@ def plan(request: Request, emit: Emit) -> Plan:
     read_profile(context)
     if request.host is None:
         context.environment.check_link()
-        context.environment.check_execution()
+        check_execution(context.environment.root)
     machine = stages.gather_facts(context)
     choice = stages.make_plan(context, machine, tell=False)
     from tfprov.pipeline.reckoning import reckoned
