@@ -346,17 +346,6 @@ def test_trees_that_no_image_has_go_after_a_day(tmp_path: Path) -> None:
     assert [tree.root.is_dir() for tree in trees] == [True, False, False]
 
 
-def test_a_list_that_a_killed_run_did_not_finish_is_swept(tmp_path: Path) -> None:
-    store = TreeStore(tmp_path / "trees", boot=BOOT)
-    store.use("key", ["a" * 64], python="p")
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    for pid in (int(dead.stdout), os.getpid()):
-        (tmp_path / "trees" / ".uses" / f".key.{pid}-12ab34cd.tmp").touch()
-    store.sweep_unfinished()
-    names = sorted(path.name for path in (tmp_path / "trees" / ".uses").iterdir())
-    assert names == [f".key.{os.getpid()}-12ab34cd.tmp", "key"]
-
-
 UNPACKER = """
 import os
 import sys
@@ -457,13 +446,6 @@ def test_without_isal_the_result_is_the_same(tmp_path: Path) -> None:
         other = TreeStore(tmp_path / "one", boot=BOOT).find(wheel.sha256)
         assert other is not None and sorted(other.files) == sorted(tree.files)
         assert all((other.root / path).read_bytes() == (tree.root / path).read_bytes() for path in tree.files)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="owners as POSIX has them")
-def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
-    (tmp_path / "trees").mkdir()
-    (tmp_path / "trees").chmod(0o777)
-    assert TreeStore(tmp_path / "trees", boot=BOOT).root == tmp_path / f"trees-{os.getuid()}"
 
 
 def test_waiting_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
