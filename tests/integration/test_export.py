@@ -232,7 +232,7 @@ def refused(site: Site, *arguments: str) -> tuple[int, str]:
 def test_what_stands_in_the_way_is_said(site: Site, tmp_path: Path) -> None:
     (tmp_path / "there").write_text("mine")
     place = str(tmp_path / "there")
-    assert refused(site, "--format", "tar") == (2, "error[usage]: say where to with `--output`")
+    assert refused(site, "--format", "tar") == (2, "error[usage]: `--output` is required")
     assert refused(site, "-o", place) == (2, f"error[path-not-ours]: `{place}` already exists")
     assert refused(site, "--format", "modulefile", "-o", place) == (
         2,

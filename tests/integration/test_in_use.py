@@ -121,7 +121,7 @@ def test_an_environment_in_use_is_removed_by_force_only(
         assert refused.returncode == 2
         assert "error[environment-in-use]: `train` is in use and was not deleted" in refused.stderr
         assert f"generation 1 is in use by pid {process.pid} (" in refused.stderr
-        assert "hint: end what uses it, or delete it all the same: `tfprov remove train.toml --force`" in refused.stderr
+        assert "hint: stop what uses it, or delete it anyway: `tfprov remove train.toml --force`" in refused.stderr
         assert site.wrong(site.state) == []
         removed = site.run("remove", "train.toml", "--yes", "--force", "--json")
         assert removed.returncode == 0

@@ -47,9 +47,7 @@ def test_a_lock_is_made_again_without_the_network(tmp_path: Path, metadata: bool
         ask(site, index, "beta")
         done = site.run("lock", "train.toml", "--offline", "--json")
         assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (12, "offline-missing")
-        assert json.loads(done.stdout)["error"]["what"] == (
-            "the lock would have to be made, and the network may not be used"
-        )
+        assert json.loads(done.stdout)["error"]["what"] == ("a lock has to be made, but the network may not be used")
         assert site.lock.read_bytes() == first
         # What was read before has an answer, and it is no.
         ask(site, index, "alpha>1")

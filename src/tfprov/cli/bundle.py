@@ -69,7 +69,7 @@ def bundle(
             output.result(bundles.checked(whole), bundles.document(whole.manifest, id_=whole.id, path=check[0]))
             return
         if target is None:
-            raise TfprovError("usage", "say where to with `--output`", hint="such as `-o train.tar`, or `-o train/`")
+            raise TfprovError("usage", "`--output` is required", hint="such as `-o train.tar`, or `-o train/`")
         place = Path(os.path.abspath(target))  # noqa: PTH100 - `resolve` would follow a link in its place
         if merge:
             with output.progress() as emit:
@@ -78,7 +78,9 @@ def bundle(
             return
         unknown = [name for name in platforms or () if name not in PLATFORMS]
         if unknown:
-            raise TfprovError("usage", f"`{unknown[0]}` is no platform", evidence=(f"known: {', '.join(PLATFORMS)}",))
+            raise TfprovError(
+                "usage", f"`{unknown[0]}` is not a platform", evidence=(f"known: {', '.join(PLATFORMS)}",)
+            )
         wanted = bundling.BundleRequest(
             output=place,
             platforms=cast("tuple[PlatformName, ...]", tuple(platforms or ())),

@@ -166,7 +166,7 @@ def remove(
             raise TfprovError(
                 "environment-missing",
                 f"`{environment.owner.name}` has no environment, so there is nothing to remove",
-                hint="`tfprov list` shows those that there are",
+                hint="`tfprov list` shows all environments",
             )
         what = adopted_folder(environment) if old else environment.root
         _confirm(f"Delete {what}?", yes=yes)

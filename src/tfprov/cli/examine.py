@@ -72,7 +72,7 @@ def smoke(
             raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
         if python is not None and attest is not None:
             raise TfprovError(
-                "usage", "an environment that tfprov did not make has no lock that a statement could be about"
+                "usage", "`--attest` needs a lock, which an environment that tfprov did not make does not have"
             )
         if python is None:
             profile = profile or ""

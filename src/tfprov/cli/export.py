@@ -63,7 +63,7 @@ def export(
         from tfprov.report import exports
 
         if target is None:
-            raise TfprovError("usage", "say where to with `--output`", hint="such as `-o train.tar`")
+            raise TfprovError("usage", "`--output` is required", hint="such as `-o train.tar`")
         wanted = exporting.ExportRequest(
             form=form.value,
             output=Path.cwd() / target,

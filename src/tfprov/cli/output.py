@@ -302,5 +302,5 @@ def _without_folder() -> TfprovError | None:
     try:
         Path.cwd()
     except FileNotFoundError:
-        return TfprovError("usage", "the working directory was deleted", hint="change to a folder that is there")
+        return TfprovError("usage", "the working directory was deleted", hint="change to an existing folder")
     return None

@@ -136,7 +136,7 @@ def _place(environment: Environment, generation: Generation) -> Iterator[Defect]
             path=str(generation.path),
             expected=f"`{generation.seal.place if generation.seal else ''}`",
             found="moved, and its commands name the old place",
-            fix="run `tfprov up`, which makes a new one from its image",
+            fix="run `tfprov up` to rebuild it from its image",
         )
 
 

@@ -95,7 +95,7 @@ def verified(environment: Environment, profile: str, *, moved: bool = False) -> 
                 f"made in `{generation.seal.place if generation.seal else ''}`",
                 f"found in `{generation.path}`",
             ),
-            hint=f"run `{f'tfprov up {profile}'.rstrip()}`: it is made anew from its image, and nothing is fetched",
+            hint=f"run `{f'tfprov up {profile}'.rstrip()}`: it is rebuilt from its image, without a download",
         )
     return generation
 
@@ -208,7 +208,7 @@ def smoke_foreign(
     executable = python_in(python) if python.is_dir() else python
     if not executable.exists():
         raise TfprovError(
-            "environment-missing", f"there is no interpreter `{executable}`", hint="name the Python of an environment"
+            "environment-missing", f"there is no interpreter `{executable}`", hint="pass the Python of an environment"
         )
     loaded = load(cwd / "the command line", overrides=overrides, content=b'name = "python"')
     target = Target(
@@ -296,9 +296,9 @@ def _no_way_back(environment: Environment, flaws: Sequence[tuple[Generation, Fla
     ]
     return TfprovError(
         flaw.code,
-        f"generation {newest.number} is damaged and is not taken into use"
+        f"generation {newest.number} is damaged and cannot be used"
         if named or len(flaws) == 1
-        else f"every earlier generation of `{environment.owner.name}` is damaged, and none is taken into use",
+        else f"every earlier generation of `{environment.owner.name}` is damaged and cannot be used",
         evidence=tuple(f"generation {one.number}: {flaw.words}" for one, flaw in flaws),
         hint="".join(others[-1:]) + again,
     )
@@ -327,7 +327,7 @@ def remove(environment: Environment, name: str, *, force: bool = False) -> tuple
                 "environment-in-use",
                 f"`{environment.owner.name}` is in use and was not deleted",
                 evidence=tuple(str(each) for each in held),
-                hint=f"end what uses it, or delete it all the same: `tfprov remove {name} --force`",
+                hint=f"stop what uses it, or delete it anyway: `tfprov remove {name} --force`",
             )
         left = _taken_away(environment)
     trees.delete(left)
@@ -357,7 +357,7 @@ def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environm
                 "environment-in-use",
                 "environments are in use, and none was deleted",
                 evidence=tuple(str(each) for each in held),
-                hint="end what uses them, or delete them all the same: `tfprov remove --all --force`",
+                hint="stop what uses them, or delete them anyway: `tfprov remove --all --force`",
             )
         left = []
         for environment in every:
@@ -422,7 +422,7 @@ def remove_old(environment: Environment, *, force: bool = False) -> None:
                 "environment-in-use",
                 f"the environment that `{environment.owner.name}` replaced is in use and was not deleted",
                 evidence=tuple(str(each) for each in held),
-                hint="end what uses it, or delete it all the same with `--force`",
+                hint="stop what uses it, or delete it anyway with `--force`",
             )
         if not takeover.give_up(environment):
             raise TfprovError(

@@ -217,6 +217,27 @@ class TestUsage:
         assert answer.err.startswith("error[usage]: ")
         assert no_traceback(answer)
 
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("export", "cpu"), "`--output` is required\n\nhint: such as `-o train.tar`\n"),
+            (("bundle", "cpu"), "`--output` is required\n\nhint: such as `-o train.tar`, or `-o train/`\n"),
+            (
+                ("bundle", "cpu", "-o", "x.tar", "--platform", "beos"),
+                "`beos` is not a platform\n"
+                "  evidence  known: linux-x86_64, linux-aarch64, windows-amd64, macos-arm64, macos-x86_64\n\n"
+                "hint: see `tfprov --help`\n",
+            ),
+            (
+                ("smoke", "--python", "x", "--attest", "y"),
+                "`--attest` needs a lock, which an environment that tfprov did not make does not have\n\n"
+                "hint: see `tfprov --help`\n",
+            ),
+        ],
+    )
+    def test_it_says_what_is_missing_or_wrong(self, inside: Inside, arguments: tuple[str, ...], message: str) -> None:
+        assert inside(*arguments).err == f"error[usage]: {message}"
+
     def test_with_json_it_is_a_document_too(self, inside: Inside) -> None:
         answer = inside("up", "--nonsense", "--json")
         assert answer.status == 2
@@ -427,7 +448,7 @@ class TestExistingEnvironments:
         assert not environment.root.exists()
         again = cli("remove", "cpu", "--yes").err
         assert again.startswith("error[environment-missing]: `cpu` has no environment, so there is nothing to remove\n")
-        assert "hint: `tfprov list` shows those that there are" in again
+        assert "hint: `tfprov list` shows all environments" in again
 
     def test_one_whose_profile_is_gone_can_still_be_named(self, cli: Cli) -> None:
         root = cli.folder / "tfprov" / "data" / "environments" / "lost-1"

@@ -119,7 +119,7 @@ class TestRollback:
         with pytest.raises(TfprovError) as failure:
             rollback(environment, number=None)
         assert code_of(failure) == "file-damaged"
-        assert failure.value.what == "every earlier generation of `train` is damaged, and none is taken into use"
+        assert failure.value.what == "every earlier generation of `train` is damaged and cannot be used"
         assert failure.value.evidence == (
             "generation 2: 1 missing file, `module.py`",
             "generation 1: 1 missing file, `module.py`",
@@ -131,7 +131,7 @@ class TestRollback:
         (environment.generations()[1].path / "module.py").unlink()
         with pytest.raises(TfprovError) as failure:
             rollback(environment, number=2)
-        assert failure.value.what == "generation 2 is damaged and is not taken into use"
+        assert failure.value.what == "generation 2 is damaged and cannot be used"
         assert failure.value.hint.startswith("`tfprov rollback PROFILE 1` goes to generation 1, which is whole; or ")
         assert environment.active() == environment.generations()[2]
 
@@ -162,7 +162,7 @@ def test_commands_do_not_start_in_an_environment_that_was_moved(tmp_path: Path) 
     with pytest.raises(TfprovError) as failure:
         verified(moved, "train.toml")
     assert code_of(failure) == "environment-moved"
-    assert failure.value.hint == "run `tfprov up train.toml`: it is made anew from its image, and nothing is fetched"
+    assert failure.value.hint == "run `tfprov up train.toml`: it is rebuilt from its image, without a download"
     assert verified(moved, "train.toml", moved=True).number == 1
 
 

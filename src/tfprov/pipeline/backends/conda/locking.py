@@ -65,7 +65,7 @@ def lock(context: Context, machine: Machine, choice: Choice) -> Locked:
     part, wheels, digest = _read(context, machine)
     python = part.python
     if python is None:
-        raise TfprovError("lock-invalid", f"`{path}` holds no Python")
+        raise TfprovError("lock-invalid", f"`{path}` contains no Python")
     found = CondaLock(
         path=path,
         digest=digest,
@@ -227,7 +227,7 @@ def _content(
     if own and profile.conda.tensorflow == "wheel":
         raise TfprovError(
             "several-tensorflows",
-            f"a conda package brings `{own[0]}`, and TensorFlow comes as a wheel",
+            f"a conda package installs `{own[0]}`, but TensorFlow is installed from a wheel",
             evidence=tuple(_who_needs(own[0], solved)),
             hint='use `conda.tensorflow = "conda"`, or leave out the package that needs it',
         )
@@ -296,7 +296,9 @@ def _cuda(context: Context, machine: Machine, decision: Decision) -> str | None:
     else:
         built = {row.version: row.cuda.built_for for row in known.releases if row.cuda is not None}
         found = ".".join(built.get(decision.tensorflow.version, next(iter(built.values()))).split(".")[:2])
-    context.emit(Note(text=f"the driver of the target is taken to serve CUDA {found}; `conda.cuda` says otherwise"))
+    context.emit(
+        Note(text=f"the driver of the target is assumed to support CUDA {found}; if it does not, set `conda.cuda`")
+    )
     return found
 
 

@@ -94,7 +94,7 @@ def require_change_allowed(context: Context, changes: tuple[str, ...]) -> None:
     path = context.lock_path
     if context.request.locked:
         code = "lock-unfit" if path.exists() else "lock-missing"
-        raise TfprovError(code, f"`{path}` may not be made or changed, and would have to be", evidence=changes)
+        raise TfprovError(code, f"`{path}` would have to be made or changed, which is not allowed", evidence=changes)
     for change in changes:
         context.emit(Note(text=f"resolving: {change}", level="detail"))
 

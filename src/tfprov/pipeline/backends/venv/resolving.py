@@ -154,7 +154,7 @@ def nothing_to_resolve_from(evidence: tuple[str, ...]) -> TfprovError:
     """
     return TfprovError(
         "offline-missing",
-        "the lock would have to be made, and the network may not be used",
+        "a lock has to be made, but the network may not be used",
         evidence=evidence,
         hint="make the lock where there is an index, with `tfprov lock`, and bring it here",
     )
