@@ -70,6 +70,9 @@ def mistake_in(address: str) -> str | None:
     except ValueError:
         return f"{UNREADABLE}: {_ENCODE}"
     if scheme == "file":
+        # A variable may hold the whole path.
+        if host not in (None, "", "localhost") and not address[len("file://") :].startswith("${"):
+            return "a path begins with a third slash (`file:///folder`); what follows two is the name of a host"
         return None if parts.path else "it has no path"
     return _mistake_in_host(parts, host) if host else "it has no host"
 

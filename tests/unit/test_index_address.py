@@ -22,6 +22,8 @@ GOOD = (
     "https://index.münchen.example/simple",
     "https://my_index.xn--mnchen-3ya.example/simple",
     "file:///srv/index",
+    "file://localhost/srv/index",
+    "file://${PROJECT_ROOT}/wheels",
 )
 BAD = (
     "htps://index.example",
@@ -32,6 +34,9 @@ BAD = (
     "https://in dex.example/",
     "https://index.example/simple#x",
     "file://",
+    "file://wheels",
+    "file://wheels/cpu",
+    "file://srv/${NAME}",
     "://x",
     "https://a\0b/",
     "https://index..example/simple",
@@ -52,6 +57,12 @@ def test_an_address_that_can_be_used_has_no_mistake(address: str) -> None:
 @pytest.mark.parametrize("address", BAD)
 def test_one_that_cannot_has_one(address: str) -> None:
     assert mistake_in(address)
+
+
+def test_a_folder_that_would_be_the_name_of_a_host_is_said() -> None:
+    """Of `file://wheels/cpu` the folder `/cpu` was read."""
+    told = "a path begins with a third slash (`file:///folder`); what follows two is the name of a host"
+    assert mistake_in("file://wheels/cpu") == told
 
 
 PASSWORDS = st.text(alphabet=string.ascii_letters + string.digits + "#/?@[]%'\"<> ü&=;:", min_size=1, max_size=12)
