@@ -9,6 +9,7 @@ import sys
 from packaging.requirements import Requirement
 
 from tfprov.errors import TfprovError
+from tfprov.words import quoted
 
 
 def missing_of(modules: tuple[str, ...]) -> tuple[str, ...]:
@@ -37,10 +38,11 @@ def require(extra: str, modules: tuple[str, ...], what: str) -> None:
         and requirement.marker.evaluate({"extra": extra})
         and not requirement.marker.evaluate({"extra": ""})
     ]
+    command = (sys.executable, "-m", "pip", "install", *wanted)
     raise TfprovError(
         "extra-missing",
         f"{what} need libraries of the extra `{extra}`, which is not installed",
         evidence=(f"missing in `{sys.prefix}`: {', '.join(missing)}",),
-        hint=f"run `{sys.executable} -m pip install {' '.join(repr(one) for one in wanted)}`, or start from a checkout "
+        hint=f"run `{' '.join(map(quoted, command))}`, or start from a checkout "
         "with `./bootstrap`, which installs them for such profiles",
     )
