@@ -163,7 +163,7 @@ def copy_tree(
 
 
 def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
-    """Delete a folder and its content.
+    """Delete a folder and its content; of a link to a folder, the link.
 
     Args:
         folder: the folder.
@@ -178,6 +178,9 @@ def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool]
         if not stop():
             shutil.rmtree(part, ignore_errors=True)
 
+    if folder.is_symlink():
+        folder.unlink()
+        return
     threads = threads or _threads()
     parts = _parts(folder)
     if len(parts) > 1:
@@ -199,10 +202,7 @@ def empty_trash(
     """
     for folder in trash_in(parent, of=of):
         with contextlib.suppress(OSError):
-            if folder.is_symlink():  # it was to be swapped with a folder to delete
-                folder.unlink()
-            else:
-                delete(folder, threads=threads, stop=stop)
+            delete(folder, threads=threads, stop=stop)
 
 
 def _shares(sizes: dict[str, int]) -> list[list[str]]:

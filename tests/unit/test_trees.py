@@ -167,6 +167,19 @@ class TestDelete:
         assert not (tmp_path / "from").exists()
         assert content(tmp_path / "outside") == {"file": "mine"}
 
+    def test_of_a_link_only_the_link_is_deleted(self, tmp_path: Path) -> None:
+        """A generation, or an environment, that a user moved to another disk and left a link for."""
+        paths = forest(tmp_path / "other disk")
+        link = tmp_path / "link"
+        link.symlink_to("other disk", target_is_directory=True)
+        trees.delete(link)
+        assert not link.is_symlink()
+        assert len(content(tmp_path / "other disk")) == len(paths)
+        dangling = tmp_path / ".dangling.1-12345678.trash"
+        dangling.symlink_to("nowhere")
+        trees.empty_trash(tmp_path)
+        assert not dangling.is_symlink()
+
     def test_only_a_folder_itself_is_one_and_not_what_leads_to_a_folder(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
