@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 import fake_nvml
 from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
 
+OTHER_PROFILE = "the profile or a file that it names changed, or `--set` gave the last `up` other values"
 pytestmark = [*only_here, pytest.mark.skipif(fake_nvml.compiler() is None, reason="there is no C compiler")]
 
 
@@ -70,14 +71,8 @@ def test_a_verified_environment_says_what_it_is(site: Site) -> None:
     [
         ("driver", 17, "stale", "gpu-driver-changed", "driver: 580.65.06 then, 590.1 now", "verifies it again"),
         ("gpu", 17, "stale", "gpu-changed", "GPUs: NVIDIA H100 80GB HBM3 (GPU-aaaa-1) then, gone now", "again"),
-        (
-            "profile",
-            11,
-            "outdated",
-            "verdict-stale",
-            "the profile, or a file that it names, changed",
-            "applies the change",
-        ),
+        ("profile", 11, "outdated", "verdict-stale", OTHER_PROFILE, "asks for now"),
+        ("set", 11, "outdated", "verdict-stale", OTHER_PROFILE, "asks for now"),
         ("mistake", 2, "outdated", "profile-invalid", "the profile changed and is not valid: ", "tfprov schema"),
         ("lock", 11, "outdated", "verdict-stale", "`pylock.train.toml` changed", "installs what it lists"),
         ("no lock", 2, "outdated", "lock-missing", "the lock is gone", "makes a new one"),
@@ -92,6 +87,8 @@ def test_what_changed_is_told_and_what_would_be_done(
         site.extra["FAKE_NVML_COUNT"] = "1"
     if change == "profile":
         site.profile.write_text(site.profile.read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
+    if change == "set":
+        site.up("--set", "environment.keep=5")
     if change == "mistake":
         site.profile.write_text(site.profile.read_text(encoding="utf-8") + "nam = 1\n", encoding="utf-8")
     if change == "lock":

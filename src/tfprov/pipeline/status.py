@@ -179,8 +179,10 @@ def _profile_changed(environment: Environment, known: str, up: str) -> _Finding 
         return _Finding(state="outdated", code=error.code.name, reasons=reasons, next_step=error.hint)
     if seen.digest == known:
         return None
-    reasons = ("the profile, or a file that it names, changed",)
-    return _Finding(state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} applies the change")
+    reasons = ("the profile or a file that it names changed, or `--set` gave the last `up` other values",)
+    return _Finding(
+        state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} does what it asks for now"
+    )
 
 
 def _lock_changed(known: str, lock: Path | None, up: str) -> _Finding | None:
