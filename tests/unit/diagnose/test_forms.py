@@ -181,3 +181,17 @@ def test_a_broken_archive_is_one_in_the_words_of_every_tool(said: str) -> None:
 @pytest.mark.parametrize("said", HASHES)
 def test_a_wrong_hash_is_one_in_the_words_of_every_tool(said: str) -> None:
     assert code_of(said) == "hash-mismatch"
+
+
+@pytest.mark.parametrize("name", ["predict_classes", "predict_proba", "fit_generator", "evaluate_generator"])
+@pytest.mark.parametrize("kind", ["Sequential", "Functional"])
+def test_a_method_that_keras_took_away_is_a_fault_between_versions(kind: str, name: str) -> None:
+    assert code_of(f"AttributeError: '{kind}' object has no attribute '{name}'") == "keras-mismatch"
+    assert code_of(f"AttributeError: '{kind}' object has no attribute 'my_{name}'") != "keras-mismatch"
+
+
+@pytest.mark.parametrize(
+    "module", ["tensorflow", "tensorflow.compat.v1", "tensorflow_core.compat.v1", "tensorflow.compat.v2"]
+)
+def test_contrib_is_of_tensorflow_one_wherever_it_is_looked_for(module: str) -> None:
+    assert code_of(f"AttributeError: module '{module}' has no attribute 'contrib'") == "tf1-code"

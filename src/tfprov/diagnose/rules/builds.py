@@ -72,10 +72,21 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="build-on-new-python",
         code="sdist-build-failed",
-        reads="setuptools and versioneer of packages older than Python 3.12: pkgutil.ImpImporter, configparser, imp",
-        needs=("impimporter", "safeconfigparser", "use_2to3", "longintrepr.h"),
-        pattern=r"has no attribute 'ImpImporter'|SafeConfigParser|use_2to3 is invalid|longintrepr\.h: No such",
-        examples=("AttributeError: module 'pkgutil' has no attribute 'ImpImporter'. Did you mean: 'zipimporter'?",),
+        reads="set-up programs that are older than this Python or Cython: pkgutil.ImpImporter, configparser, imp, numba's own limits",
+        needs=(
+            "impimporter",
+            "safeconfigparser",
+            "use_2to3",
+            "longintrepr.h",
+            "cython_sources",
+            "cannot install on python version",
+        ),
+        pattern=r"has no attribute 'ImpImporter'|SafeConfigParser|use_2to3 is invalid|longintrepr\.h: No such|\bcython_sources\b(?!\()|Cannot install on Python version [\d.]+; only versions",
+        examples=(
+            "AttributeError: module 'pkgutil' has no attribute 'ImpImporter'. Did you mean: 'zipimporter'?",
+            "AttributeError: cython_sources",
+            "RuntimeError: Cannot install on Python version 3.12.1; only versions >=3.7,<3.11 are supported.",
+        ),
         rank=52,
     ),
     Rule(
@@ -180,6 +191,8 @@ RULES: tuple[Rule, ...] = (
         reads="make, CMake, Ninja, Cargo, ld, Bazel: the words around an error of the build",
         needs=(
             "cmake error",
+            "error: unsupported option '",
+            "no blas/lapack libraries found",
             "configuring incomplete, errors occurred",
             "make: ",
             "make[",
@@ -203,10 +216,12 @@ RULES: tuple[Rule, ...] = (
             "error trying to exec 'cc1",
             "server terminated abruptly",
         ),
-        pattern=r"\bCMake Error(?: at|:)|Configuring incomplete, errors occurred|make(?:\[\d+\])?: \*\*\* .{0,200}Error \d|ninja: build stopped|error: could not compile [`']|cargo (?:build|rustc|metadata)\b.{0,200}(?:failed|exited)|collect2: error|linker command failed|error: linking with|LINK : fatal error|^compilation terminated\.|[Bb]uild did (?:NOT|not) complete successfully|Cython\.Compiler\.Errors\.\w+|BUILD(?:\.bazel)?:\d+:\d+: .{0,200}failed(?::? \(Exit|: \S*(?:gcc|clang))|error trying to exec 'cc1|Server terminated abruptly \(error code: 14",
+        pattern=r"\bCMake Error(?: at|:)|clang(?:\+\+)?: error: unsupported option '|No BLAS/LAPACK libraries found|Configuring incomplete, errors occurred|make(?:\[\d+\])?: \*\*\* .{0,200}Error \d|ninja: build stopped|error: could not compile [`']|cargo (?:build|rustc|metadata)\b.{0,200}(?:failed|exited)|collect2: error|linker command failed|error: linking with|LINK : fatal error|^compilation terminated\.|[Bb]uild did (?:NOT|not) complete successfully|Cython\.Compiler\.Errors\.\w+|BUILD(?:\.bazel)?:\d+:\d+: .{0,200}failed(?::? \(Exit|: \S*(?:gcc|clang))|error trying to exec 'cc1|Server terminated abruptly \(error code: 14",
         examples=(
             "CMake Error at CMakeLists.txt:12 (project):",
             "make[2]: *** [release/libtokenizers_c.a] Error 1",
+            "clang: error: unsupported option '-fopenmp'",
+            "numpy.distutils.system_info.NotFoundError: No BLAS/LAPACK libraries found.",
             "gmake: *** [Makefile:155: all] Error 2",
             "error: could not compile `tokenizers` (lib) due to 1 previous error",
             "FAILED: Build did NOT complete successfully",

@@ -74,7 +74,7 @@ RULES: tuple[Rule, ...] = (
         ),
         pattern=rf"\btensorflow['\"`]? has no att?ribute ['\"`]?(?P<name>{_OF_TF1})\b|'module' object has no attribute '(?P<name__py2>{_OF_TF1_ALONE})'"
         r"|module 'tensorflow(?:_core)?\.(?:_api\.v2\.|compat\.v2\.)?(?P<module>train|nn|summary|losses|metrics|image|io|math|estimator|data)' has no attribute '(?P<name__in>\w*Optimizer|\w+_global_step|start_queue_runners|Coordinator|string_input_producer|shuffle_batch|\w*Saver|rnn_cell|dynamic_rnn|static_rnn|xw_plus_b|FileWriter|merge_all|scalar_summary|make_one_shot_iterator|mean_squared_error)'"
-        r"|No module named '?tensorflow\.(?:compat\.v1\.)?(?:contrib|examples)\b|cannot import name '?contrib'? from '?tensorflow|cannot import name 'contrib'"
+        r"|module 'tensorflow(?:_core)?\.(?:_api\.v2\.)?compat\.v[12]' has no attribute 'contrib'|No module named '?tensorflow\.(?:compat\.v1\.)?(?:contrib|examples)\b|cannot import name '?contrib'? from '?tensorflow|cannot import name 'contrib'"
         r"|`?(?:tf\.)?\w*(?:placeholder|gradients|queue_runner|input_producer|Saver|hessians)\w*(?:\(\))?`? is not (?:compatible with|supported when) eager execution"
         r"|should be a function when eager execution is enabled|The Session graph is empty|Tensorflow 1 is unsupported in Colab",
         examples=(
@@ -86,6 +86,7 @@ RULES: tuple[Rule, ...] = (
             "RuntimeError: tf.gradients is not supported when eager execution is enabled. Use tf.GradientTape instead.",
             "RuntimeError: The Session graph is empty. Add operations to the graph before calling run().",
             "ValueError: Tensorflow 1 is unsupported in Colab.",
+            "AttributeError: module 'tensorflow.compat.v1' has no attribute 'contrib'",
         ),
         rank=57,
         cases=(Case(when="in-companion", code="companion-mismatch"),),

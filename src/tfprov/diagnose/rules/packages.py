@@ -81,6 +81,7 @@ RULES: tuple[Rule, ...] = (
             "descriptors should not",
             "google/protobuf/",
             "google\\protobuf\\",
+            "google._upb",
             "protobuf",
             "messagefactory",
             "fielddescriptor",
@@ -97,7 +98,7 @@ RULES: tuple[Rule, ...] = (
             "version of the protocol buffer",
         ),
         pattern=r"Descriptors (?:cannot|should not) (?:not )?be created directly|(?:runtime_version\.)?VersionError: Detected|incompatible Protobuf Gencode|from '?google\.protobuf|No module named '?google\.protobuf|'(?:MessageFactory|FieldDescriptor|SymbolDatabase)' object has no attribute|Couldn't (?:build|parse) (?:proto )?file|unexpected keyword argument '(?:serialized_options|serialized_pb|create_key|file|syntax)'"
-        r"|google\.protobuf\.\S+' has no attribute|_internal_create_key|TypeError: bases must be types|version of the Protocol Buffer|\[libprotobuf (?:FATAL|ERROR)|File already exists in database|gencode version \S+ is (?!exactly)|google[/\\\\]protobuf[/\\\\](?:internal[/\\\\])?\w+\.py.{0,200}(?:TypeError|AttributeError|ImportError): ",
+        r"|google\.(?:protobuf|_upb)\.\S+' has no attribute|_internal_create_key|TypeError: bases must be types|version of the Protocol Buffer|\[libprotobuf (?:FATAL|ERROR)|File already exists in database|gencode version \S+ is (?!exactly)|google[/\\\\]protobuf[/\\\\](?:internal[/\\\\])?\w+\.py.{0,200}(?:TypeError|AttributeError|ImportError): ",
         examples=(
             "TypeError: Descriptors cannot not be created directly.",
             "TypeError: Descriptors cannot be created directly.",
@@ -240,6 +241,29 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=57,
         cases=(Case(when="not model-is-read", code=NOTHING),),
+        follows=("protobuf-mismatch", "numpy-abi", "h5py-mismatch"),
+    ),
+    Rule(
+        name="keras-calls-gone",
+        code="keras-mismatch",
+        reads="Keras: a program calls what an older Keras had, or hands a part of one Keras to the other",
+        needs=(
+            "has no attribute 'predict_",
+            *("attribute 'fit_generator'", "attribute 'evaluate_generator'"),
+            "argument(s) not recognized",
+            "in the new keras optimizer",
+            "interpret optimizer identifier: <",
+            "interpret optimizer identifier: `<",
+        ),
+        pattern=r"'(?:Sequential|Functional|Model)' object has no attribute '(?:predict_classes|(?:predict|fit|evaluate)_generator)'|'(?:Sequential|Functional)' object has no attribute 'predict_proba'|Argument\(s\) not recognized: \{'(?:lr|decay)'|\w+ is deprecated in the new Keras optimizer|Could not interpret optimizer identifier: `?<(?:tf_)?(?:keras|tensorflow)\b",
+        examples=(
+            "AttributeError: 'Sequential' object has no attribute 'predict_classes'",
+            "ValueError: Argument(s) not recognized: {'lr': 0.001}",
+            "ValueError: decay is deprecated in the new Keras optimizer, please check the docstring for valid arguments, or use the legacy optimizer, e.g., tf.keras.optimizers.legacy.Adam.",
+            "ValueError: Could not interpret optimizer identifier: <keras.optimizers.Adam object at 0x7f5c>",
+        ),
+        rank=57,
+        cases=(Case(when="in-companion", code="companion-mismatch"),),
         follows=("protobuf-mismatch", "numpy-abi", "h5py-mismatch"),
     ),
     Rule(
