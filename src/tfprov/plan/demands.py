@@ -83,7 +83,7 @@ class Demands:
     @property
     def where(self) -> str:
         """The clauses, for messages; empty when there are none."""
-        return " and ".join(dict.fromkeys(f"`{clause.where}`" for clause in self.clauses))
+        return " and ".join(f"`{clause.where}`" for clause in self.clauses)
 
 
 def gather(profile: Profile, facts: Facts) -> Demands:
@@ -150,7 +150,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         extras |= _extras(requirement) - {"and-cuda"}
         notes += _notes(kind, requirement)
     return Demands(
-        clauses=tuple(clauses),
+        clauses=tuple(dict.fromkeys(clauses)),
         accelerator=accelerator,
         extras=tuple(sorted(extras)),
         others=tuple(others),

@@ -55,7 +55,7 @@ def test_a_line_is_named_by_its_file_where_that_is_known_and_a_constraint_asks_f
 
 def test_a_line_that_is_there_twice_is_told_once() -> None:
     found = wanted(requirements=["tensorflow==1.13.1", "numpy", "tensorflow==1.13.1"])
-    assert found.where == "`packages.requirements: tensorflow==1.13.1`"
+    assert [each.where for each in found.clauses] == ["packages.requirements: tensorflow==1.13.1"]
 
 
 def test_every_place_that_speaks_of_tensorflow_counts() -> None:
