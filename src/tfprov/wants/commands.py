@@ -29,6 +29,7 @@ _BEFORE = re.compile(r"^(?:sudo|time|exec|env|if|then|else|elif|do|while|until|!
 _UNCOMMENTED = re.compile(r"""(?:[^'"\\#]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?<=[^\s;&|(])#)*""", re.DOTALL)
 _END = re.compile(r"^[;&|()]+$")
 _CONDA = re.compile(r"^(?:.*/)?(?:conda|mamba|micromamba)$")
+_RUNS = re.compile(rf"{_CONDA.pattern}|^(?:poetry|pipenv|uv|hatch|pdm)$")
 _TAKE_A_VALUE_OF_CONDA = re.compile(r"^(?:-[ncpf]|--(?:name|channel|prefix|file|solver|platform|subdir))$")
 # Of a notebook or a terminal, in commands that were copied from there.
 _PROMPT = re.compile(r"^\s*(?:[!%]|\$\s)\s*")
@@ -180,8 +181,18 @@ def _commands(words: list[str]) -> Iterator[list[str]]:
             continue
         while own and _BEFORE.match(own[0]):
             own.pop(0)
-        yield own
+        yield _inside_run(own)
         own = []
+
+
+def _inside_run(own: list[str]) -> list[str]:
+    """The command that `conda run -n ENV`, `poetry run` and the like start; any other command as it is."""
+    if len(own) < 2 or not _RUNS.match(own[0]) or own[1] != "run":
+        return own
+    at = 2
+    while at < len(own) and own[at].startswith("-"):
+        at += 2 if _TAKE_A_VALUE_OF_CONDA.match(own[at]) else 1
+    return own[at:]
 
 
 def _installs(words: list[str]) -> Iterator[list[str]]:

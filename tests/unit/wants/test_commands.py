@@ -43,6 +43,8 @@ def notebook(*cells: str) -> str:
             ["six @ git+https://h.org/six.git#subdirectory=a"],
         ),
         ("pip install -U pip setuptools && pip install numpy", ["pip", "setuptools", "numpy"]),
+        ("conda run --no-capture-output -n tf pip install 'tensorflow<2.11'", ["tensorflow<2.11"]),
+        ("micromamba run -p /env python -m pip install numpy && poetry run pip install six", ["numpy", "six"]),
     ],
 )
 @pytest.mark.parametrize("name", ["Dockerfile", "install.sh", "train.ipynb"])
