@@ -143,6 +143,7 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
         yield _Change(
             profile=free_profile.model_copy(update={"tensorflow": unbound}),
             words=partial(_other_release, " and ".join(places)),
+            is_last_resort=len(bounds) > 1,
         )
     for line in lines:
         if not is_tensorflow(line):
