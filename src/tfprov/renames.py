@@ -1,16 +1,19 @@
-"""Renames that wait for programs which hold a file for a moment.
+"""Renames and reads that wait for programs which hold a file for a moment.
 
 On Windows a file or folder that is open in any program can neither be renamed nor replaced. Virus scanners and indexers
-open new files for some tenths of a second. A file that is held for longer is open in another kind of program, and the
-error names the file.
+open new files for some tenths of a second, and a file that is just being replaced cannot be opened. A file that is held
+for longer is open in another kind of program, and the error names the file.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+_Result = TypeVar("_Result")
 _HELD = frozenset({5, 32, 33})
 """Windows error codes for that: access denied, sharing violation, lock violation."""
 _TRIES = 8
@@ -30,15 +33,37 @@ def replace(source: Path, target: Path) -> None:
             raise
     else:
         return
+    _again(lambda: source.replace(target))
+
+
+def read(path: Path) -> bytes:
+    """The content of a file that another process may replace at that moment.
+
+    Raises:
+        OSError: it cannot be read; where another program holds it, after some seconds of trying.
+    """
+
+    def whole() -> bytes:
+        with os.fdopen(open_shared(path), "rb") as stream:
+            return stream.read()
+
+    try:
+        return whole()
+    except PermissionError as error:
+        if not is_held(error):
+            raise
+    return _again(whole)
+
+
+def _again(action: Callable[[], _Result]) -> _Result:
     from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
-    again = Retrying(
+    return Retrying(
         retry=retry_if_exception(is_held),
         stop=stop_after_attempt(_TRIES) | stop_after_delay(_MOST_SECONDS),
         wait=wait_random_exponential(multiplier=0.05, max=1),
         reraise=True,
-    )
-    again(source.replace, target)
+    )(action)
 
 
 def open_shared(path: str | Path) -> int:

@@ -57,6 +57,28 @@ def test_what_will_not_change_is_tried_once(tmp_path: Path, scanner: list[Permis
     assert len(scanner) == 1
 
 
+@pytest.mark.parametrize("number", [5, 32, 33])
+def test_a_file_that_is_just_being_replaced_is_read_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    left, real = [held(number)] * 4, renames.open_shared
+
+    def open_shared(path: Path) -> int:
+        if left:
+            raise left.pop()
+        return real(path)
+
+    monkeypatch.setattr(renames, "open_shared", open_shared)
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+    assert renames.read(tmp_path / "file") == b"content"
+    left += [PermissionError(errno.EACCES, "denied"), held(number)]
+    with pytest.raises(PermissionError, match="denied"):
+        renames.read(tmp_path / "file")
+    with pytest.raises(FileNotFoundError):
+        renames.read(tmp_path / "none")
+
+
 @pytest.mark.skipif(os.name != "nt", reason="elsewhere nobody is in the way")
 def test_what_is_opened_to_be_shared_can_be_renamed_and_replaced(tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes(b"one")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tfprov import writing
+from tfprov.renames import read
 
 
 def test_a_file_is_written_with_its_parents_and_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_readers_see_the_old_or_the_new_content_never_a_part(tmp_path: Path) -> 
     )
     with subprocess.Popen([sys.executable, "-c", code, str(path)]) as writer:
         while writer.poll() is None:
-            assert path.read_bytes() in contents
+            assert read(path) in contents
     assert writer.returncode == 0
 
 

@@ -11,7 +11,10 @@ for later (kernels, services, first lines of scripts); workers of `multiprocessi
 
 import os
 import sys
+import time
 
+_TRIES = 6 if os.name == "nt" else 1
+_PAUSE_SECONDS = 0.05
 _HELD_AS = 100
 """File descriptor that marks a generation as in use: a high number, since programs count on low ones."""
 
@@ -62,11 +65,18 @@ def _root_of(file):
 
 def _setting(folder, name):
     """The value of a key in the `pyvenv.cfg` of a folder; empty where the key or the file is missing."""
-    try:
-        with open(os.path.join(folder, "pyvenv.cfg"), encoding="utf-8", errors="surrogateescape") as stream:
-            pairs = [line.partition("=") for line in stream]
-    except OSError:
-        return ""
+    for left in reversed(range(_TRIES)):
+        try:
+            with open(os.path.join(folder, "pyvenv.cfg"), encoding="utf-8", errors="surrogateescape") as stream:
+                pairs = [line.partition("=") for line in stream]
+            break
+        except PermissionError:
+            # On Windows, a file that is just being replaced cannot be opened.
+            if not left:
+                return ""
+            time.sleep(_PAUSE_SECONDS)
+        except OSError:
+            return ""
     return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from tfprov.envs import commands
 from tfprov.envs.layout import BINDING, LEADS_TO, executables_in, python_in, startup
 from tfprov.paths import beside
-from tfprov.renames import replace
+from tfprov.renames import read, replace
 from tfprov.trash import to_trash, trash_in, trash_name
 from tfprov.writing import write_atomic
 
@@ -34,7 +34,7 @@ _LEFT_OUT = ("activate_this.py",)
 def target(front: Path) -> Path | None:
     """The target of a front, as written in its `pyvenv.cfg`; None if the folder is not a front."""
     try:
-        text = (front / _SETTINGS).read_text(encoding="utf-8", errors="surrogateescape")
+        text = read(front / _SETTINGS).decode("utf-8", "surrogateescape")
     except (OSError, ValueError):
         return None
     for line in text.splitlines():
@@ -98,7 +98,7 @@ def followed(path: str) -> str:
 def is_current(front: Path, leads_to: Path, generation: Path) -> bool:
     """Whether a front has this target and the interpreter settings of this generation."""
     try:
-        return (front / _SETTINGS).read_bytes() == _settings(leads_to, generation)
+        return read(front / _SETTINGS) == _settings(leads_to, generation)
     except OSError:
         return False
 

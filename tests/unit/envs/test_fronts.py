@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,6 +136,27 @@ def test_a_process_that_begins_in_a_front_goes_on_in_the_generation(root: Path) 
     assert [begun(current), begun(stable)] == ["one|0001|True|False"] * 2
     fronts.write(current, second.relative_to(root), second)
     assert [begun(current), begun(stable)] == ["two|0002|True|False"] * 2
+
+
+def test_settings_that_are_just_being_replaced_are_read_a_moment_later(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = generation(root, 1, "one")
+    fronts.write(root / "current", first.relative_to(root), first)
+    real, refusals, waited = open, [PermissionError(13, "Permission denied")] * 3, []
+
+    def refusing(*arguments: Any, **named: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(binding, "open", refusing, raising=False)
+    monkeypatch.setattr(binding, "_TRIES", 4)
+    monkeypatch.setattr(time, "sleep", waited.append)
+    assert binding._led_to(str(root / "current")) == os.path.realpath(first)
+    assert waited == [0.05] * 3
+    refusals += [PermissionError(13, "Permission denied")] * 4
+    assert binding._setting(str(root / "current"), layout.LEADS_TO) == ""
 
 
 def test_the_runtime_of_visual_c_that_a_package_brought_is_found(
