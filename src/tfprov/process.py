@@ -52,7 +52,7 @@ class Finished:
     Attributes:
         argv: the command line.
         returncode: exit status; negative is the number of the signal that ended it (POSIX).
-        stdout: its output, decoded as UTF-8 with replacement characters.
+        stdout: its output, decoded as UTF-8 with replacement characters, and with the line ends of POSIX.
         stderr: likewise.
         seconds: wall time.
         timed_out: True when it was ended at its time limit.
@@ -200,8 +200,8 @@ def run(
     return Finished(
         argv=arguments,
         returncode=-9 if child.returncode is None else child.returncode,
-        stdout=out[-_MOST_KEPT:].decode("utf-8", "replace"),
-        stderr=err[-_MOST_KEPT:].decode("utf-8", "replace"),
+        stdout=_text(out[-_MOST_KEPT:]),
+        stderr=_text(err[-_MOST_KEPT:]),
         seconds=time.monotonic() - started,
         timed_out=timed_out,
     )
@@ -309,6 +309,10 @@ def command_line(argv: Sequence[str]) -> str:
     return " ".join(
         subprocess.list2cmdline([word]) if '"' in word or "\t" in word else quoted(word, windows=True) for word in argv
     )
+
+
+def _text(output: bytearray) -> str:
+    return output.decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def _drain(stream: IO[bytes], into: bytearray, each: Callable[[str], None] | None, failures: list[Exception]) -> None:

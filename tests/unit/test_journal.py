@@ -136,7 +136,7 @@ def test_a_folder_that_is_not_there_has_no_journals(tmp_path: Path) -> None:
 def test_text_that_is_no_unicode_is_kept_readable(tmp_path: Path) -> None:
     journal = Journal()
     journal.open(tmp_path, now=NOW)
-    journal(Note(text=os.fsdecode(b"/x/caf\xe9")))
+    journal(Note(text=b"/x/caf\xe9".decode("utf-8", "surrogateescape")))
     journal.close()
     assert journal.path is not None
     (line,) = read(journal.path)

@@ -79,7 +79,7 @@ def test_a_child_that_never_reads_its_input_still_meets_its_time_limit() -> None
 def test_huge_output_on_both_streams_does_not_block() -> None:
     code = "import sys\nfor _ in range(2000):\n    print('o' * 1000)\n    print('e' * 1000, file=sys.stderr)"
     done = run(python(code), env=ENV)
-    assert len(done.stdout.replace("\r", "")) == len(done.stderr.replace("\r", "")) == 2000 * 1001
+    assert len(done.stdout) == len(done.stderr) == 2000 * 1001
 
 
 def test_of_endless_output_the_end_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +91,12 @@ def test_of_endless_output_the_end_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(ended.stdout) <= 10_000
     assert ended.stdout.endswith("y\nthe end\n")
     assert "x" not in ended.stdout
+
+
+def test_lines_end_alike_on_every_system() -> None:
+    code = "import sys; sys.stdout.buffer.write(b'a\\r\\nb\\rc\\n\\r\\n'); sys.stderr.buffer.write(b'd\\r\\n')"
+    ended = run(python(code), env=ENV)
+    assert (ended.stdout, ended.stderr) == ("a\nb\rc\n\n", "d\n")
 
 
 def test_lines_are_handed_out_as_they_come_without_their_ends() -> None:
