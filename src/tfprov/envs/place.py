@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tfprov.envs import launchers
 from tfprov.errors import TfprovError
-from tfprov.paths import nearest_folder, writable
+from tfprov.paths import nearest_folder, plain, writable
 
 _HINT = "set TFPROV_HOME to a folder on another file system; `environment.path` can stay where it is"
 
@@ -51,12 +51,24 @@ def check_links(folder: Path) -> None:
         raise TfprovError("filesystem-feature", what, evidence=(lacking,), hint=_HINT)
 
 
-def check_above(link: Path) -> None:
-    """Make sure that the folder of a link exists or can be made.
+def check_above(link: Path, *, windows: bool = os.name == "nt") -> None:
+    """Make sure that the folder of a link exists or can be made, and that the system keeps the names on the way.
+
+    Windows drops dots and spaces at the end of a name, and has names that are devices in every folder.
 
     Raises:
         TfprovError: `path-not-ours`.
     """
+    try:
+        for part in link.parts[1:] if windows else ():
+            plain(part)
+    except ValueError as error:
+        raise TfprovError(
+            "path-not-ours",
+            f"`{link}` cannot become the environment",
+            evidence=(str(error),),
+            hint="choose another `environment.path`",
+        ) from error
     above = next((each for each in link.parents if os.path.lexists(each)), None)
     if above is not None and not above.is_dir():
         raise TfprovError(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tfprov.envs.generations import Environment, environment_id
-from tfprov.envs.place import check_execution, check_links
+from tfprov.envs.place import check_above, check_execution, check_links
 from tfprov.envs.records import Owner
 from tfprov.errors import TfprovError
 from tfprov.host.limits import mounts
@@ -51,6 +51,23 @@ def test_nothing_is_made_for_an_environment_that_could_not_be_loaded(
     with pytest.raises(TfprovError, match="environments do not work in"):
         environment.claim()
     assert not environment.root.exists()
+
+
+@pytest.mark.parametrize("name", ["nul", "CON", "aux.env", "com1", "env.", "env ", "a:b", "what?", "Lpt³.x"])
+@pytest.mark.parametrize("inside", ["", "deeper"])
+def test_a_path_that_windows_would_change_or_take_for_a_device_is_refused(
+    tmp_path: Path, name: str, inside: str
+) -> None:
+    with pytest.raises(TfprovError, match="cannot become the environment") as failure:
+        check_above(tmp_path / name / inside, windows=True)
+    assert failure.value.code.name == "path-not-ours"
+    assert failure.value.evidence[0].startswith(repr(name))
+    check_above(tmp_path / name / inside, windows=False)
+
+
+@pytest.mark.parametrize("name", ["env", ".venv", "console", "my env", "größe", "R&D", "com10", "nul-1"])
+def test_other_names_are_those_of_an_environment_on_every_system(tmp_path: Path, name: str) -> None:
+    check_above(tmp_path / name, windows=True)
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper])
