@@ -29,7 +29,7 @@ def test_every_line_that_is_commented_out_is_valid_too(tmp_path: Path) -> None:
         # What is commented out is a table or an assignment; prose begins with a capital letter or has no `=`.
         inner = line.removeprefix("# ")
         lines.append(inner if line.startswith("# [") or (line.startswith("# ") and " = " in inner) else line)
-    text = "\n".join(lines).replace("/opt/python3.12/bin/python3.12", str(path))
+    text = "\n".join(lines).replace("/opt/python3.12/bin/python3.12", path.as_posix())
     # The group in the template is one of a project.
     text = text.replace('"requirements.txt"', '"requirements.txt", "pyproject.toml"')
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "own"\n[dependency-groups]\ntest = ["pytest"]\n')
