@@ -19,8 +19,9 @@ _NEVER_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?"<>|]')
 # Windows reserves these names for devices, in every folder and with every suffix.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
 _LONGEST_NAME = 255
-_MOST_OF_A_NAME = 100
-"""Bytes of a file's name that are repeated in the names of its temporary files."""
+_MOST_OF_A_NAME = 40
+"""Bytes of a file's name that are repeated in the names of its temporary files. So these are no longer than the name of
+an unpacked wheel: where Windows allows 259 characters in a path, it must not grow while that is deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ Layout:
 
     unpacked/abcd…/tree/             the files, as the wheel has them
     unpacked/abcd…/manifest          their sizes and times; without it the tree does not exist
-    unpacked/.abcd….1234-….new       a tree that is being made
+    unpacked/.abcd….1234-….new       a tree that is being made; half of the hash
     unpacked/.locks/abcd….lock       held by the process that makes it
     unpacked/.uses/KEY               the Python and the wheels of one image
 
@@ -36,7 +36,10 @@ _FLUSHED = "flushed"
 _LOCKS = ".locks"
 _USES = ".uses"
 _HASH = re.compile(r"[0-9a-f]{64}")
-_NEW = re.compile(r"\.([0-9a-f]{64})\.[0-9a-z-]+\.new")
+_NEW = re.compile(r"\.([0-9a-f]{32,64})\.[0-9a-z-]+\.new")
+_NEW_DIGITS = 32
+"""How much of the hash is in the name of an unfinished tree: where Windows allows 259 characters in a path, that name
+must not be longer than the one of a whole tree."""
 _GRACE_SECONDS = 86400.0
 """How long an unused tree is kept: a running tfprov registers its wheels before its environment is sealed."""
 
@@ -125,7 +128,7 @@ class TreeStore:
 
     def begin(self, sha256: str) -> Path:
         """Make an empty folder of this process's own for the files of a wheel; `keep` turns it into the tree."""
-        folder = self._folder() / f".{sha256}.{os.getpid()}-{secrets.token_hex(4)}.new"
+        folder = self._folder() / f".{sha256[:_NEW_DIGITS]}.{os.getpid()}-{secrets.token_hex(4)}.new"
         folder.mkdir()
         (folder / _TREE).mkdir()
         return folder / _TREE
@@ -224,8 +227,11 @@ class TreeStore:
             found = _NEW.fullmatch(folder.name)
             if found is None:
                 continue
-            lock = locks.held(self.root / _LOCKS / f"{found[1]}.lock", timeout=0)
-            with contextlib.suppress(OSError, TfprovError), lock as alone:
+            lock = next((self.root / _LOCKS).glob(f"{found[1]}*.lock"), None)
+            if lock is None:  # on Windows it is deleted with its last holder
+                trash.discard(folder)
+                continue
+            with contextlib.suppress(OSError, TfprovError), locks.held(lock, timeout=0) as alone:
                 if alone:
                     trash.discard(folder)
 
