@@ -36,7 +36,7 @@ PYTHON = "3.13"
 WINE = "/usr/lib/wine/wine64"
 DRIVE = Path("wine/prefix/drive_c")
 NEEDS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "cryptography", "jsonschema", "keyring")
-NEEDS += ("poetry-core", "prometheus-client", "msvc-runtime")
+NEEDS += ("poetry-core", "prometheus-client", "sigstore", "msvc-runtime")
 
 # Each takes a complex number of two floats in the register RCX, and gives a part of it back in XMM0.
 STUBS = {
@@ -92,9 +92,18 @@ def make(root: Path, cache: Path) -> None:
     for folder, _, names in os.walk(root / DRIVE / "python"):
         for path in (folder, *(os.path.join(folder, name) for name in names)):  # noqa: PTH118 - some thousand
             os.chown(path, USER, USER)
-    (root / DRIVE / "python/Lib/site-packages/tfprov.pth").write_text("Z:\\srv\\tfprov\\src\n")
+    install_metadata(root / DRIVE / "python/Lib/site-packages", cache / "wheels")
     python(root, "-m", "pip", "install", "--quiet", "--no-warn-script-location", *requirements(), check=True)
     (root / "made").touch()
+
+
+def install_metadata(library: Path, wheels: Path) -> None:
+    """What tfprov reads of itself, and a line that leads to the modules of this checkout."""
+    build = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), str(CHECKOUT))
+    subprocess.run(build, check=True)
+    with zipfile.ZipFile(next(wheels.glob("tfprov-*.whl"))) as wheel:
+        wheel.extractall(library, [name for name in wheel.namelist() if ".dist-info/" in name])  # noqa: S202 - our own
+    (library / "tfprov.pth").write_text("Z:\\srv\\tfprov\\src\n")
 
 
 def requirements() -> list[str]:
