@@ -90,24 +90,36 @@ def outcome(result: Outcome, *, profile: str, shell: str = "") -> str:
     lines += _block("place", (str(place),))
     # A conda environment has no such scripts; a shell runs those of its packages.
     conda = seal.kind == "conda"
+    folder = executables_in(place)
     lines += _block(
         "use",
         (
             f"tfprov run {quoted(profile)} -- python",
-            *((f"tfprov shell {quoted(profile)}",) if conda else activation(executables_in(place), shell)),
+            *(
+                (f"tfprov shell {quoted(profile)}",)
+                if conda
+                else activation(folder, shell, for_cmd=(folder / "activate.bat").is_file())
+            ),
         ),
     )
     return redact("\n".join(lines))
 
 
-def activation(folder: PurePath, shell: str) -> tuple[str, ...]:
-    """The commands that activate an environment, given the folder of its scripts; on Windows for PowerShell and cmd."""
+def activation(folder: PurePath, shell: str, *, for_cmd: bool = True) -> tuple[str, ...]:
+    """The commands that activate an environment.
+
+    Args:
+        folder: of its scripts.
+        shell: path of the user's shell; empty on Windows, for PowerShell and cmd.
+        for_cmd: whether there is a script for cmd: virtualenv makes none where the path has a character such as `&`.
+    """
     name = shell.rpartition("/")[2]
     script = str(folder / _SCRIPTS.get(name, "activate"))
     windows = not name and folder.name == "Scripts"
     powershell = f"& {powershell_quoted(str(folder / 'activate.ps1'))}"
     if windows:
-        return (f"{powershell}  (PowerShell)", f"{quoted(str(folder / 'activate.bat'), windows=True)}  (cmd)")
+        cmd = f"{quoted(str(folder / 'activate.bat'), windows=True)}  (cmd)"
+        return (f"{powershell}  (PowerShell)", *((cmd,) if for_cmd else ()))
     return (powershell if name == "pwsh" else f"source {quoted(script)}",)
 
 

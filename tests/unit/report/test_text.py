@@ -70,6 +70,9 @@ def test_on_windows_the_lines_that_activate_are_those_of_both_its_shells() -> No
         "& 'C:\\Users\\Mr O''Neil\\.venv\\Scripts\\activate.ps1'  (PowerShell)",
         '"C:\\Users\\Mr O\'Neil\\.venv\\Scripts\\activate.bat"  (cmd)',
     )
+    assert text.activation(PureWindowsPath("C:\\R&D\\Scripts"), "", for_cmd=False) == (
+        "& 'C:\\R&D\\Scripts\\activate.ps1'  (PowerShell)",
+    )
 
 
 def test_a_block_that_is_too_long_by_one_line_is_shown_whole() -> None:
