@@ -53,7 +53,7 @@ def test_a_lock_is_made_again_without_the_network(tmp_path: Path, metadata: bool
         ask(site, index, "alpha>1")
         done = site.run("lock", "train.toml", "--offline", "--json")
         error = json.loads(done.stdout)["error"]
-        assert (done.returncode, error["code"]) == (15, "resolver-conflict")
+        assert (done.returncode, error["code"]) == (10, "version-not-available")
         assert error["evidence"][-1] == (
             "the network may not be used: only folders, and pages that were read before, were looked at"
         )
