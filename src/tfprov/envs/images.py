@@ -43,6 +43,8 @@ _OWN = re.compile(
     r"|.*\.pyc\.\d+)$"
 )
 _COMMANDS = ("bin", "Scripts")
+_LINES = re.compile(r"[^\n]+\n(?:[0-9]{1,18} -?[0-9]{1,19} [^\n]+\n)*[^\n]+")
+"""The manifest: where the image was made, a line for each file, and the end."""
 
 
 def image_key(content: Iterable[str], interpreter: Interpreter) -> str:
@@ -79,12 +81,12 @@ class Image:
 
     @property
     def exists(self) -> bool:
-        """Whether the image is complete: its manifest exists, and its last line says so."""
+        """Whether the image is complete: its manifest can be read, and has as many lines as its last one says."""
         try:
             text = self._text()
         except OSError:
             return False
-        return text.endswith("\n" + _end(text.count("\n") - 1))
+        return bool(_LINES.fullmatch(text)) and text.endswith("\n" + _end(text.count("\n") - 1))
 
     def save(self, environment: Path, *, skip: Collection[str] = ()) -> bool:
         """Keep the packages and commands of a verified environment as this image.

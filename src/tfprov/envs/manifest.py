@@ -101,7 +101,8 @@ def _altered(root: Path, touched: dict[str, int], hashes: str) -> list[str]:
         if found[path] != expected.get(path):
             wrong.append(path)
         else:
-            with contextlib.suppress(OSError, NotImplementedError):
+            # A damaged manifest may have any time.
+            with contextlib.suppress(OSError, NotImplementedError, OverflowError):
                 os.utime(f"{root}/{path}", ns=(mtime, mtime), follow_symlinks=False)
     return wrong
 

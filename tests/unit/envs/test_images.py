@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -194,6 +195,21 @@ def test_what_no_wheel_has_cannot_be_healed(image: Image) -> None:
 def test_an_image_without_its_manifest_does_not_exist(image: Image) -> None:
     (image.folder / "manifest").unlink()
     assert not image.exists
+
+
+def test_no_damage_of_its_manifest_crashes_anything(image: Image) -> None:
+    chance = random.Random(5)
+    manifest = image.folder / "manifest"
+    whole = manifest.read_bytes()
+    for _ in range(1000):
+        altered = bytearray(whole)
+        for _ in range(chance.randint(1, 3)):
+            at = chance.randrange(len(altered) - 20)
+            altered[at : at + chance.randrange(2)] = chance.choice([b"", b" ", b"\n", b"-", b"\xff", b"x", b"9" * 30])
+        manifest.write_bytes(altered)
+        if image.exists:
+            image.damage()
+            image.bytecode()
 
 
 @pytest.mark.parametrize("text", ["junk\n", "", "junk", "/from\n5 5 a\ncomplete: 2 files"])
