@@ -126,9 +126,11 @@ def _came_in(one: InstalledPackage, wheels: Iterable[tuple[str, str]]) -> str:
         text = (one.metadata / "WHEEL").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    tags = frozenset(
-        tag for line in HeaderParser().parsestr(text).get_all("Tag") or () for tag in parse_tag(line.strip())
-    )
+    lines = HeaderParser().parsestr(text).get_all("Tag") or ()
+    try:
+        tags = frozenset(tag for line in lines for tag in parse_tag(line.strip()))
+    except ValueError:
+        return ""
     for name, sha256 in wheels:
         try:
             if parse_wheel_filename(name)[3] == tags:
