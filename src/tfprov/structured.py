@@ -37,6 +37,11 @@ def whole_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST_INTEGER else None
 
 
+def numbers_in(version: str) -> tuple[int, ...]:
+    """The numbers between the dots of a version, `(3, 12, 1)` for `3.12.1`, without parts that are not numbers."""
+    return tuple(number for part in version.split(".") if (number := whole_number(part)) is not None)
+
+
 def json_text(document: object, *, default: Callable[[object], object] | None = None, indent: int | None = 2) -> str:
     """A document as JSON that is safe to print: it cannot move the cursor, nor be a command to a CI system.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,17 +12,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hosts import H100, MAC_ARM, Host
 from tfprov.diagnose.view import numbers
+from tfprov.errors import TfprovError
 from tfprov.fetch.routes import bypasses
+from tfprov.host import facts
 from tfprov.host.devices import parse_numbers
 from tfprov.host.gpu import visible
 from tfprov.host.limits import cores, memory
 from tfprov.host.records import Gpu
 from tfprov.host.smi import parse_smi
 from tfprov.pipeline.access import IndexAccess
+from tfprov.plan.compat import table
+from tfprov.plan.decide import decide
 from tfprov.plan.explain import glibc_of
 from tfprov.plan.offers import _minors
 from tfprov.plan.tags import _two
+from tfprov.profile.records import Profile
 from tfprov.smoke.cures import _bounds
 from tfprov.smoke.group import renumbered
 from tfprov.smoke.runner import _order
@@ -97,3 +106,15 @@ class _WithGit:
 @pytest.mark.parametrize("name", READERS)
 def test_no_number_in_the_words_of_others_is_too_odd(name: str, text: str, tmp_path: Path) -> None:
     READERS[name](tmp_path, text)
+
+
+@pytest.mark.parametrize("text", [*ODD[:4], "x", "3.12.0rc1", "3.12.1+"])
+@pytest.mark.parametrize(
+    "host", [Host(), MAC_ARM, Host(driver="550.144.03", cuda="12.4", gpus=(H100,))], ids=["linux", "mac", "cuda"]
+)
+def test_no_version_in_the_facts_of_another_machine_is_too_odd_to_decide(host: Host, text: str) -> None:
+    good = facts.dump(host.facts)
+    # Every text of digits and dots in it, one at a time.
+    for found in {each[0] for each in re.finditer(r'"[\d.]+"', good)}:
+        with contextlib.suppress(TfprovError):
+            decide(Profile(name="train"), facts.load(good.replace(found, json.dumps(text))), table(), None)

@@ -18,6 +18,7 @@ from tfprov.host.answers import AnswerCache, CannotUseError, ExhaustedError, ask
 from tfprov.host.places import Executable, base_of_environment, executables, file_identity, named_executable
 from tfprov.host.records import Interpreter, Libc, Problem
 from tfprov.host.system import ROOT, exists, musl_of, running_system
+from tfprov.structured import whole_number
 
 
 def discover(
@@ -128,7 +129,7 @@ def _interpreter(
 
 
 def _newest_first(interpreter: Interpreter) -> tuple[bool, tuple[int, ...], bool, bool, bool, int, str]:
-    numbers = tuple(-int(number) for number in re.findall(r"\d+", interpreter.version)[:3])
+    numbers = tuple(-(whole_number(number) or 0) for number in re.findall(r"\d+", interpreter.version)[:3])
     return (
         interpreter.problem is not None,
         numbers,

@@ -15,7 +15,7 @@ from tfprov.plan.gpus import Gpus
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.records import Refusal, Refused
 from tfprov.plan.tags import architecture
-from tfprov.structured import whole_number
+from tfprov.structured import numbers_in, whole_number
 
 _SYSTEMS = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
 _MANYLINUX = re.compile(r"manylinux_2_(\d+)_")
@@ -109,7 +109,7 @@ def _why_better(best: Usable, other: Usable) -> str:
 
 
 def _reversed(interpreter: Interpreter) -> tuple[int, ...]:
-    return tuple(-int(part) for part in interpreter.version.split(".") if part.isdigit())
+    return tuple(-number for number in numbers_in(interpreter.version))
 
 
 def _why_not_python(context: DecisionContext, chosen: Fit, minor: str, free_threaded: bool, span: str) -> str:

@@ -16,6 +16,7 @@ from tfprov.plan.interpreters import Usable
 from tfprov.plan.offers import Offer, OfferedRelease, is_before
 from tfprov.plan.records import Accelerator, LockedChoice, Refusal
 from tfprov.plan.tags import marker_environment
+from tfprov.structured import numbers_in
 
 _GPU_DEPTHS = {"gpu-libs-missing": Depth.CUDA_LIBRARIES, "gpu-driver-too-old": Depth.DRIVER}
 
@@ -61,7 +62,7 @@ def _try(context: DecisionContext, candidate: OfferedRelease, accelerator: Accel
     if (
         pair is not None
         and pair.system is not None
-        and _release(context.facts.os_version.value) < _release(pair.system)
+        and numbers_in(context.facts.os_version.value) < numbers_in(pair.system)
     ):
         refusal = Refusal(
             code="metal-plugin-mismatch",
@@ -143,10 +144,6 @@ def _offer(
             code="platform-no-wheel", why=f"its wheel is empty and depends on `{full.needs}`, which has no wheel"
         )
     return full
-
-
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def _locked_offer(offer: Offer | None, locked: LockedChoice, accelerator: Accelerator) -> Offer | Refusal:

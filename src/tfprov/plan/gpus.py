@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from packaging.version import Version
@@ -23,6 +23,7 @@ _DATA_CENTRE = re.compile(
     r"\bTesla\b|\b(?:A(?:2|10G?|16|30|40|100|800)|L(?:2|4|20|40S?)|H(?:20|100|200|800)|B[123]00|G[HB][23]00)\b"
     r"|\b(?:P(?:4|6|40|100)|T4|V100S?)\b"
 )
+_TWO_NUMBERS = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,11 @@ def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
         return Refusal(code=problem.code, why=problem.why)
     if driver is None:
         return _no_driver(facts, nvidia)
-    usable = tuple(gpu for gpu in nvidia if gpu.visible and gpu.usable and gpu.compute_mode != "prohibited")
+    usable = tuple(
+        replace(gpu, compute_capability=_numbered(gpu.compute_capability))
+        for gpu in nvidia
+        if gpu.visible and gpu.usable and gpu.compute_mode != "prohibited"
+    )
     if not usable:
         return _none_usable(facts, nvidia)
     wsl = facts.wsl.value
@@ -107,12 +112,17 @@ def _served_cuda(driver: Driver, usable: Sequence[Gpu], table: Compat, *, window
     A newer libcuda with an older kernel driver reports a newer CUDA version, which only data-centre GPUs really
     support.
     """
-    own = cuda_of_driver(driver.version, table, windows=windows)
-    if own is None or driver.cuda is None:
-        return driver.cuda or own
-    if Version(driver.cuda).release[:2] <= Version(own).release[:2]:
-        return driver.cuda
-    return driver.cuda if all(map(_is_data_centre, usable)) else own
+    own, told = cuda_of_driver(driver.version, table, windows=windows), _numbered(driver.cuda)
+    if own is None or told is None:
+        return told or own
+    if Version(told).release[:2] <= Version(own).release[:2]:
+        return told
+    return told if all(map(_is_data_centre, usable)) else own
+
+
+def _numbered(version: str | None) -> str | None:
+    """A version of two numbers; None for what a driver's tools say in place of one that they do not know."""
+    return version if version is not None and _TWO_NUMBERS.fullmatch(version) else None
 
 
 def _is_data_centre(gpu: Gpu) -> bool:
@@ -184,7 +194,7 @@ def cuda_of_driver(driver: str, table: Compat, *, windows: bool) -> str | None:
 
 def driver_number(driver: str) -> Version:
     """The numeric part of a driver version; suffixes of special builds (`535.129.03-grid`) are ignored."""
-    found = re.match(r"\d+(?:\.\d+)*", driver)
+    found = re.match(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", driver)
     return Version(found[0] if found else "0")
 
 
