@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from tfprov.bundle.starter import RECORD
 from wheels import build_wheel
 
 pytestmark = only_here
@@ -320,11 +321,16 @@ def test_check_tells_what_would_change_and_changes_nothing(fleet: Fleet, way: st
     port = free_port()
     variables = fleet.bundled(port) if way == "bundle" else {}
 
+    def seen() -> tuple[dict[str, bytes], dict[str, bytes]]:
+        of_host = files_of(fleet.folder / "ada")
+        # Each start of tfprov from a bundle records the bytecode that the start before has written.
+        return {path: text for path, text in of_host.items() if Path(path).name != RECORD}, files_of(fleet.results)
+
     def look(expected: int) -> None:
-        before = files_of(fleet.folder / "ada"), files_of(fleet.results)
+        before = seen()
         done = fleet.roll_out("ada", variables=variables, options=["--check"])
         assert done.returncode == 0, done.stdout + done.stderr
-        assert (files_of(fleet.folder / "ada"), files_of(fleet.results)) == before
+        assert seen() == before
         assert (changed(done)["ada"] > 0) is bool(expected), done.stdout
 
     if way == "bundle":

@@ -456,7 +456,8 @@ def test_an_installer_that_fails_gives_way_to_the_next(
 ) -> None:
     from tfprov.events import Attempt, Event
     from tfprov.install import place as placing
-    from tfprov.pipeline import uv
+    from tfprov.install.installers import Uv
+    from tfprov.pipeline import installing, uv
     from tfprov.pipeline.context import Request
     from tfprov.pipeline.up import up
 
@@ -467,7 +468,7 @@ def test_an_installer_that_fails_gives_way_to_the_next(
     )
     broken.chmod(0o755)
     if last == "pip":
-        monkeypatch.setattr(uv, "uv_executable", lambda: broken)
+        monkeypatch.setattr(installing, "Uv", lambda *, cache, **_: Uv(uv=broken, cache=cache))
 
     def place(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSYS, "no such thing here")
