@@ -34,9 +34,12 @@ def document(subject: DocumentSubject, components: Sequence[Component]) -> dict[
     """The document as JSON data."""
     root = f"environment:{subject.name}"
     interpreter = f"pkg:generic/cpython@{subject.python}"
-    parts = [_component(one) for one in components]
-    names = {one.name: _purl(one) for one in components}
-    seed = "\n".join((subject.lock, subject.made, *sorted(names.values())))
+    # A name can be there twice, from conda and from an index, and the same version twice after a broken update.
+    parts = {_purl(one): one for one in components}
+    named: dict[str, set[str]] = {}
+    for purl, one in parts.items():
+        named.setdefault(one.name, set()).add(purl)
+    seed = "\n".join((subject.lock, subject.made, *sorted(parts)))
     platform = {
         "type": "platform",
         "bom-ref": interpreter,
@@ -62,10 +65,13 @@ def document(subject: DocumentSubject, components: Sequence[Component]) -> dict[
                 "properties": [{"name": "tfprov:lock:sha256", "value": subject.lock}],
             },
         },
-        "components": [platform, *parts],
+        "components": [platform, *(_component(one) for one in parts.values())],
         "dependencies": [
-            {"ref": root, "dependsOn": sorted({interpreter, *names.values()})},
-            *({"ref": names[one.name], "dependsOn": [names[name] for name in one.requires]} for one in components),
+            {"ref": root, "dependsOn": sorted({interpreter, *parts})},
+            *(
+                {"ref": purl, "dependsOn": sorted({each for name in one.requires for each in named[name]})}
+                for purl, one in parts.items()
+            ),
         ],
     }
 
