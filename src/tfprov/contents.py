@@ -30,6 +30,12 @@ def is_there(path: Path) -> bool:
         return False
 
 
+def is_readable(path: str | Path) -> bool:
+    """Whether a path that came from outside names a file that this user may read; False for whatever is no path."""
+    # Functions of `os.path` answer for names that are too long, hold NUL, or lie where nobody may look; `Path` raises.
+    return os.path.isfile(path) and os.access(path, os.R_OK)  # noqa: PTH113
+
+
 def content_of(path: Path, *, most: int = MOST_CONTENT) -> bytes:
     """The content of a regular file. Pipes and devices are refused: reading one might never end.
 

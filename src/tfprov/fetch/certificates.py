@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tfprov import writing
-from tfprov.contents import content_of
+from tfprov.contents import content_of, is_readable
 from tfprov.errors import TfprovError
 from tfprov.fetch.addresses import expand
 from tfprov.host.records import Facts
@@ -50,8 +50,8 @@ def certificates_of(profile: Profile, folder: Path, facts: Facts, environ: Mappi
         found.append(bundle)
     named = [environ.get(name) for name in _VARIABLES]
     for name in (*named, facts.certificates.value):
-        # A variable of other tools that names a missing file is no reason to stop.
-        if name and Path(name).is_file() and Path(name) not in found:
+        # A variable of other tools that names a missing or closed file is no reason to stop.
+        if name and is_readable(name) and Path(name) not in found:
             found.append(Path(name))
     return tuple(found)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from tfprov.contents import is_readable
 from tfprov.host.records import Fact, Hazard, IndexConfig, Proxies
 from tfprov.host.system import ROOT, System, exists, home_folder, read_text
 from tfprov.index_address import mistake_in
@@ -394,23 +395,15 @@ def _certificates(environ: Mapping[str, str], pip: Mapping[str, Setting], hazard
         named.append(pip["cert"])
     chosen: Setting | None = None
     for setting in _once(named):
-        file = Path(setting.value)
-        if _is_readable_file(file):
+        if is_readable(setting.value):
             chosen = chosen or setting
-        elif not file.is_dir():
+        elif not os.path.isdir(setting.value):  # noqa: PTH112 - a path from outside, on which `Path` may raise
             # requests accepts a folder too, so that is not an error; but it is not passed on.
             why = "the file cannot be read: a tool that uses it trusts no server at all"
             hazards.append(Hazard(code="net-tls-cert", name=setting.source, value=setting.value, why=why))
     if chosen is not None:
         return Fact(value=chosen.value, source=chosen.source)
     return Fact(value=None, source="no variable or setting names a readable file")
-
-
-def _is_readable_file(file: Path) -> bool:
-    try:
-        return file.is_file() and os.access(file, os.R_OK)
-    except (OSError, ValueError):
-        return False
 
 
 def _once(settings: Iterable[Setting]) -> list[Setting]:

@@ -20,7 +20,7 @@ from tfprov.bundle.opened import Bundle, open_bundle
 from tfprov.bundle.records import MANIFEST, PROFILE, BundledPython, render
 from tfprov.bundle.starter import this_platform
 from tfprov.bundle.write import Content, meter, write
-from tfprov.contents import content_of
+from tfprov.contents import content_of, is_readable
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Emit, Note, Progress, ignore
 from tfprov.fetch.addresses import local_path
@@ -283,7 +283,7 @@ def _reader(environ: Mapping[str, str]) -> Callable[[str], bytes]:
         way = Network(
             index_url=None,
             routes=routes_of(("environment", "system", "direct"), machine.proxies.value, environ),
-            certificates=(Path(certificates),) if certificates and Path(certificates).is_file() else (),
+            certificates=(Path(certificates),) if certificates and is_readable(certificates) else (),
         )
 
         def act(client: httpx.Client, address: str) -> bytes | None:

@@ -3,13 +3,17 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hosts import Host
 from loopback import Index, authority, wheel
 from tfprov.errors import TfprovError
-from tfprov.fetch.certificates import _system_context, tls_context
+from tfprov.fetch.certificates import _system_context, certificates_of, tls_context
+from tfprov.host.records import Fact
+from tfprov.profile.records import Profile
 
 
 def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
@@ -44,3 +48,12 @@ def test_where_openssl_was_built_for_another_place_the_systems_bundle_is_found(
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     monkeypatch.setattr("tfprov.fetch.certificates._SYSTEM_BUNDLES", (str(authority(tmp_path / "made").bundle),))
     assert len(_system_context().get_ca_certs()) == 1
+
+
+@pytest.mark.parametrize("odd", ["x" * 5000, "x/" * 3000, "\x00", "gone.pem", ".", "~nobody/x.pem"])
+def test_a_variable_that_names_no_file_is_passed_over(tmp_path: Path, odd: str) -> None:
+    (tmp_path / "good.pem").write_text("")
+    good = str(tmp_path / "good.pem")
+    environ = {"SSL_CERT_FILE": odd, "REQUESTS_CA_BUNDLE": odd, "CURL_CA_BUNDLE": good, "PIP_CERT": odd}
+    facts = replace(Host().facts, certificates=Fact(value=odd, source="test"))
+    assert certificates_of(Profile(name="p"), tmp_path, facts, environ) == (Path(good),)

@@ -337,6 +337,14 @@ def test_the_first_certificates_that_exist_are_taken(root: Path, home: Path, tmp
     assert [(hazard.code, hazard.name) for hazard in found.hazards] == [("net-tls-cert", "SSL_CERT_FILE")]
 
 
+@pytest.mark.parametrize("odd", ["x" * 5000, "x/" * 3000, "\x00", "gone.pem", ".", "~nobody/x.pem", "\N{SNOWMAN}"])
+def test_a_variable_that_names_no_file_is_at_most_a_hazard(root: Path, home: Path, tmp_path: Path, odd: str) -> None:
+    good = write(tmp_path / "good.pem", "")
+    found = read(root, home, SSL_CERT_FILE=odd, PIP_CERT=str(good))
+    assert found.certificates.value == str(good)
+    assert [hazard.name for hazard in found.hazards] == ([] if odd == "." else ["SSL_CERT_FILE"])
+
+
 def test_the_certificates_of_a_pip_file_count(root: Path, home: Path, tmp_path: Path) -> None:
     good = write(tmp_path / "good.pem", "")
     file = write(home / ".config/pip/pip.conf", f"[global]\ncert = {good}\n")
