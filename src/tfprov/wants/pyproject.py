@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from tfprov import project_folder
 from tfprov.contents import content_of
+from tfprov.paths import relative
 from tfprov.structured import toml_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
@@ -299,7 +299,7 @@ class _Reader:
                 self._basket.problem(self._where("tool.uv.workspace.members"), words)
         for folder in folders:
             if canonicalize_name(project_folder.name_of(folder) or "") == name:
-                return f"./{Path(os.path.relpath(folder, here)).as_posix()}"
+                return f"./{relative(folder, here)}"
         return None
 
     def _workspace(self) -> tuple[Path, Table]:
