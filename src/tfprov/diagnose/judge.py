@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -94,7 +95,8 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
         causes = [ended, *causes]
     else:
         causes, consequences = _sorted(by_code, view, None)
-    unknown = [] if causes or context.returncode == 0 else _unknown(view)
+    unaccounted = view.unaccounted or _raised_last(scanned.tail, view)
+    unknown = [] if causes or context.returncode == 0 else _unknown(unaccounted)
     return Diagnosis(
         findings=(*causes, *consequences, *unknown, *noise),
         context=view.context,
@@ -189,11 +191,31 @@ def _finding(code: str, rows: Sequence[tuple[int, Hit]], view: View, role: Role,
     )
 
 
-def _unknown(view: View) -> list[Finding]:
+_FRAME = re.compile(r'File "[^"]+", line \d+')
+_RAISED = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?::(?: .*)?)?")
+_BELOW_FRAME = 3
+"""Most lines from a frame of a traceback to what was raised: the line of code, carets below it, the exception."""
+
+
+def _raised_last(tail: Sequence[LogLine], view: View) -> tuple[LogLine, ...]:
+    """The exception that ends a log with a traceback, whatever it is called; empty where a rule accounts for it.
+
+    Most exceptions have a name such as `KeyError`, which a rule recognises anywhere. Others, such as `NoSuchFile` and
+    `StopIteration`, can be told only by the frames above them.
+    """
+    for before in range(2, min(_BELOW_FRAME + 1, len(tail)) + 1):
+        frame, last = tail[-before], tail[-1]
+        if _FRAME.match(frame.text) and _RAISED.fullmatch(last.text):
+            known = {line.number for hit in view.hits for line in hit.lines}
+            return () if last.number in known else (last,)
+    return ()
+
+
+def _unknown(unaccounted: Sequence[LogLine]) -> list[Finding]:
     """The finding for a failure that no rule explains, with the lines that report it; empty without such lines."""
-    if not view.unaccounted:
+    if not unaccounted:
         return []
-    shown = view.unaccounted[:_LINES]
+    shown = tuple(unaccounted[:_LINES])
     return [
         Finding(
             code=UNKNOWN,
@@ -201,7 +223,7 @@ def _unknown(view: View) -> list[Finding]:
             what="something failed, and these lines are not known",
             lines=tuple(line.number for line in shown),
             evidence=shown,
-            count=len(view.unaccounted),
+            count=len(unaccounted),
             rules=(),
             captures=MappingProxyType({}),
         )

@@ -127,3 +127,26 @@ def test_a_full_disk_explains_a_kill_and_a_line_about_it_is_not_doubled() -> Non
 def test_a_kill_explains_the_words_that_it_left_behind() -> None:
     found = read("alpha\n", rule("alpha", "install-failed"), context=LogContext(returncode=-9))
     assert roles(found) == [("oom-killed", "cause"), ("install-failed", "consequence")]
+
+
+RAISED = ("x.capi.NoSuchFile: [E] : 3 : NO_SUCHFILE : Load failed", "mylib.Stop", "StopIteration", "Cancelled: by hand")
+
+
+@pytest.mark.parametrize("below", [(), ("    raise it",), ("    raise it", "    ^^^^^^^^")], ids=len)
+@pytest.mark.parametrize("noise", [(), ("calm down",)], ids=["alone", "beside noise"])
+@pytest.mark.parametrize("raised", RAISED)
+def test_what_was_raised_last_is_unknown_whatever_it_is_called(
+    raised: str, noise: tuple[str, ...], below: tuple[str, ...]
+) -> None:
+    calm = Rule(name="calm", code=NOISE, reads="calm", needs=("calm",), pattern="calm", examples=())
+    lines = (*noise, "Traceback (most recent call last):", '  File "a.py", line 3, in <module>', *below, raised)
+
+    def found(*text: str, status: int | None = None) -> list[str]:
+        log = io.BytesIO("\n".join(text).encode())
+        done = judge(Scanner([calm]).scan(log), LogContext(returncode=status))
+        return [line.text for one in done.findings if one.role == "unknown" for line in one.evidence]
+
+    assert found(*lines) == [raised]
+    # What somebody caught is no failure, and neither is anything in a program that ended well.
+    assert found(*lines, "and on it goes") == []
+    assert found(*lines, status=0) == []
