@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tfprov import process
 from tfprov.events import ignore
-from tfprov.smoke.records import Request
+from tfprov.smoke.records import SmokeRequest
 from tfprov.smoke.runner import smoke
 
 BARE = "import tensorflow as tf; print(tf.matmul([[1.0]], [[2.0]]))"
@@ -34,7 +34,7 @@ def main() -> None:
         return process.run((asked.python, "-c", BARE), env=environment).ok
 
     def quick() -> bool:
-        return smoke(asked.python, Request(level="quick"), environ=os.environ, emit=ignore).ok
+        return smoke(asked.python, SmokeRequest(level="quick"), environ=os.environ, emit=ignore).ok
 
     # Once for nothing: bytecode and page cache.
     if not (bare() and quick()):

@@ -224,3 +224,26 @@ class TestTellingLines:
 
     def test_a_text_of_noise_alone_tells_nothing(self) -> None:
         assert telling_lines("WARNING: All log messages before absl::InitializeLog() is called\n" * 9, 3) == ()
+
+
+@pytest.mark.parametrize("file", ["cuda_driver.cc:266", "cuda/cuda_driver.cc:271"])
+def test_a_stub_library_alone_is_noise_until_somebody_wants_a_gpu(file: str) -> None:
+    """The linker's stub answers so on machines without a GPU as well, and the program computes on the processor."""
+    line = f"E tensorflow/compiler/xla/stream_executor/{file}] failed call to cuInit: UNKNOWN ERROR (34)\n"
+    assert diagnose_text(line).root is None
+    wanted = diagnose_text(f"$ docker run --gpus all image\n{line}").root
+    assert wanted is not None
+    assert wanted.code == "gpu-libs-foreign"
+
+
+@pytest.mark.parametrize("python", ["python >=3.9,<3.10.0a0", "python 3.9.*", "python_abi 3.9.* *_cp39", "scipy >=1.9"])
+@pytest.mark.parametrize("after", ["", "The following packages are incompatible\n", "can be installed with none of\n"])
+def test_a_tree_of_conda_is_a_conflict_of_conda_whatever_is_missing_at_its_end(python: str, after: str) -> None:
+    text = (
+        "Error:   x failed to solve the conda requirements of 'train' 'linux-64'\n"
+        "  Cannot solve the request because of: nets ==2.0 cannot be installed because there are no viable options:\n"
+        f"      └─ nets 2.0 would require\n         └─ {python}, for which no candidates were found.\n      {after}"
+    )
+    root = diagnose_text(text).root
+    assert root is not None
+    assert root.code == "conda-unsatisfiable"

@@ -76,7 +76,7 @@ RULES: tuple[Rule, ...] = (
             "GeForce RTX 3090\nfailed call to cuInit: CUDA_ERROR_STUB_LIBRARY: CUDA driver is a stub library",
         ),
         rank=60,
-        cases=NO_GPU,
+        cases=(Case(when="not gpu-wanted", code=NOISE),),
     ),
     Rule(
         name="kernel-driver-not-running",
