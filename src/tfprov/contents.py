@@ -32,8 +32,8 @@ def is_there(path: Path) -> bool:
 
 def is_readable(path: str | Path) -> bool:
     """Whether a path that came from outside names a file that this user may read; False for whatever is no path."""
-    # Functions of `os.path` answer for names that are too long, hold NUL, or lie where nobody may look; `Path` raises.
-    return os.path.isfile(path) and os.access(path, os.R_OK)  # noqa: PTH113
+    # These answer for a name that is too long, holds NUL, or lies where nobody may look, too.
+    return os.path.isfile(path) and os.access(path, os.R_OK)  # noqa: PTH113 - `Path` may raise
 
 
 def content_of(path: Path, *, most: int = MOST_CONTENT) -> bytes:

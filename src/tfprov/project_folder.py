@@ -87,8 +87,8 @@ def _is_left_out(folder: Path, *, is_top: bool) -> bool:
         return True
     if is_top and name in _OF_BUILDS and not (folder / "__init__.py").is_file():
         return True
-    # Not the methods of Path, which raise an error for a folder that may not be read.
-    return os.path.isfile(folder / "pyvenv.cfg") or os.path.isdir(folder / "conda-meta")  # noqa: PTH112, PTH113
+    is_venv = os.path.isfile(folder / "pyvenv.cfg")  # noqa: PTH113 - `Path` raises where this user may not look
+    return is_venv or os.path.isdir(folder / "conda-meta")  # noqa: PTH112 - likewise
 
 
 def _name_in_pyproject(folder: Path) -> str | None:
