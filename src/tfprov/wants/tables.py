@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tfprov.distributions import kind_of
+from tfprov.distributions import Kind, kind_of
 from tfprov.structured import texts_of
 from tfprov.wants.basket import Basket
 
 Table = Mapping[str, object]
+
+_KINDS: tuple[Kind, ...] = get_args(Kind)
+_NONE = len(_KINDS)
 
 
 def table(document: object, *keys: str) -> Table:
@@ -52,19 +55,27 @@ def tell_unchosen(basket: Basket, kind: Literal["extra", "group"], parts: Mappin
     """
     if any(is_tensorflow(want.text) for want in basket.wants.requirements):
         return
-    if names := [name for name, lines in parts.items() if any(map(is_tensorflow, lines))]:
+    ranks = {name: min((_rank(line) for line in lines), default=_NONE) for name, lines in parts.items()}
+    if names := [name for name, rank in ranks.items() if rank < _NONE]:
         shown = ", ".join(f"`{name}`" for name in names)
         each = f"{kind} {shown} asks" if len(names) == 1 else f"{kind}s {shown} ask"
-        words = f'only its {each} for TensorFlow: `packages.{kind}s = ["{names[-1]}"]` includes what it needs'
+        best = min(names, key=lambda name: ranks[name])
+        words = f'only its {each} for TensorFlow: `packages.{kind}s = ["{best}"]` includes what it needs'
         basket.note(basket.name, words)
 
 
 def is_tensorflow(text: str) -> bool:
     """Whether a text is a requirement on TensorFlow, under any of its names."""
+    return _rank(text) < _NONE
+
+
+def _rank(text: str) -> int:
+    """The place of a requirement's kind of TensorFlow in `Kind`, releases first; the last for any other text."""
     try:
-        return kind_of(Requirement(text).name) is not None
+        kind = kind_of(Requirement(text).name)
     except ValueError:
-        return False
+        return _NONE
+    return _NONE if kind is None else _KINDS.index(kind)
 
 
 def with_source(requirement: Requirement, source: Table) -> str:

@@ -42,3 +42,23 @@ def test_a_tensorflow_that_is_asked_for_in_a_part_that_nobody_chose_is_told(
     assert not any("only its" in note for note in chosen.notes)
     assert not read_file(name, written(template, form, "tensorflow-cpu", "tensorflow")).notes
     assert not read_file(name, written(template, form, "numpy", "keras")).notes
+
+
+@pytest.mark.parametrize(
+    ("parts", "best"),
+    [
+        ({"tf": "tensorflow<2.13", "apple": "tensorflow-macos<2.13"}, "tf"),
+        ({"apple": "tensorflow-macos", "tf": "tensorflow"}, "tf"),
+        ({"tensorflow": "tensorflow>=1.14", "tensorflow_gpu": "tensorflow-gpu>=1.14"}, "tensorflow"),
+        ({"gpu": "tensorflow-gpu", "cpu": "tensorflow-cpu"}, "cpu"),
+        ({"rocm": "tensorflow-rocm", "nightly": "tf-nightly", "gpu": "tensorflow-gpu"}, "nightly"),
+        ({"a": "tensorflow", "b": "tensorflow"}, "a"),
+    ],
+)
+def test_of_several_parts_the_one_with_a_release_for_every_machine_is_named(
+    read_file: Read, parts: dict[str, str], best: str
+) -> None:
+    lines = "".join(f"{name} = ['{line}']\n" for name, line in parts.items())
+    text = f"[project]\nname = 'x'\ndependencies = []\n[project.optional-dependencies]\n{lines}"
+    (note,) = read_file("pyproject.toml", text).notes
+    assert f'`packages.extras = ["{best}"]`' in note
