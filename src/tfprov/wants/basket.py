@@ -26,7 +26,7 @@ from tfprov.wants import names
 from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.mend import advice
 from tfprov.wants.records import Address, LocalProject, Want, Wants
-from tfprov.wants.unfit import SourceFile, unfit, unusable
+from tfprov.wants.unfit import SourceFile, unfit, unusable, was_built_by_conda
 
 Part = Literal["requirements", "constraints", "overrides"]
 
@@ -36,15 +36,6 @@ _PATCH = re.compile(r"==\s*\d+\.\d+\.\d+")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 CARRIED = "-adopted-files"
 """Suffix of the project name of wheels that `tfprov adopt` makes from files that belong to no package."""
-BUILT_BY_CONDA = re.compile(
-    r"(?i)/croot/|/conda-bld/|/feedstock_root/|/b/abs_|/tmp/build/[0-9a-f]{8}/|/ktietz/|/concourse/worker/|_\d{9,}/work|"
-    r"^file:///(?:[a-z]:/)?(?:home/builder/|work/)?(?:ci|bld)(?:_\w+)?/"
-)
-"""Folders in which conda packages are built. `pip freeze` prints them as the origin of a package.
-
-The pattern is strict: if a user's own folder matched, its project would be installed by name from an index, where
-somebody else may have registered that name.
-"""
 _BUILT_WHEEL = re.compile(r"/[\w.]+-(\d[\w.!]*)-[\w.-]+\.whl$")
 _REPOSITORY = re.compile(r"^(?:git|hg|svn|bzr)\+|^git@|\.git(?:@|#|$)", re.IGNORECASE)
 _LINK = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z]+://|^git@|^file:", re.IGNORECASE)
@@ -385,7 +376,7 @@ class Basket:
             self.note(where, f"`{name}` is left out: it is a part of the system where the list was made")
         elif name and self.origin.is_of_conda and canonicalize_name(name) in names.OF_CONDA_ITSELF:
             self.note(where, f"`{name}` is left out: it is a part of conda where the list was made")
-        elif name and BUILT_BY_CONDA.search(address.replace("\\", "/")):
+        elif name and was_built_by_conda(address, self.origin):
             built = _BUILT_WHEEL.search(address)
             pin = f"{name}=={built[1]}" if built else name
             self.note(where, f"`{pin}` is asked for by its name: `{address}` is a folder that conda built it in")

@@ -16,10 +16,10 @@ from packaging.utils import canonicalize_name
 from tfprov.contents import content_of
 from tfprov.paths import expanded
 from tfprov.redact import redact
-from tfprov.wants.basket import BUILT_BY_CONDA, Basket, Part
+from tfprov.wants.basket import Basket, Part
 from tfprov.wants.names import OF_SYSTEM
 from tfprov.wants.text import decoded
-from tfprov.wants.unfit import SourceFile
+from tfprov.wants.unfit import BUILT_BY_CONDA, SourceFile
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _PINNED = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*(?:===?|@)")

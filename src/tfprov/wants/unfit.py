@@ -49,6 +49,17 @@ class Unfit:
     is_misnamed: bool = False
 
 
+BUILT_BY_CONDA = re.compile(
+    r"(?i)/croot/|/conda-bld/|/feedstock_root/|/b/abs_|/tmp/build/[0-9a-f]{8}/|/ktietz/|/concourse/worker/|_\d{9,}/work|"
+    r"^file:///(?:[a-z]:/)?(?:home/builder/|work/)?(?:ci|bld)(?:_\w+)?/"
+)
+"""Folders in which conda packages are built. `pip freeze` prints them as the origin of a package.
+
+The pattern is strict: if a user's own folder matched, its project would be installed by name from an index, where
+somebody else may have registered that name.
+"""
+# Conda's recipes of pure wheels, such as threadpoolctl's, install them from a folder that Python's `tempfile` made.
+_TEMPORARY_OF_CONDA = re.compile(r"^file:///tmp/tmp[a-z0-9_]{8}/[^/]+\.whl$")
 _OF_SYSTEM = Unfit(words="it is a part of the system where the list was made", may_go=True)
 
 
@@ -66,6 +77,13 @@ def unfit(requirement: Requirement, origin: SourceFile) -> Unfit | None:
         # The marker says already where it applies.
         return None
     return _misnamed(name, requirement) or _foreign(name, requirement, origin)
+
+
+def was_built_by_conda(address: str, origin: SourceFile) -> bool:
+    """Whether a `file:` address is that of a folder or a wheel on a machine where a conda package was built."""
+    if BUILT_BY_CONDA.search(address.replace("\\", "/")):
+        return True
+    return origin.is_of_conda and _TEMPORARY_OF_CONDA.search(address) is not None
 
 
 def unusable(text: str) -> str:

@@ -104,6 +104,12 @@ class TestFreeze:
     def test_so_is_each_of_them(self, read_file: Read, place: str) -> None:
         assert texts(read_file("requirements.txt", f"six @ file://{place}\n").requirements) == ["six"]
 
+    def test_a_wheel_in_a_temporary_folder_is_of_conda_in_a_list_of_conda_only(self, read_file: Read) -> None:
+        line = "threadpoolctl @ file:///tmp/tmp9twdgx9k/threadpoolctl-2.1.0-py3-none-any.whl\n"
+        found = read_file("requirements.txt", f"six @ file:///C:/ci/six_1605187374963/work\n{line}")
+        assert (texts(found.requirements), found.problems) == (["six", "threadpoolctl==2.1.0"], ())
+        assert len(read_file("requirements.txt", f"six==1.16.0\n{line}").problems) == 1
+
     @pytest.mark.parametrize("place", ["/home/me/work/mine", "/home/me/ci/mine", "/srv/bld/mine", "/tmp/build/mine"])
     def test_a_folder_of_somebodys_own_is_not_looked_for_on_an_index(self, read_file: Read, place: str) -> None:
         found = read_file("requirements.txt", f"mine @ file://{place}\n")
