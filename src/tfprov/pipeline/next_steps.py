@@ -9,6 +9,7 @@ from pathlib import Path
 from tfprov.errors import TfprovError
 from tfprov.pipeline.environments import find
 from tfprov.profile import source
+from tfprov.profile.nearby import lists_under_other_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +29,11 @@ def next_steps(cwd: Path, environ: Mapping[str, str]) -> Situation:
     """The state of a folder (profile, environment, or neither) and the commands to suggest. Writes nothing."""
     profile = source.nearest(cwd)
     if profile is None:
+        others = lists_under_other_names(cwd)
         return Situation(
             words="this folder has no profile, and no file that says what a project needs",
             steps=(
+                *((f"tfprov up {name}", "make the environment that this file asks for") for name in others[:1]),
                 ("tfprov up cpu", "make an environment with TensorFlow for the processor, and prove it"),
                 ("tfprov up auto", "the same for the GPUs of this machine, where it has some"),
                 ("tfprov init", "write a profile for this folder"),

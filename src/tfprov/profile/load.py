@@ -20,7 +20,7 @@ from tfprov.errors import TfprovError
 from tfprov.profile.merge import hashes_of, places_of, with_wants
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
-from tfprov.profile.source import NAMES_OF_FILES, Given, digest, given, is_list, named_files, wants_in
+from tfprov.profile.source import NAMES_OF_FILES, Given, digest, given, named_files, wants_in
 from tfprov.structured import TomlError, toml_of
 from tfprov.wants.basket import Basket
 from tfprov.wants.records import Wants
@@ -102,7 +102,8 @@ def load(
         problems += (*own.problems, *clashes)
     if profile is None or problems:
         absent = {*own.absent, *wants.absent}
-        raise _refusal(path, problems, misnamed={*own.misnamed, *wants.misnamed}, absent=absent)
+        misnamed = {*own.misnamed, *wants.misnamed}
+        raise _refusal(path, problems, misnamed=misnamed, absent=absent, is_profile=not found.is_implied)
     implied = (f"`{path.name}` is taken for a profile; `tfprov init` writes one",) if found.is_implied else ()
     return Loaded(
         profile=profile,
@@ -154,7 +155,9 @@ def _parsed(path: Path, raw: bytes) -> tuple[Given, dict[Key, int]]:
         raise TfprovError("profile-invalid", f"`{path}` is not a profile", evidence=evidence) from error
 
 
-def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str], absent: Set[str]) -> TfprovError:
+def _refusal(
+    path: Path, problems: Sequence[str], *, misnamed: Set[str], absent: Set[str], is_profile: bool
+) -> TfprovError:
     """The error that reports all mistakes in a profile.
 
     Args:
@@ -162,10 +165,10 @@ def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str], absent:
         problems: the mistakes.
         misnamed: those of them about the name of a package.
         absent: those of them about a missing file.
+        is_profile: whether it is one, rather than a list of dependencies.
     """
     count = len(problems)
     is_own = any(problem.startswith((path.name, "--set")) for problem in problems)
-    is_profile = is_own and not is_list(path)
     is_name = set(problems) <= misnamed
     return TfprovError(
         "package-name-wrong" if is_name else "profile-invalid",
@@ -173,7 +176,7 @@ def _refusal(path: Path, problems: Sequence[str], *, misnamed: Set[str], absent:
         evidence=tuple(sorted(problems, key=partial(_by_line, path.name))),
         # The schema would not help with wrong names of packages and missing files: those problems say what to do.
         hint="`tfprov schema` prints the JSON Schema of profiles, for editors"
-        if is_profile and not set(problems) <= {*misnamed, *absent}
+        if is_own and is_profile and not set(problems) <= {*misnamed, *absent}
         else None,
     )
 

@@ -33,7 +33,7 @@ Document: TypeAlias = "dict[str, Any]"
 PROFILE = "tfprov.toml"
 _LISTS = (
     *("pyproject.toml", "requirements.txt", "environment.yml", "environment.yaml"),
-    *("Pipfile", "setup.cfg", "setup.py"),
+    *("Pipfile", "pixi.toml", "setup.cfg", "setup.py"),
 )
 Content: TypeAlias = Literal["whole", "understood", "none"]
 """What the digest of a profile includes of a file that it names: all bytes, what it requests, or nothing."""
@@ -129,7 +129,7 @@ def given(path: Path, raw: bytes) -> Given:
 
         text = decoded(raw)
         return _inside(block(text), path, path.stem, first_line=first_line(text))
-    if is_list(path):
+    if _is_list(path, raw):
         # Two dependency files in one folder make two environments, each with its own lock.
         own = "" if nearest(path.parent) == path else f"-{path.stem}"
         document = {"name": plain_name(f"{path.parent.name}{own}"), "packages": {"files": [path.name]}}
@@ -178,11 +178,17 @@ def _parsed(text: str) -> Document:
     return document
 
 
-def is_list(path: Path) -> bool:
-    """Whether the name of a file is that of a dependency file rather than of a profile."""
-    name = path.name.lower()
-    suffixes = (".txt", ".in", ".cfg", ".yml", ".yaml", ".lock", ".ipynb", ".sh")
-    return name in ("pipfile", "setup.py", "dockerfile", "containerfile") or path.suffix.lower() in suffixes
+def _is_list(path: Path, raw: bytes) -> bool:
+    """Whether a file lists dependencies: by its name, or because it is not a profile, which is TOML under any name."""
+    name, suffix = path.name.lower(), path.suffix.lower()
+    if suffix == ".toml":
+        return name == "pixi.toml" or name.startswith("pylock.")
+    if name == "pipfile" or suffix in (".txt", ".in", ".cfg", ".yml", ".yaml", ".lock", ".ipynb", ".sh"):
+        return True
+    try:
+        return "name" not in toml_of(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return True
 
 
 def plain_name(text: str) -> str:
@@ -394,15 +400,19 @@ def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
         here = nearest(cwd)
         if here is not None:
             return here, False
-        raise TfprovError(
-            "profile-missing",
-            f"`{cwd}` has no profile",
-            evidence=(
-                "neither `tfprov.toml` nor `[tool.tfprov]` in `pyproject.toml`, here or in a folder above",
-                "no file here that says what a project needs, such as `requirements.txt`",
-            ),
-            hint="make one with `tfprov init`, or name a profile",
-        )
+        from tfprov.profile.nearby import lists_under_other_names
+
+        evidence = [
+            "neither `tfprov.toml` nor `[tool.tfprov]` in `pyproject.toml`, here or in a folder above",
+            "no file here that says what a project needs, such as `requirements.txt`",
+        ]
+        hint = "make one with `tfprov init`, or name a profile"
+        if there := lists_under_other_names(cwd):
+            import shlex
+
+            evidence.append(f"files here that may say it: {', '.join(f'`{each}`' for each in there)}")
+            hint = f"name the file that says what is needed, as in `tfprov up {shlex.quote(there[0])}`"
+        raise TfprovError("profile-missing", f"`{cwd}` has no profile", evidence=tuple(evidence), hint=hint)
     path = cwd / expanded(name)
     if path.is_file():
         return path.absolute(), False

@@ -1,4 +1,4 @@
-"""Reads files that install packages with commands: notebooks, shell scripts and Dockerfiles."""
+"""Reads files that install packages with commands: notebooks, shell scripts, Dockerfiles and instructions."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _PIP = re.compile(r"^(?:.*/)?pip[\d.]*$")
 _PYTHON = re.compile(r"^(?:(?:.*/)?python[\d.]*|\{sys\.executable\})$")
 # Options such as `--mount=type=cache,target=DIR` stand before the command.
 _RUN = re.compile(r"^\s*RUN\s+(?:--\S+\s+)*(?P<command>.*)$", re.IGNORECASE)
+_HERE_DOCUMENT = re.compile(r"<<-?(?P<quote>['\"]?)(?P<end>\w+)(?P=quote)")
 _OF_COLAB = re.compile(r"^tensorflow_version\s+(?P<major>[12])(?:\.x)?\b")
 _REDIRECTED = re.compile(r"^\d*>+(?P<to>.*)$")
 _BEFORE = re.compile(r"^(?:sudo|time|exec|env|if|then|else|elif|do|while|until|!|\{|-[HE]|[A-Za-z_]\w*=\S*)$")
@@ -33,6 +34,9 @@ _RUNS = re.compile(rf"{_CONDA.pattern}|^(?:poetry|pipenv|uv|hatch|pdm)$")
 _TAKE_A_VALUE_OF_CONDA = re.compile(r"^(?:-[ncpf]|--(?:name|channel|prefix|file|solver|platform|subdir))$")
 # Of a notebook or a terminal, in commands that were copied from there.
 _PROMPT = re.compile(r"^\s*(?:[!%]|\$\s)\s*")
+# Also in a list or a quotation.
+_FENCE = re.compile(r"^[\s>*+-]*(?:```|~~~)")
+_INLINE = re.compile(r"(?<!`)(`{1,2})(?P<code>[^`]+)\1(?!`)")
 
 # Options of `pip install` about how to install, or for which target; they do not change what is requested.
 _FLAGS = re.compile(
@@ -88,6 +92,19 @@ def read(kind: Kind, text: str, basket: Basket) -> None:
         basket.problem(basket.name, "nothing in it says what is needed: it has no `pip install` or `conda install`")
 
 
+def code_in(text: str) -> str:
+    """The code in Markdown or reStructuredText: fenced, indented, or within a line. All other lines are blank."""
+    found: list[str] = []
+    is_fenced = False
+    for line in text.splitlines():
+        is_fence = _FENCE.match(line) is not None
+        is_fenced = is_fenced != is_fence
+        is_code = is_fenced or line.startswith(("    ", "\t"))
+        within = "; ".join(each["code"] for each in _INLINE.finditer(line))
+        found.append("" if is_fence else line if is_code else within)
+    return "\n".join(found)
+
+
 def _of_notebook(text: str) -> Iterator[tuple[str, str]]:
     """The shell commands and magics of a notebook, each with the number of its cell, counted from 1."""
     for number, code in enumerate(_cells(text), start=1):
@@ -105,8 +122,15 @@ def _cells(text: str) -> Iterator[str]:
 
 
 def _of_dockerfile(text: str) -> Iterator[tuple[str, str]]:
+    end = ""
     for line, number in _joined(text):
-        if found := _RUN.match(line):
+        if end and line.strip() == end:
+            end = ""
+        elif end:
+            yield line, str(number)
+        elif found := _RUN.match(line):
+            begun = _HERE_DOCUMENT.search(found["command"])
+            end = begun["end"] if begun else ""
             yield _shell_form(found["command"]), str(number)
 
 

@@ -16,7 +16,7 @@ from tfprov.wants.unfit import SourceFile
 
 Kind = Literal[
     "requirements", "pip-list", "conda-list", "pyproject", "pipfile", "setup-cfg", "setup-py", "script", "environment",
-    "uv-lock", "poetry-lock", "pylock", "pipfile-lock", "conda-lock", "notebook", "dockerfile", "shell",
+    "uv-lock", "poetry-lock", "pylock", "pipfile-lock", "conda-lock", "notebook", "dockerfile", "shell", "instructions",
 ]  # fmt: skip
 PROJECTS = frozenset({"pyproject", "pipfile", "setup-cfg", "setup-py", "uv-lock", "poetry-lock", "pipfile-lock"})
 """Formats with extras or groups, in the file itself or in the project file beside it."""
@@ -105,6 +105,8 @@ def kind_of(name: str, text: str) -> Kind:
         kind = "dockerfile"
     elif name.endswith((".sh", ".bat", ".cmd", ".ps1")):
         kind = "shell"
+    elif name.endswith((".md", ".markdown", ".rst")):
+        kind = "instructions"
     elif name.endswith(".ipynb") or (text.lstrip().startswith("{") and _NOTEBOOK.search(text)):
         kind = "notebook"
     elif text.lstrip().startswith("{"):
@@ -168,6 +170,10 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
         from tfprov.wants import commands
 
         commands.read(kind, text, basket)
+    elif kind == "instructions":
+        from tfprov.wants import commands
+
+        commands.read("shell", commands.code_in(text), basket)
     elif kind in ("pyproject", "pipfile", "script"):
         _read_project(kind, text, basket, parts)
     else:

@@ -20,6 +20,11 @@ def test_an_empty_folder_begins_with_a_shipped_profile(tmp_path: Path) -> None:
     assert commands[0] == "tfprov up cpu"
 
 
+def test_a_list_under_another_name_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "requirements-gpu.txt").write_text("tensorflow\n")
+    assert told(tmp_path)[1][:2] == ["tfprov up requirements-gpu.txt", "tfprov up cpu"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words", "writes"),
     [

@@ -196,6 +196,7 @@ class TestNearest:
             ("requirements.txt", "six\n"),
             ("environment.yml", "dependencies: [six]\n"),
             ("Pipfile", '[packages]\nsix = "*"\n'),
+            ("pixi.toml", '[workspace]\nname = "x"\n[pypi-dependencies]\nsix = "*"\n'),
             ("setup.cfg", "[options]\ninstall_requires = six\n"),
             ("setup.py", "from setuptools import setup\nsetup(install_requires=['six'])\n"),
         ],
@@ -212,12 +213,53 @@ class TestNearest:
         assert loaded.notes == (f"`{name}` is taken for a profile; `tfprov init` writes one",)
         assert glance(path, shipped=False) == loaded.source
 
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("pixi.toml", '[workspace]\nname = "x"\n[pypi-dependencies]\nsix = "*"\n'),
+            ("pylock.toml", 'lock-version = "1.0"\n[[packages]]\nname = "six"\nversion = "1.16.0"\n'),
+            ("Dockerfile.gpu", "FROM x\nRUN pip install six\n"),
+            ("gpu.dockerfile", "FROM x\nRUN pip install six\n"),
+            ("install.bat", "pip install six\r\n"),
+            ("README.md", "Use `pip install six`.\n"),
+            ("requirements", "six\n"),
+            ("reqs.pip", "six==1.16.0\n"),
+            ("default.json", '{"_meta": {}, "default": {"six": {"version": "==1.16.0"}}}'),
+        ],
+    )
+    def test_any_list_can_be_named_whatever_it_is_called(self, tmp_path: Path, name: str, text: str) -> None:
+        loaded = load(write(tmp_path, text, name))
+        assert [line.partition("==")[0] for line in loaded.requirements] == ["six"]
+
+    @pytest.mark.parametrize("name", ["train", "train.profile", "train.toml"])
+    def test_a_profile_can_have_any_name(self, tmp_path: Path, name: str) -> None:
+        text = 'name = "mine"\npackages.requirements = ["six"]\n'
+        assert load(write(tmp_path, text, name)).profile.name == "mine"
+
     def test_where_there_is_nothing_the_way_on_is_named(self, tmp_path: Path) -> None:
         write(tmp_path, "[metadata]\n", "setup.cfg")
         with pytest.raises(TfprovError) as failure:
             find("", cwd=tmp_path)
         assert failure.value.code.name == "profile-missing"
         assert failure.value.hint == "make one with `tfprov init`, or name a profile"
+
+    @pytest.mark.parametrize(
+        ("names", "told"),
+        [
+            (["requirements-gpu.txt", "requirements-cpu.txt"], ["requirements-cpu.txt", "requirements-gpu.txt"]),
+            (["requirements/dev.txt", "requirements/base.txt"], ["requirements/base.txt", "requirements/dev.txt"]),
+            (["a.ipynb", "Dockerfile", "env_gpu.yml", "notes.txt"], ["env_gpu.yml", "Dockerfile", "a.ipynb"]),
+            (["conda.yaml", "dev-requirements.txt"], ["dev-requirements.txt", "conda.yaml"]),
+        ],
+    )
+    def test_lists_under_other_names_are_named(self, tmp_path: Path, names: list[str], told: list[str]) -> None:
+        for name in names:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            write(tmp_path, "tensorflow\n", name)
+        with pytest.raises(TfprovError) as failure:
+            find("", cwd=tmp_path)
+        assert failure.value.evidence[-1] == f"files here that may say it: {', '.join(f'`{name}`' for name in told)}"
+        assert failure.value.hint == f"name the file that says what is needed, as in `tfprov up {told[0]}`"
 
 
 class TestInside:

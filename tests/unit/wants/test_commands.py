@@ -94,6 +94,27 @@ def test_a_notebook_is_read_by_its_cells(read_file: Read) -> None:
     assert texts(read_file("old.ipynb", notebook("%tensorflow_version 1.x")).requirements) == ["tensorflow==1.*"]
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("# Nets\n\n```bash\n$ pip install numpy\n```\npip install no\n", [("numpy", 4)]),
+        ("Then:\n\n    cd nets && pip install numpy \\\n      six\n", [("numpy", 3), ("six", 3)]),
+        ("Use `pip install numpy`, or `conda`, and ``pip install six``.", [("numpy", 1), ("six", 1)]),
+        ("~~~\nconda create -n tf\npip install -r requirements.txt\n~~~\n", [("tqdm", 1)]),
+        ("- ```\n  pip install numpy\n  ```\n- pip install no\n", [("numpy", 2)]),
+    ],
+)
+@pytest.mark.parametrize("name", ["README.md", "INSTALL.rst"])
+def test_the_commands_in_instructions_are_read_and_not_the_prose(
+    read_file: Read, name: str, text: str, asked: list[tuple[str, int]]
+) -> None:
+    read_file("requirements.txt", "tqdm\n")
+    found = read_file(name, text)
+    where = {"tqdm": "requirements.txt"}
+    expected = [(package, f"{where.get(package, name)}:{line}") for package, line in asked]
+    assert ([(want.text, want.where) for want in found.requirements], found.problems) == (expected, ())
+
+
 def test_the_images_of_a_dockerfile_say_which_python_and_which_release(read_file: Read) -> None:
     found = read_file("Dockerfile", "FROM python:3.8-slim AS base\nRUN pip install numpy \\\n  # why\n  six\n")
     assert (texts(found.python), texts(found.requirements)) == (["==3.8.*"], ["numpy", "six"])
@@ -112,8 +133,18 @@ def test_a_command_of_a_dockerfile_is_found_behind_its_options(read_file: Read, 
     assert (texts(found.requirements), found.problems) == (["numpy"], ())
 
 
+@pytest.mark.parametrize("begin", ["RUN <<EOF", "RUN --mount=type=cache,target=/c bash -e <<-'EOF'", 'run <<"EOF"'])
+def test_the_commands_in_a_here_document_are_read(read_file: Read, begin: str) -> None:
+    found = read_file("Dockerfile", f"FROM x\n{begin}\npip install numpy\npip install six\nEOF\nCMD pip install no\n")
+    assert [(want.text, want.where) for want in found.requirements] == [
+        ("numpy", "Dockerfile:3"),
+        ("six", "Dockerfile:4"),
+    ]
+
+
 @pytest.mark.parametrize(
-    ("name", "text"), [("Dockerfile", "FROM x\n"), ("a.ipynb", notebook("x = 1")), ("a.sh", "ls\n")]
+    ("name", "text"),
+    [("Dockerfile", "FROM x\n"), ("a.ipynb", notebook("x = 1")), ("a.sh", "ls\n"), ("a.md", "Needs numpy.\n")],
 )
 def test_a_file_that_installs_nothing_is_refused_in_one_line(read_file: Read, name: str, text: str) -> None:
     assert read_file(name, text).problems == (
