@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from journals import events
+from sdists import project, sdist
 from site_under_test import OLDER, PYTHON, RELEASE, Site, only_here, sham_wheel
 from tfprov.lock.renew import versions_in
-from wheels import build_wheel
+from wheels import build_wheel, simple_index
 
 pytestmark = only_here
 
@@ -142,6 +143,22 @@ def test_two_processors_give_the_lock_of_one(site: Site, tmp_path: Path) -> None
         made[len(processors)] = site.lock.read_bytes()
         site.lock.unlink()
     assert len(set(made.values())) == 1
+
+
+def test_a_python_with_wheels_is_preferred_where_something_else_has_to_be_built(site: Site, tmp_path: Path) -> None:
+    more, pythons = tmp_path / "more", [f"cp3{minor}" for minor in (10, 11, 12, 13)]
+    tags = [f"{python}-{python}-manylinux_2_17_x86_64" for python in pythons]
+    sources = [sdist(more, project(name, "1.0"), stem=f"{name}-1.0") for name in ("compiled", "pure")]
+    compiled = [build_wheel(more, "compiled", "1.0", tag=tag) for tag in tags[:2]]
+    site.offer(*(build_wheel(more, "tensorflow-cpu", RELEASE, tag=tag) for tag in tags))
+    simple_index(site.root / "index", [*sources, *compiled])
+    site.extra["PYENV_ROOT"] = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
+    ask(site, "compiled", "pure")
+    site.profile.write_text(site.profile.read_text(encoding="utf-8").replace(f'path = "{PYTHON}"\n', ""), "utf-8")
+    assert planned(site)[1].startswith("3.11.")
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert "to be built from source: `pure` 1.0\n" in done.stderr
 
 
 def test_what_is_known_to_break_since_a_lock_was_made_is_said(site: Site, tmp_path: Path) -> None:

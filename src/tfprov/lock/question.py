@@ -25,8 +25,9 @@ Buildable: TypeAlias = Literal["needed", "never"] | tuple[str, ...]
 _CUDA_LIBRARY = re.compile(r"nvidia-.+-cu\d+")
 """What TensorFlow's own extras name; other projects of NVIDIA, such as `nvidia-ml-py3`, are plain Python."""
 
-Builds: TypeAlias = Literal["none", "lacking", "all"]
-"""How far a resolve goes in that: nothing is built, or what has no wheel at all for the Python, or everything."""
+Builds: TypeAlias = Literal["none", "nowhere", "lacking", "all"]
+"""How far a resolve goes in that: nothing is built, what has no wheel for any Python, what has none for this one, or
+everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +129,7 @@ class Resolver:
         failure: the failure that the relay between uv and the index saw; None when there was none.
         missing_extra: called for each requested extra that the chosen version does not have: project, version, extra.
         newest_source: the newest version of a project, if that has no wheel; else None.
+        has_wheels: whether a project has a wheel of any version for any Python.
         lacks_wheels: whether a project has sources, and no wheel of any version for the Python of the question.
         answers: results of this run by input, because different decisions often need the same resolve, which takes from
             a second to a minute. Mutable.
@@ -146,5 +148,6 @@ class Resolver:
     failure: Callable[[], TfprovError | None] = lambda: None
     missing_extra: Callable[[str, str, str], None] = lambda *_: None
     newest_source: Callable[[str], str | None] = lambda _: None
+    has_wheels: Callable[[str], bool] = lambda _: False
     lacks_wheels: Callable[[str], bool] = lambda _: True
     answers: dict[tuple[object, ...], Answer] = field(default_factory=dict)

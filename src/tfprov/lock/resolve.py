@@ -84,9 +84,13 @@ def resolve(question: Question, resolver: Resolver) -> str:
             more = tuple(name for name in error.names if name not in built and question.may_build(name))
             if not more or question.builds == "none":
                 raise
-            if lacking := tuple(filter(resolver.lacks_wheels, more)):
+            # What has wheels for other Pythons is left to these as long as only what has none anywhere may be built.
+            lacking = tuple(filter(resolver.lacks_wheels, more))
+            if question.builds == "nowhere":
+                lacking = tuple(name for name in lacking if not resolver.has_wheels(name))
+            if lacking:
                 built = (*built, *lacking)
-            elif question.builds == "lacking":
+            elif question.builds != "all":
                 raise
             elif question.build == "needed":
                 resolved = _ask_freely(question, resolver, error)

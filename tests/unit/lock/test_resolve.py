@@ -15,7 +15,7 @@ from tfprov.errors import TfprovError
 from tfprov.lock import pylock
 from tfprov.lock.question import Question, Resolver
 from tfprov.lock.records import Header, Inputs
-from tfprov.lock.resolve import is_tensorflow, resolve, sources_in, tensorflows_in
+from tfprov.lock.resolve import NoWheelsError, is_tensorflow, resolve, sources_in, tensorflows_in
 from tfprov.lock.target_records import Target
 from wheels import build_wheel, simple_index
 
@@ -286,6 +286,16 @@ def test_builds_can_be_left_to_a_later_question(with_sources: Resolver) -> None:
     asked = replace(question("pure"), build="needed", builds="none")
     assert refusal(asked, with_sources).code.name == "sdist-build-failed"
     assert sources_in(resolve(replace(asked, built=("pure",)), with_sources)) == ("pure",)
+
+
+def test_what_has_wheels_for_other_pythons_can_be_left_to_these(with_sources: Resolver) -> None:
+    asked = replace(question("user"), build="needed", builds="nowhere")
+    assert sources_in(resolve(asked, with_sources)) == ("pure", "user")
+    elsewhere = replace(with_sources, has_wheels=lambda name: name == "pure")
+    error = refusal(asked, elsewhere)
+    assert isinstance(error, NoWheelsError)
+    assert error.names == ("pure",)
+    assert sources_in(resolve(replace(asked, builds="lacking"), elsewhere)) == ("pure", "user")
 
 
 @pytest.fixture

@@ -196,6 +196,7 @@ def _steps(
             failure=access.failure,
             missing_extra=lambda *found: machine.missing_extras.add(found),
             newest_source=machine.newest_source,
+            has_wheels=machine.has_wheels,
             lacks_wheels=lacks_wheels,
             answers=machine.answers,
             timeout=_seconds_left(context),

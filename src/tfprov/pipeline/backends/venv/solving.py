@@ -98,7 +98,9 @@ def best_by_wheels(
 ) -> Solution:
     """The best solution with wheels only; if no Python has one, the best with builds that the profile allows.
 
-    At first only projects without any wheel for the Python are built, then whatever the profile allows.
+    At first only projects without any wheel for any Python are built, so that a Python with wheels of all others is
+    preferred to one for which some have to be compiled; then those without any for the Python, then whatever the
+    profile allows.
 
     Args:
         context: of the run.
@@ -111,7 +113,7 @@ def best_by_wheels(
     Raises:
         TfprovError: see `_best`.
     """
-    gently: tuple[Builds, ...] = () if profile.packages.build == "never" else ("none", "lacking")
+    gently: tuple[Builds, ...] = () if profile.packages.build == "never" else ("none", "nowhere", "lacking")
     for builds in gently:
         try:
             return _best(context, machine, profile, candidates, once=True, builds=builds, hopeless=hopeless)

@@ -50,6 +50,34 @@ def test_what_has_nothing_but_sources_is_not_looked_for_on_every_python(
     assert len([each for each in tried if each[1] == "none"]) == asked
 
 
+def test_a_python_that_has_wheels_of_all_that_has_some_anywhere_is_preferred_to_a_newer_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`no-wheels` has only sources, and `compiled` has wheels up to Python 3.11."""
+    tried: list[tuple[str, str]] = []
+
+    def solve(context: object, machine: object, profile: object, each: Candidate, **how: Any) -> object:
+        version, builds = each.best.python.version, how["builds"]
+        tried.append((version, builds))
+        lacking = ["no-wheels"] if builds == "none" else []
+        lacking += ["compiled"] if builds in ("none", "nowhere") and version > "3.11.1" else []
+        if lacking:
+            raise NoWheelsError(tuple(lacking), TfprovError("sdist-build-failed", "no wheel"))
+        return SimpleNamespace(release=solving.Version("2.15.0"), candidate=each)
+
+    monkeypatch.setattr(solving, "solve", solve)
+    monkeypatch.setattr(beside, "processors", lambda: 1)
+    machine = cast("Machine", SimpleNamespace(has_wheels=lambda name: name == "compiled"))
+    candidates = [candidate(minor, "2.15.0") for minor in (13, 12, 11)]
+    best: Any = solving.best_by_wheels(cast("Context", None), machine, Profile(name="train"), candidates)
+    assert best.candidate.best.python.version == "3.11.1"
+    assert tried == [("3.13.1", "none"), ("3.13.1", "nowhere"), ("3.12.1", "nowhere"), ("3.11.1", "nowhere")]
+    tried.clear()
+    best = solving.best_by_wheels(cast("Context", None), machine, Profile(name="train"), candidates[:2])
+    assert best.candidate.best.python.version == "3.13.1"
+    assert tried[-1] == ("3.13.1", "lacking")
+
+
 OUTCOMES = st.sampled_from(["resolver-conflict", "python-unsupported", "net-dns", "sources", "impossible", *RELEASES])
 
 
