@@ -59,7 +59,8 @@ class Request:
             report them (empty).
         content: text of the profile, which need not be written yet; None to read its file.
         prefer: versions to prefer while there is no lock, by normalised name.
-        name_indexes: whether to report which index serves which package; every index has to be asked for that.
+        name_indexes: the stage that reports which index serves which package; every index has to be asked for that.
+            Empty for none.
     """
 
     profile: str
@@ -78,7 +79,7 @@ class Request:
     drift: Literal["", "take", "drop"] = ""
     content: bytes | None = None
     prefer: tuple[tuple[str, str], ...] = ()
-    name_indexes: bool = False
+    name_indexes: Literal["", "plan", "lock"] = ""
 
 
 class Context:

@@ -57,15 +57,14 @@ def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tupl
 
 def _on_several(found: tuple[Offering, ...], *, merged: bool) -> Iterable[str]:
     several = [offering for offering in found if len(offering.indexes) > 1]
+    parts = []
     for indexes in dict.fromkeys(offering.indexes for offering in several):
         names = [offering.project for offering in several if offering.indexes == indexes]
-        where = " and ".join(f"`{_shown(index)}`" for index in indexes)
-        taken = (
-            'the newest version wins; `index.extra` with `index.strategy = "first"` would use the first index'
-            if merged
-            else "the first one is used"
-        )
-        yield f"on {where}: {_listed(names)}; {taken}"
+        parts.append(f"on {' and '.join(f'`{_shown(index)}`' for index in indexes)}: {_listed(names)}")
+    if not merged:
+        return (f"{part}; the first one is used" for part in parts)
+    taken = 'the newest version wins; `index.extra` with `index.strategy = "first"` would use the first index'
+    return ("; ".join((*parts, taken)),) if parts else ()
 
 
 def _shown(index: str) -> str:

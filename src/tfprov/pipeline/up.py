@@ -144,7 +144,7 @@ def plan(request: Request, emit: Emit) -> Plan:
     """
     from tfprov.pipeline import stages
 
-    context = Context(dataclasses.replace(request, name_indexes=True), emit)
+    context = Context(dataclasses.replace(request, name_indexes="plan"), emit)
     read_profile(context)
     if request.host is None:
         context.environment.check_link()
@@ -173,7 +173,7 @@ def locked(request: Request, emit: Emit) -> Locked:
     """
     from tfprov.pipeline import stages
 
-    context = Context(dataclasses.replace(request, name_indexes=True), emit)
+    context = Context(dataclasses.replace(request, name_indexes="lock"), emit)
     with context.journalled():
         read_profile(context)
         if request.host is not None and not context.backend.locks_for_other_hosts:

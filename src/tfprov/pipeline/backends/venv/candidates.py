@@ -137,6 +137,8 @@ def choose_within(context: Context, machine: Machine, bounds: Sequence[str]) -> 
 
 
 def _with_origins(context: Context, machine: Machine, plan: Plan, projects: Iterable[str]) -> Plan:
+    if context.request.name_indexes != "plan":
+        return plan  # where a lock is made, all its packages are reported together
     return replace(plan, notes=(*plan.notes, *origins(context, machine, projects)))
 
 
