@@ -29,6 +29,10 @@ _BARE_NAMES = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "LANG", "LANGUAGE"}
 )
 _BARE_NAMES |= {"TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT"}
+# What Windows says about the machine: below these folders compilers are looked for, and Python 3.11 and older know the
+# processor from these variables alone.
+_BARE_NAMES |= {"PROGRAMFILES", "PROGRAMFILES(X86)", "PROGRAMW6432", "PROGRAMDATA", "ALLUSERSPROFILE"}
+_BARE_NAMES |= {"PROCESSOR_ARCHITECTURE", "PROCESSOR_ARCHITEW6432", "NUMBER_OF_PROCESSORS"}
 
 _DRAIN_SECONDS = 5.0
 """How long to keep reading a child's output after it ended."""

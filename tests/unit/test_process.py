@@ -503,6 +503,18 @@ def test_foreign_code_gets_no_variable_that_the_user_set_for_others() -> None:
     assert bare_environment(environ) == {"PATH": "/usr/bin", "HOME": "/home/me", "LC_ALL": "C"}
 
 
+def test_foreign_code_finds_the_compiler_of_windows_and_knows_its_processor() -> None:
+    """setuptools and CMake look for Visual C++ there, and `platform_machine` of a marker is that variable."""
+    environ = {
+        "PROGRAMFILES": r"C:\Program Files",
+        "PROGRAMFILES(X86)": r"C:\Program Files (x86)",
+        "PROGRAMDATA": r"C:\ProgramData",
+        "PROCESSOR_ARCHITECTURE": "AMD64",
+        "NUMBER_OF_PROCESSORS": "8",
+    }
+    assert bare_environment({**environ, "TOKEN": "x"}) == environ
+
+
 @pytest.mark.skipif(os.name != "posix", reason="programs of a shell")
 @pytest.mark.parametrize("path", [".", "", "bin", "./bin:", ":", "..:bin"])
 def test_what_lies_in_the_working_directory_is_no_program(
