@@ -70,7 +70,8 @@ def test_a_shell_of_cmd_is_activated_in_a_folder_with_parentheses(tmp_path: Path
         environment, generation, home=home({"TFPROV_HOME": str(tmp_path)}), environ={**environ, "SHELL": "cmd.exe"}
     )
     current = environment.root / "current"
-    assert argv == ["cmd.exe", "/k", "call", str(current / "Scripts" / "activate.bat")]
+    assert Path(argv[0]).is_absolute()
+    assert argv[1:] == ["/k", "call", str(current / "Scripts" / "activate.bat")]
     assert changed["VIRTUAL_ENV"] == str(current)
     # `/c` ends where `/k` reads on. Without `changed`: only the script can have activated anything.
     line = process.command_line([argv[0], "/c", *argv[2:]]) + f' & python -c "{ASK}"'

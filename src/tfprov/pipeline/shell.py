@@ -12,6 +12,7 @@ from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation
 from tfprov.paths import Home
 from tfprov.pipeline.environments import backend_for, variables
+from tfprov.process import program
 from tfprov.words import powershell_quoted
 from tfprov.writing import write_atomic
 
@@ -31,8 +32,8 @@ def interactive(
         environ: variables of the user; `SHELL` names the shell.
     """
     changed = variables(generation, environ)
-    shell = environ.get("SHELL") or ("powershell.exe" if os.name == "nt" else "/bin/sh")
-    kind = Path(shell).stem
+    shell = shell_of(environ)
+    kind = Path(shell).stem.lower()
     folder = home.cache / "shell" / environment.id
     scripts = backend_for(generation).activation(entrance(generation.path), environment.owner.name, folder)
     activate = scripts / "activate"
@@ -65,3 +66,15 @@ def interactive(
         # Without `call`, cmd drops the quotes around a path that has spaces and parentheses.
         return [shell, "/k", "call", str(scripts / "activate.bat")], changed
     return [shell, "-i"] if os.name == "posix" else [shell], changed
+
+
+def shell_of(environ: Mapping[str, str], *, windows: bool = os.name == "nt") -> str:
+    """The shell of a user: `SHELL`, else `/bin/sh`; on Windows the first that exists of `SHELL`, PowerShell and cmd.
+
+    Git's bash and Cygwin set `SHELL` to a path that only their own programs know (`/usr/bin/bash`).
+    """
+    if not windows:
+        return environ.get("SHELL") or "/bin/sh"
+    # Never by a bare name, for which Windows looks into the working directory.
+    named = filter(None, (environ.get("SHELL"), "powershell", environ.get("COMSPEC"), "cmd"))
+    return next(filter(None, (program(each, environ) for each in named)), "cmd.exe")

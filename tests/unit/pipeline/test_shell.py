@@ -12,7 +12,7 @@ from tfprov.envs import venv
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation, Owner
 from tfprov.paths import home
-from tfprov.pipeline.shell import interactive
+from tfprov.pipeline.shell import interactive, shell_of
 from tfprov.pipeline.uv import uv_executable
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="shells of POSIX")
@@ -85,6 +85,25 @@ def test_other_shells_are_started_their_own_way(
 
 def test_without_a_shell_of_the_user_s_the_plain_one_is_taken(tmp_path: Path, environment: Environment) -> None:
     assert started(environment, tmp_path)[0] == ["/bin/sh", "-i"]
+
+
+def test_on_windows_it_is_the_first_that_exists_and_never_one_of_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, system = tmp_path / "here", tmp_path / "System32"
+    for folder in (here, system):
+        folder.mkdir()
+        for name in ("powershell", "cmd", "bash"):
+            (folder / name).touch(0o755)
+    monkeypatch.chdir(here)
+    environ = {"PATH": str(system), "COMSPEC": str(system / "cmd")}
+    assert shell_of({**environ, "SHELL": str(here / "bash")}, windows=True) == str(here / "bash")
+    # As Cygwin has it: no program of Windows knows this path.
+    assert shell_of({**environ, "SHELL": "/usr/nowhere/bash"}, windows=True) == str(system / "powershell")
+    assert shell_of(environ, windows=True) == str(system / "powershell")
+    (system / "powershell").unlink()
+    assert shell_of(environ, windows=True) == str(system / "cmd")
+    assert shell_of({"PATH": str(system)}, windows=True) == str(system / "cmd")
 
 
 @pytest.mark.parametrize("folder", ["R&D", "my files (x86)", "50% & more", "O'Neil\u2019s"])
