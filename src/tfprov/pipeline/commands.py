@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tfprov import process
 from tfprov.envs.generations import Environment
 from tfprov.errors import TfprovError
 
@@ -18,11 +19,14 @@ def command_of(arguments: Sequence[str], variables_: Mapping[str, str]) -> list[
     Raises:
         TfprovError: `usage` when there is no such program.
     """
-    program = shutil.which(arguments[0], path=variables_["PATH"])
+    name = arguments[0]
+    # On Windows `which` looks for a bare name in the working directory first: a `python.exe` there would run.
+    ours = process.program(name, variables_) if os.path.basename(name) == name else None  # noqa: PTH119 - not a path
+    program = ours or shutil.which(name, path=variables_["PATH"])
     if program is None:
         raise TfprovError(
             "usage",
-            f"there is no command `{arguments[0]}` in the environment or on PATH",
+            f"there is no command `{name}` in the environment or on PATH",
             hint="what it installs is in the profile under `[packages]`",
         )
     return [program, *arguments[1:]]

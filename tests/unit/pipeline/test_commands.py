@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,27 @@ def test_a_program_of_the_environment_comes_first(tmp_path: Path) -> None:
     with pytest.raises(TfprovError) as failure:
         command_of(["no-such-command"], {"PATH": path})
     assert failure.value.code.name == "usage"
+
+
+def test_a_program_of_the_working_directory_does_not_come_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows `which` looks there before PATH, for a bare name."""
+    suffix = ".exe" if os.name == "nt" else ""
+    ours = lay(tmp_path / "env", f"python{suffix}", b"")
+    lay(tmp_path / "here", f"python{suffix}", b"")
+    lay(tmp_path / "here", f"train{suffix}", b"")
+    monkeypatch.chdir(tmp_path / "here")
+    which = shutil.which
+
+    def as_on_windows(name: str, path: str | None = None) -> str | None:
+        return which(name, path=path) if Path(name).is_absolute() else which(f".{os.sep}{name}")
+
+    monkeypatch.setattr(shutil, "which", as_on_windows)
+    environ = {"PATH": str(tmp_path / "env"), "PATHEXT": ".COM;.EXE"}
+    assert os.path.normcase(command_of(["python"], environ)[0]) == os.path.normcase(ours)
+    # What is not on PATH is found as before.
+    assert Path(command_of(["train"], environ)[0]).name.startswith("train")
 
 
 @pytest.mark.parametrize(
