@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from enum import Enum
@@ -71,6 +72,7 @@ def env(
         _, generation = _verified(profile)
         found = changes(generation, os.environ)
         words = "" if output.json else spelled(found, form.value, os.environ)
+        _write_for(form.value, words)
         output.result(words, {"path": found.path, "set": dict(found.values), "unset": found.unset})
 
 
@@ -93,10 +95,24 @@ def activate(
         kind = shell.value if shell else shell_here(os.environ, tuple(each.value for each in Shell))
         environment, generation = _verified(profile)
         found = activation(environment, generation, shell=kind, home=home(os.environ), environ=os.environ)
-        output.result(activated(found, kind, os.environ), {})
+        words = activated(found, kind, os.environ)
+        _write_for(kind, words)
+        output.result(words, {})
         if sys.stdout.isatty():
             # Printed for a person, it does nothing.
             print(output.typed(f"\nhint: `{how_to_evaluate(kind, profile)}`"), file=sys.stderr)
+
+
+def _write_for(form: str, words: str) -> None:
+    """Let stdout have the encoding that the shell reads, and line ends that it takes for line ends."""
+    if sys.platform != "win32" or not isinstance(sys.stdout, io.TextIOWrapper) or sys.stdout.isatty():
+        return
+    import ctypes
+
+    from tfprov.report.shells import encoding_on_windows
+
+    encoding = encoding_on_windows(words, form, code_page=ctypes.WinDLL("kernel32").GetConsoleOutputCP())
+    sys.stdout.reconfigure(encoding=encoding, newline="\n")
 
 
 def _verified(profile: str) -> tuple[Environment, Generation]:

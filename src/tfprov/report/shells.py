@@ -51,6 +51,8 @@ def activated(activation: Activation, shell: str, environ: Mapping[str, str]) ->
 def how_to_evaluate(shell: str, profile: str) -> str:
     """The command by which a shell evaluates the output of `tfprov activate`."""
     word = quoted(profile, windows=shell in ("powershell", "cmd"))
+    if shell == "powershell" and word != profile:
+        word = powershell_quoted(profile)  # between double quotes it replaces `$NAME`
     command = f"tfprov activate --shell {shell}" + (f" {word}" if profile else "")
     return {
         "fish": f"{command} | source",
@@ -58,6 +60,36 @@ def how_to_evaluate(shell: str, profile: str) -> str:
         "powershell": f"{command} | Out-String | Invoke-Expression",
         "cmd": f"for /f \"delims=\" %i in ('{command}') do @%i",
     }.get(shell, f'eval "$({command})"')
+
+
+def encoding_on_windows(words: str, form: str, *, code_page: int) -> str | None:
+    """The encoding in which a shell of Windows reads what a program prints; None when nothing says which one that is.
+
+    Python itself writes to a pipe in another one, the code page of programs without a console.
+
+    Args:
+        words: what is printed, in one of the `FORMS` or for one of the shells.
+        form: its name. cmd and PowerShell read the code page of the console, all others UTF-8.
+        code_page: number of that code page; 0 without a console.
+
+    Raises:
+        TfprovError: `usage` when the code page lacks a letter, or Python lacks the code page.
+    """
+    if form not in ("cmd", "powershell"):
+        return "utf-8"
+    if code_page == 0:
+        return None
+    try:
+        words.encode(f"cp{code_page}")
+    except (LookupError, UnicodeEncodeError) as error:
+        unicode = {"cmd": "chcp 65001", "powershell": "[Console]::OutputEncoding = [Text.Encoding]::UTF8"}[form]
+        raise TfprovError(
+            "usage",
+            f"code page {code_page} of this console cannot spell the environment's variables",
+            evidence=(str(error),),
+            hint=f"run `{unicode}` first, or start a shell with `tfprov shell`",
+        ) from error
+    return f"cp{code_page}"
 
 
 def _sh(changes: Changes, _environ: Mapping[str, str]) -> list[str]:

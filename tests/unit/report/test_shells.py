@@ -8,7 +8,7 @@ import pytest
 
 from tfprov.errors import TfprovError
 from tfprov.pipeline.variables import Activation, Changes
-from tfprov.report.shells import FORMS, activated, how_to_evaluate, spelled
+from tfprov.report.shells import FORMS, activated, encoding_on_windows, how_to_evaluate, spelled
 
 CHANGES = Changes(
     path=("/env/bin",),
@@ -62,10 +62,14 @@ def test_a_percent_sign_is_doubled_in_batch_files_alone() -> None:
 
 @pytest.mark.parametrize(
     ("shell", "word"),
-    [("powershell", '"my p.toml"'), ("cmd", '"my p.toml"'), ("zsh", "'my p.toml'"), ("fish", "'my p.toml'")],
+    [("powershell", "'my p.toml'"), ("cmd", '"my p.toml"'), ("zsh", "'my p.toml'"), ("fish", "'my p.toml'")],
 )
 def test_a_profile_with_a_space_is_one_word_of_the_command_to_evaluate(shell: str, word: str) -> None:
     assert f"tfprov activate --shell {shell} {word}" in how_to_evaluate(shell, "my p.toml")
+
+
+def test_powershell_does_not_replace_what_looks_like_a_variable_of_its_own() -> None:
+    assert "--shell powershell 'my $HOME it''s.toml' |" in how_to_evaluate("powershell", "my $HOME it's.toml")
 
 
 def test_a_value_of_several_lines_is_refused_where_it_cannot_be_said() -> None:
@@ -78,6 +82,32 @@ def test_a_value_of_several_lines_is_refused_where_it_cannot_be_said() -> None:
             refused.add(form)
             assert str(error.what) == f"{form} cannot set a variable to more than one line: `TEXT`"
     assert refused == {"csh", "cmd", "dotenv"}
+
+
+@pytest.mark.parametrize(
+    ("form", "code_page", "encoding"),
+    [
+        ("cmd", 850, "cp850"),
+        ("powershell", 850, "cp850"),
+        ("powershell", 65001, "cp65001"),
+        ("cmd", 0, None),
+        ("bash", 850, "utf-8"),
+        ("bash", 0, "utf-8"),
+        ("nu", 850, "utf-8"),
+        ("dotenv", 932, "utf-8"),
+    ],
+)
+def test_shells_of_windows_get_the_encoding_that_they_read(form: str, code_page: int, encoding: str | None) -> None:
+    assert encoding_on_windows("C:\\Jörg", form, code_page=code_page) == encoding
+
+
+@pytest.mark.parametrize(("form", "code_page"), [("cmd", 850), ("powershell", 1252), ("cmd", 708)])
+def test_a_path_that_the_console_cannot_spell_is_refused_and_not_misspelled(form: str, code_page: int) -> None:
+    with pytest.raises(TfprovError) as caught:
+        encoding_on_windows("C:\\日本語", form, code_page=code_page)
+    assert caught.value.what == f"code page {code_page} of this console cannot spell the environment's variables"
+    assert caught.value.hint is not None
+    assert ("chcp 65001" in caught.value.hint) is (form == "cmd")
 
 
 def test_only_forms_that_are_executed_at_once_have_values_of_the_user() -> None:
