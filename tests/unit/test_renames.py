@@ -1,7 +1,9 @@
 """Renames on Windows, where whoever has a file open is in the way; what Windows says is played here."""
 
+import ast
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,39 @@ def test_what_is_opened_to_be_shared_can_be_renamed_and_replaced(tmp_path: Path)
 )
 def test_where_a_link_leads_is_said_as_users_write_it(said: str, meant: str) -> None:
     assert renames.plain(Path(said)) == Path(meant)
+
+
+_RENAME_THEMSELVES = {
+    "bundle/starter.py": "runs without tfprov",
+    "envs/fronts.py": "a program that runs is renamed and not waited for",
+    "envs/generations.py": "a generation that something runs from stays where it is",
+    "envs/spares.py": "what cannot be moved is linked",
+    "envs/launchers.py": "not on Windows",
+    "envs/links.py": "not on Windows",
+    "export/oci.py": "not on Windows",
+    "fetch/common.py": "not on Windows",
+    "install/compile_first.py": "runs without tfprov",
+    "renames.py": "waits",
+    "temporary.py": "an empty folder that was made just now",
+}
+
+
+def renames_in(source: str) -> Iterator[int]:
+    """Lines that call `rename`, or `replace` with one argument, which no text has."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            of_path = node.func.attr == "replace" and len(node.args) == 1 and not node.keywords
+            of_system = ast.unparse(node.func) in ("os.replace", "os.rename")
+            if of_path or of_system or node.func.attr == "rename":
+                yield node.lineno
+
+
+def test_whatever_was_just_written_is_renamed_with_patience() -> None:
+    """A scanner opens it at that very moment."""
+    source = Path(renames.__file__).parent
+    found = {
+        str(path.relative_to(source).as_posix())
+        for path in source.rglob("*.py")
+        if any(renames_in(path.read_text(encoding="utf-8")))
+    }
+    assert found == set(_RENAME_THEMSELVES)

@@ -15,6 +15,7 @@ from tfprov import process
 from tfprov.archives import damage_as
 from tfprov.bundle.runpath import make_relative
 from tfprov.errors import TfprovError
+from tfprov.renames import replace
 from tfprov.structured import json_of
 from tfprov.temporary import staged, temporary
 from tfprov.trees import copy_tree
@@ -189,7 +190,7 @@ def unpack(data: io.BufferedIOBase, target: Path) -> None:
                     shutil.copyfileobj(source, stream)
                 place.chmod(member.mode & 0o755)
         try:
-            stage.rename(target)
+            replace(stage, target)
         except OSError:
             if not target.is_dir():
                 raise

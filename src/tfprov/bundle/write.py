@@ -21,6 +21,7 @@ from tfprov.bundle.records import MANIFEST, STARTER, SUMS, BundleFile, Manifest,
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Progress
 from tfprov.products import Product, check_place
+from tfprov.renames import replace
 from tfprov.temporary import staged
 from tfprov.trash import to_trash
 from tfprov.trees import empty_trash
@@ -177,10 +178,10 @@ def _write_folder(target: Path, contents: Mapping[str, Content], wrote: Callable
                 place.chmod(0o755)
         old = to_trash(target) if target.exists() else None
         try:
-            stage.rename(target)
+            replace(stage, target)
         except BaseException:
             if old is not None:
-                old.rename(target)
+                replace(old, target)
             raise
     # What killed runs displaced is deleted only now: while there was no bundle, it was the last one.
     empty_trash(target.parent, of=target.name)
@@ -197,7 +198,7 @@ def _write_archive(target: Path, top: str, contents: Mapping[str, Content], wrot
                         checked.read()  # to its end, which the archive does not look for
             stream.flush()
             write_back(stream.fileno())
-        stage.replace(target)
+        replace(stage, target)
 
 
 def _member(path: str, size: int) -> tarfile.TarInfo:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfprov.errors import TfprovError
+from tfprov.renames import replace
 from tfprov.temporary import staged
 from tfprov.trash import discard
 
@@ -54,4 +55,4 @@ def _take(new: Path, cache: Path) -> None:
     discard(cache)
     # If another run was faster, its indexes are just as new.
     with contextlib.suppress(OSError):
-        new.rename(cache)
+        replace(new, cache)

@@ -18,6 +18,7 @@ from rattler.networking import Client
 from rattler.package_streaming import extract
 
 from tfprov.digests import sha256_of
+from tfprov.renames import replace
 from tfprov.structured import json_of
 from tfprov.temporary import is_being_made
 from tfprov.trash import discard
@@ -100,7 +101,7 @@ def _unpack(package: dict[str, Any], cache: Path) -> bool:
             raise DamagedError(f"`{package['filename']}` is not the file that the lock names")
         _check_paths(temporary, package["filename"])
         try:
-            temporary.rename(target)
+            replace(temporary, target)
         except OSError:
             # Another process was first.
             if not target.is_dir():

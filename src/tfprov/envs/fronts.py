@@ -68,7 +68,7 @@ def write(front: Path, leads_to: Path, generation: Path) -> None:
     try:
         _fill(new, generation, place=front)
         write_atomic(new / _SETTINGS, _settings(leads_to, generation))
-        new.rename(front)
+        replace(new, front)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 

@@ -28,6 +28,7 @@ from tfprov.envs.layout import BINDING
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
 from tfprov.paths import beside
+from tfprov.renames import replace
 from tfprov.temporary import is_being_made
 from tfprov.trash import discard
 from tfprov.writing import naming, write_atomic
@@ -115,7 +116,7 @@ class Image:
             if not self.exists:
                 # An incomplete image stands in the way.
                 self.drop()
-            self._new.rename(self.folder)
+            replace(self._new, self.folder)
         except OSError:
             # The environment works without an image too: no links, a full disk, another run that was first.
             self.abandon()
@@ -328,7 +329,7 @@ class Image:
                     _rewrite(self._tree / path, temporary, was=was, now=now)
                 else:
                     trees.bring(str(self._tree / path), str(temporary), list(trees.ALL))
-                temporary.replace(target)
+                replace(temporary, target)
             finally:
                 # Renaming a file onto another link to the same file does nothing and leaves both.
                 temporary.unlink(missing_ok=True)

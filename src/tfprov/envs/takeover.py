@@ -163,7 +163,7 @@ def _in_two_steps(old: Path, kept: Path, current: Path, active: Generation) -> N
     try:
         switch(old, current, active.path)
     except BaseException:
-        kept.rename(old)
+        replace(kept, old)
         raise
 
 
@@ -177,7 +177,7 @@ def _copy(old: Path, kept: Path, current: Path, active: Generation) -> None:
         # Not left for the next run: the disk may be full of it.
         _forget_unfinished(kept)
         raise
-    unfinished.rename(kept)
+    replace(unfinished, kept)
     displaced = trash_name(old)
     try:
         _exchange_for_link(old, displaced, current)
@@ -185,7 +185,7 @@ def _copy(old: Path, kept: Path, current: Path, active: Generation) -> None:
         try:
             if error.errno not in _CANNOT:
                 raise
-            old.rename(displaced)
+            replace(old, displaced)
         except OSError as failed:
             _forget_unfinished(kept)
             raise _immovable(old, failed) from failed

@@ -29,6 +29,7 @@ from tfprov.pipeline.backends.choose import lock_of
 from tfprov.pipeline.environments import find, in_use
 from tfprov.pipeline.variables import Changes, changes
 from tfprov.products import Product, check_place
+from tfprov.renames import replace
 from tfprov.smoke import receipt as receipts
 from tfprov.structured import json_of
 
@@ -266,7 +267,7 @@ def _write(
         else:
             digest, _ = archive.write(stage, tree, packed=request.output.name.endswith((".gz", ".tgz")))
         old = trash.to_trash(request.output) if os.path.lexists(request.output) else None
-        stage.rename(request.output)
+        replace(stage, request.output)
         if old is not None:
             shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink()
     return digest

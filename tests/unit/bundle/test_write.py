@@ -100,14 +100,14 @@ def test_a_run_that_ends_at_the_switch_leaves_the_old_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
-    rename = Path.rename
+    replace = Path.replace
 
     def interrupted(self: Path, target: Path) -> Path:
         if self.name.endswith(".new"):
             raise error
-        return rename(self, target)
+        return replace(self, target)
 
-    monkeypatch.setattr(Path, "rename", interrupted)
+    monkeypatch.setattr(Path, "replace", interrupted)
     with pytest.raises(error):
         write(tmp_path / "out", manifest_of(SOURCES), SOURCES, wrote=no_one)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
