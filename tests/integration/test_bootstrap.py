@@ -376,3 +376,15 @@ def test_an_index_that_refuses_is_left_to_pip_or_named(
             module.tool_and_base(tmp_path, tmp_path)
     assert (caught.value.code, caught.value.status) == (code, status)
     assert "401" in caught.value.evidence[0]
+
+
+def test_where_a_program_cannot_be_replaced_it_decides_what_ctrl_c_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where bootstrap waits for tfprov, and that for an interactive Python."""
+    bootstrap = bootstrapping.loaded()
+    monkeypatch.setattr(bootstrap, "WINDOWS", True)
+    handles_it = "import os, signal, sys, time; os.kill(os.getppid(), signal.SIGINT); time.sleep(1); sys.exit(7)"
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert bootstrap.become([sys.executable, "-c", handles_it]) == 7
+    finally:
+        signal.signal(signal.SIGINT, before)
