@@ -83,7 +83,8 @@ class ProbeSession:
 
     def exhausted(self) -> str | None:
         """Why no further legs are started, for the evidence of skipped ones; None while the test may continue."""
-        if self.lost.seconds < _LOST_FACTOR * self.request.timeout:
+        limit = min(self.request.timeout, self.request.idle_timeout or self.request.timeout)
+        if self.lost.seconds < _LOST_FACTOR * limit:
             return None
         return f"not run: {self.lost.seconds:.0f} s went into checks that ran into their time limit"
 
@@ -202,6 +203,7 @@ def run_group(
                     "with_cpu": with_cpu,
                     "logical_cpus": 1,
                     "timeout": session.request.timeout,
+                    "idle_timeout": session.request.idle_timeout,
                     "expected_version": session.request.expected_version,
                     "expected_package": session.request.expected_package,
                     "done": finished_legs,

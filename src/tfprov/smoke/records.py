@@ -22,6 +22,7 @@ class SmokeRequest:
         gpu: `later` proves that the GPU libraries can be loaded, and runs nothing on a GPU.
         timeout: limit in seconds for one leg. All legs in a process together may take three times as long, and no
             further legs are started once legs that timed out have taken three times as long.
+        idle_timeout: shorter limit in seconds for a leg that neither computes nor reads from the disk; None for none.
         scripts: the user's own checks, as absolute paths.
         packages: projects that must be importable, each with whether it may be missing because of a marker.
         all_packages: whether every other installed project must be importable, too.
@@ -36,6 +37,7 @@ class SmokeRequest:
     require_gpus: int = 0
     gpu: Literal["now", "later"] = "now"
     timeout: float = 300.0
+    idle_timeout: float | None = None
     scripts: tuple[Path, ...] = ()
     packages: tuple[tuple[str, bool], ...] = ()
     all_packages: bool = False

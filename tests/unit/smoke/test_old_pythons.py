@@ -40,6 +40,7 @@ def test_a_probe_reports_what_it_found(tmp_path: Path, minor: str) -> None:
         "done": [],
         "lost_devices": {},
         "timeout": 60,
+        "idle_timeout": None,
         "expected_package": None,
         "expected_version": None,
         "accelerator": "cpu",

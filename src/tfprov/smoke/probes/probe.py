@@ -21,10 +21,19 @@ import importlib.util
 import json
 import os
 import sys
+import threading
 import time
 import traceback
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]  # the module or nothing
+
 ENVIRONMENT = "environment"
+# Interval in seconds at which a leg is looked at, and the share of it in which one that works uses a processor.
+_WORK_S = 1.0
+_WORKING = 0.05
 
 
 class Failed(Exception):  # noqa: N818 - a finding of a leg, not an error of the probe
@@ -55,6 +64,9 @@ class Probe:
         self._lost_devices = request["lost_devices"]
         self._tensorflow = None
         self._devices = None
+        self._arming = threading.Lock()
+        self._until = 0.0
+        self._watching = False
 
     def write(self, record):
         """Append one record. One `write` a line: what was written survives any death of this process."""
@@ -67,9 +79,31 @@ class Probe:
     def arm(self):
         """Give what comes next its time. A thread without Python's lock watches over it.
 
-        It fires in the middle of a native call, too, says where every thread stands, and ends the process.
+        It fires in the middle of a native call, too, says where every thread stands, and ends the process. If the
+        request has a limit for legs that do nothing, that one counts until `_prolong` has seen this leg work.
         """
-        faulthandler.dump_traceback_later(self.request["timeout"], exit=True, file=sys.stderr)
+        limit, idle = self.request["timeout"], self.request["idle_timeout"]
+        with self._arming:
+            self._until = time.monotonic() + limit
+            _end_in(limit if idle is None else min(limit, idle))
+        if idle is not None and not self._watching:
+            self._watching = True
+            threading.Thread(target=self._prolong, daemon=True).start()
+
+    def _prolong(self):
+        """Restart the limit for legs that do nothing as long as this one works, up to the limit for all legs.
+
+        An import without bytecode on a busy machine may take minutes; one that waits for a server does nothing.
+        """
+        sleep, worked = time.sleep, work()  # some modules replace `time.sleep` when they are imported
+        while True:
+            sleep(_WORK_S)
+            before, worked = worked, work()
+            if worked[0] - before[0] >= _WORKING * _WORK_S or worked[1] > before[1]:
+                with self._arming:
+                    left = self._until - time.monotonic()
+                    if left > 0:
+                        _end_in(min(left, self.request["idle_timeout"]))
 
     def leg(self, device, name, function, *arguments):
         """Run one leg, unless an earlier process of this group did; whether it passed.
@@ -175,6 +209,29 @@ class Probe:
         record = {"leg": name, "device": device, "seconds": seconds}
         record.update(fields)
         self.write(record)
+
+
+def _end_in(seconds):
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.stderr)
+
+
+def work():
+    """What this process and its children have done so far.
+
+    Returns:
+        Seconds in which they used a processor, or waited for one that was busy, and the number of times that they
+        waited for the disk; only what the system can tell.
+    """
+    seconds, reads = sum(os.times()[:4]), 0
+    try:
+        with open("/proc/self/schedstat") as stream:
+            seconds += int(stream.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        pass
+    if resource is not None:
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        reads = usage.ru_majflt + usage.ru_inblock
+    return seconds, reads
 
 
 def chain_of(error):

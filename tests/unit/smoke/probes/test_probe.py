@@ -24,7 +24,8 @@ def probe() -> ModuleType:
 
 
 def made(probe: ModuleType, folder: Path, **changes: object) -> Any:
-    request = {"records": str(folder / "records.jsonl"), "done": [], "lost_devices": {}, "timeout": 7.5, **changes}
+    request = {"records": str(folder / "records.jsonl"), "done": [], "lost_devices": {}, "timeout": 7.5}
+    request.update({"idle_timeout": None, **changes})
     return probe.Probe(request)
 
 
@@ -45,6 +46,16 @@ def test_each_leg_gets_the_whole_time(probe: ModuleType, tmp_path: Path, armed: 
     one.leg("CPU:0", "a", lambda: "fine")
     one.leg("CPU:0", "b", lambda: "fine")
     assert armed == [7.5, 7.5]
+
+
+def test_a_leg_that_may_not_be_idle_begins_with_the_shorter_limit(
+    probe: ModuleType, tmp_path: Path, armed: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its thread would go on after this test, and end the test run.
+    monkeypatch.setattr(probe.Probe, "_prolong", lambda _: None)
+    made(probe, tmp_path, idle_timeout=3.0).leg("CPU:0", "a", lambda: "fine")
+    made(probe, tmp_path, idle_timeout=30.0).leg("CPU:0", "b", lambda: "fine")
+    assert armed == [3.0, 7.5]
 
 
 def test_a_leg_is_announced_before_it_runs(probe: ModuleType, tmp_path: Path) -> None:
