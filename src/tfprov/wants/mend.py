@@ -9,7 +9,8 @@ from packaging.requirements import Requirement
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*\[[^\]]*\])?"
 _VERSION = r"v?\d[A-Za-z0-9.*+!_-]*"
-_QUOTED = re.compile(r"^[\s\"'\u2018\u2019\u201c\u201d\u2022*\[-]+|[\s\"'\u2018\u2019\u201c\u201d\],;]+$")
+_MARKS = r"\s\"'\u2018\u2019\u201c\u201d"
+_QUOTED = re.compile(rf"^(?:\d{{1,3}}[.)]\s|\[[ xX]\]\s|[{_MARKS}\u2022*\[+\u2013\u2014-])+|[{_MARKS}\],;]+$")
 _INSTALL = re.compile(r"^(?:[!%$]\s*)?(?:python3?\s+-m\s+)?(?:pip3?|conda|uv pip)\s+install\s+(?:-\w+\s+)*")
 _STEPS = (
     (_INSTALL, ""),
@@ -17,6 +18,16 @@ _STEPS = (
     (re.compile(rf"^({_NAME})\s+as\s+\w+$"), r"\1"),
     (re.compile(rf"({_VERSION})\.(?=\s*(?:,|$))"), r"\1"),  # 4.1.2.
     (re.compile(r"[\u2010-\u2014\u2212]"), "-"),
+    (re.compile(rf"^({_NAME})\s*\(\s*({_VERSION})\s*\)$"), r"\1==\2"),
+    (re.compile(r"(\d[\w.*]*)\s+(?://|--|\()[^<>=]*$"), r"\1"),  # a remark without `#`
+    (re.compile(r"\u2265"), ">="),
+    (re.compile(r"\u2264"), "<="),
+    (re.compile(r"~>"), "~="),
+    (re.compile(r"\s+and\s+(?=[<>!~=])"), ","),
+    (re.compile(rf"([=<>]\s*)['\"\u2018\u2019\u201c\u201d]({_VERSION})"), r"\1\2"),
+    (re.compile(rf"^({_NAME})\s*['\"]\s*:\s*['\"]\s*({_VERSION})$"), r"\1==\2"),  # of JSON
+    (re.compile(rf"^({_NAME})\s*[@:\s]\s*({_VERSION})\+$"), r"\1>=\2"),  # 2.4+
+    (re.compile(r"(==\s*\d+),(\d+)$"), r"\1.\2"),
     (re.compile(r"=\s*([<>])(?!=)"), r"\1="),  # => and =<
     (re.compile(r"([<>!~=])\s+="), r"\1="),  # > =
     (re.compile(rf"^({_NAME})\s*[=>]?=\s*(?:\*|latest|newest|any)$", re.IGNORECASE), r"\1"),
@@ -30,6 +41,7 @@ _STEPS = (
     (re.compile(r"(>=|<=|>|<|~=)(\s*\d[\d.]*?)\.\*"), r"\1\2"),
     (re.compile(r",\s*(?=,|$)"), ""),
 )
+_NO_NAME = re.compile(r"[\d.]+|and|or|for|with|on|if|in|from")
 _UNSEEN = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
 _MERGE = re.compile(r"<{7}(?: .*)?|={7}|>{7}(?: .*)?|\|{7}(?: .*)?")
 _BARE_MARKER = re.compile(r"([<>=!]=?)\s*([\d.]+|linux|win32|darwin|Windows|Linux|Darwin)\b(?!['\"])")
@@ -64,7 +76,7 @@ def advice(text: str) -> str | None:
         return f"did you mean `{better}`?"
     line = _INSTALL.sub("", text)
     several = [part for part in re.split(r"[\s,]+", line.partition("#")[0].strip("[](), ")) if part]
-    parts = [one for part in several if (one := _whole(part))]
+    parts = [one for part in several if not _NO_NAME.fullmatch(part) and (one := _whole(part))]
     # Words without a version or a comma may be prose.
     if 1 < len(parts) == len(several) and (line != text or re.search(r"[,=<>]", line)):
         return f"each requirement needs a line of its own: {', '.join(f'`{one}`' for one in parts)}"

@@ -6,22 +6,29 @@ import re
 
 from tfprov.wants.basket import Basket
 
-_PIP_HEADER = re.compile(r"^Package\s+Version(\s+.*)?$")
+_PIP_HEADER = re.compile(r"^(?:Package|Library|Name)\s+Version(\s+.*)?$", re.IGNORECASE)
 _RULE = re.compile(r"^[-\s]+$")
 _COMMAND = re.compile(r"^(?:[!%$]\s*)?(?:sudo\s+)?(?:python[\d.]*\s+-m\s+)?(?:uv\s+)?pip[\d.]*\s+install\s")
+_OTHER_COMMAND = re.compile(
+    r"^(?:[!%$]\s*)?(?:sudo\s+)?(?:python[\d.]*\s+-m\s"
+    r"|(?:conda|mamba|micromamba|cd|source|git|virtualenv|apt|apt-get|mkdir|export|uv)\s+[^=<>~])"
+)
+_CONDA_INSTALL = re.compile(r"^(?:[!%$]\s*)?(?:conda|mamba|micromamba)\s+(?:install|create)\s")
+_TABLE_ROW = re.compile(r"^\|(?P<name>[^|]+)\|(?P<version>[^|]+)\|$")
 _COLUMNS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)\s+(?P<version>\d[\w.+!-]*)(?:\s+(?P<place>\S.*))?$")
 _BRACKETS = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*) \((?P<version>\d[\w.+!-]*)(?:, (?P<place>.*))?\)$")
 _EXPORTED = re.compile(r"^(?P<name>[A-Za-z0-9_][\w.-]*)=(?P<version>[^=\s]+)(?:=(?P<build>[\w.]+))?$")
 _HEADER = "# $ conda create --name"
-_OF_CONDA = re.compile(r"(?m)^python=\d")
+_OF_CONDA = re.compile(r"(?im)^python=\d")
 _SHORTENED = re.compile(r"^[A-Za-z0-9_][\w.-]*(?:[<>=!~]=[\w.*]+)?$")
 _CONDA_COLUMNS = re.compile(r"^(?P<name>[\w.-]+)\s+(?P<version>\S+)\s+(?P<build>\S+)(?:\s+\S+)?$")
 
 
 def is_of_commands(text: str) -> bool:
-    """Whether every line of a text is a `pip install` command, as people save what they typed."""
+    """Whether every line of a text is a command, and one installs something, as people save what they typed."""
     rows = _rows(text)
-    return bool(rows) and all(map(_COMMAND.match, rows))
+    installs = [row for row in rows if _COMMAND.match(row) or _CONDA_INSTALL.match(row)]
+    return bool(installs) and all(row in installs or _OTHER_COMMAND.match(row) for row in rows)
 
 
 def is_pip_list(text: str) -> bool:
@@ -51,7 +58,7 @@ def read_pip_list(text: str, basket: Basket) -> None:
     name = basket.name
     basket.note(name, "it is what `pip list` prints: each package is read as a pin")
     for number, line in enumerate(text.splitlines(), start=1):
-        row = line.strip()
+        row = _plain(line)
         if not row or row.startswith("#") or _PIP_HEADER.match(row) or _RULE.match(row):
             continue
         where = f"{name}:{number}"
@@ -96,4 +103,11 @@ def read_conda_list(text: str, basket: Basket) -> None:
 
 
 def _rows(text: str) -> list[str]:
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return [_plain(line) for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _plain(line: str) -> str:
+    """A line without its margins; the two columns of a Markdown table are separated by spaces."""
+    row = line.strip()
+    found = _TABLE_ROW.match(row)
+    return row if found is None else f"{found['name'].strip()} {found['version'].strip()}"

@@ -19,6 +19,8 @@ _MARKS = (
 # Matched to the end of the line, so that a byte of a multi-byte character that looks like a backslash is included and
 # cannot continue the line.
 _COMMENT = re.compile(rb"(?m)(?:^|(?<=[ \t]))#[^\r\n]*")
+# Where files were joined, the mark of the second one begins a line.
+_MARK_INSIDE = re.compile(r"(?m)^\ufeff+")
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
 # A login whose password contains a space: most formats end the address there, and a message could show the rest alone.
@@ -26,7 +28,7 @@ _TORN_LOGIN = re.compile(r"://[^\s/@:]{0,80}:(?=[^\s/@])[^/@\n\"']{0,80}[ \t][^/
 
 
 def decoded(raw: bytes) -> str:
-    """Decode a file, without its byte order mark and with line feeds as line ends.
+    """Decode a file, without byte order marks and with line feeds as line ends.
 
     The encoding is that of the byte order mark, else the one that a comment in the first two lines names (PEP 263, as
     in pip), else UTF-8. UTF-16 without a mark is recognised by its zero bytes. In a file that is UTF-8 otherwise,
@@ -53,7 +55,7 @@ def decoded(raw: bytes) -> str:
         ) from None
     for login in _TORN_LOGIN.finditer(text):
         noticed(login[0])
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return _MARK_INSIDE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _text(raw: bytes, encoding: str) -> str:

@@ -15,6 +15,13 @@ def test_a_list_of_commands_is_read_as_what_they_install(read_file: Read, before
     assert (texts(found.requirements), found.problems) == (["tensorflow==2.15.1", "numpy", "six"], ())
 
 
+def test_other_commands_may_stand_between_them(read_file: Read) -> None:
+    text = "$ conda create -n tf python=3.8\n$ conda activate tf\n$ cd nets\n$ python -m pip install six\n"
+    found = read_file("install.txt", text)
+    assert (texts(found.requirements), texts(found.conda), found.problems) == (["six"], ["python=3.8"], ())
+    assert texts(read_file("requirements.txt", "git >= 1\npip >= 2\n").requirements) == ["pip >= 2"]
+
+
 def test_a_command_among_requirements_is_a_mistake(read_file: Read) -> None:
     assert read_file("requirements.txt", "numpy\npip install six\n").problems == (
         "requirements.txt:2: `pip install six` is not a requirement: did you mean `six`?",
@@ -28,7 +35,7 @@ HEADER = "# This file may be used to create an environment using:\n# $ conda cre
     ("rows", "asked"),
     [
         ("cudatoolkit\nopencv\npython=3.8\nnumpy\n", ["opencv-python", "numpy"]),
-        ("pytorch=1.6\ntqdm>=4\npython=3.8\n", ["torch==1.6.*", "tqdm>=4"]),
+        ("pytorch=1.6\ntqdm>=4\nPython=3.8\n", ["torch==1.6.*", "tqdm>=4"]),
         # What pip wrote under the same lines is a list of requirements.
         ("numpy==1.21.6\nopencv-python==4.6.0.66\n", ["numpy==1.21.6", "opencv-python==4.6.0.66"]),
     ],
@@ -36,7 +43,7 @@ HEADER = "# This file may be used to create an environment using:\n# $ conda cre
 def test_a_list_that_conda_made_may_be_shortened(read_file: Read, rows: str, asked: list[str]) -> None:
     found = as_wheels(read_file("requirements.txt", f"{HEADER}# platform: linux-64\n{rows}"))
     assert (texts(found.requirements), found.problems) == (asked, ())
-    assert texts(found.python) == (["==3.8.*"] if "python=3.8" in rows else [])
+    assert texts(found.python) == (["==3.8.*"] if "ython=3.8" in rows else [])
 
 
 class TestPipList:
@@ -47,6 +54,7 @@ class TestPipList:
             "Package    Version   Editable project location\n---------- ------- ---\nabsl-py    2.1.0\nnumpy 1.26.4\n",
             "absl-py    2.1.0\nnumpy      1.26.4\n",
             "absl-py (2.1.0)\nnumpy (1.26.4)\n",
+            "| Package | Version |\n|---------|---------|\n| absl-py | 2.1.0   |\n| numpy   | 1.26.4  |\n",
         ],
     )
     def test_each_line_is_a_pin_and_that_is_said(self, read_file: Read, text: str) -> None:

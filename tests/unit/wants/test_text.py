@@ -51,3 +51,8 @@ def test_a_letter_in_another_encoding_outside_a_comment_is_named_by_its_line(tex
 
 def test_comments_in_utf_8_are_kept_beside_one_that_is_not() -> None:
     assert decoded("# ok é\n".encode() + b"six # \xe9\n") == "# ok é\nsix #\n"
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "\ufeff\ufeff"])
+def test_the_mark_of_a_file_that_was_joined_to_another_is_dropped(mark: str) -> None:
+    assert decoded(f"{mark}six\r\n{mark}-r more.txt\n{mark}\n".encode()) == "six\n-r more.txt\n\n"
