@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from packaging.markers import Marker, UndefinedEnvironmentName
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tfprov import project_folder
-from tfprov.contents import content_of
+from tfprov.contents import content_of, is_readable
 from tfprov.paths import relative
 from tfprov.structured import toml_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
 from tfprov.wants.tables import Table, key_of, table, tell_unchosen, texts, unknown, with_source
 from tfprov.wants.text import decoded
+
+if TYPE_CHECKING:
+    from tfprov.wants.hatch import HatchEnvironment
 
 _T = TypeVar("_T")
 
@@ -43,6 +46,7 @@ def has_dependencies(document: Table) -> bool:
         or table(document, "dependency-groups")
         or table(document, "tool", "poetry", "dependencies")
         or table(document, "tool", "flit", "metadata").get("requires")
+        or table(document, "tool", "hatch", "envs")
         or pixi_of(document)
     )
 
@@ -76,15 +80,19 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
         from tfprov.wants import pixi as of_pixi
 
         of_pixi.read(pixi, basket, parts)
-        parts = replace(parts, groups=tuple(name for name in parts.groups if name not in table(pixi, "feature")))
+        parts = replace(parts, groups=tuple(name for name in parts.groups if not of_pixi.has_group(pixi, name)))
     if isinstance(bound := project.get("requires-python"), str):
         basket.python(bound, basket.place("project.requires-python"))
     reader.put_list("project.dependencies")
     if "dependencies" in texts(project, "dynamic"):
         reader.dynamic(table(document, "tool", "setuptools", "dynamic", "dependencies"), "dependencies")
-    reader.extras(parts.extras)
+    reader.extras((*parts.extras, *reader.features_of(parts.groups)))
     reader.groups(parts.groups)
     reader.uv()
+    if table(document, "tool", "pdm") or table(document, "tool", "rye"):
+        from tfprov.wants import pdm
+
+        pdm.read(document, basket)
 
 
 def read_lists(names: Sequence[str], basket: Basket, where: str) -> None:
@@ -195,27 +203,61 @@ class _Reader:
             **{name: list(texts(of_pdm, name)) for name in of_pdm},
             **table(self._document, "dependency-groups"),
         }
-        known = {canonicalize_name(name): name for name in (*groups, *of_poetry)}
+        of_hatch = self._hatch()
+        known = {canonicalize_name(name): name for name in (*of_hatch, *groups, *of_poetry)}
         for name in wanted:
-            group = canonicalize_name(name)
-            if group not in known:
-                unknown(self._basket, self._where("dependency-groups"), "group", name, tuple(known))
-                continue
-            if known[group] not in groups:
+            group = known.get(canonicalize_name(name))
+            if group is None:
+                unknown(self._basket, self._where("dependency-groups"), "group", name, tuple(known.values()))
+            elif group in groups:
+                self._group(group, groups)
+            elif group in of_poetry:
                 from tfprov.wants import poetry
 
-                poetry.read_group(known[group], of_poetry, self._basket)
-                continue
-            # Imported late, because most profiles name no group.
-            from packaging.dependency_groups import resolve_dependency_groups
-            from packaging.errors import ExceptionGroup
+                poetry.read_group(group, of_poetry, self._basket)
+            else:
+                self._environment(group, of_hatch[group], groups)
+        of_others = {name: environment.dependencies for name, environment in of_hatch.items()}
+        tell_unchosen(self._basket, "group", {**of_others, **{name: texts(groups, name) for name in groups}})
 
-            key = f"dependency-groups.{known[group]}"
-            try:
-                self.put(resolve_dependency_groups(cast("dict[str, list[str]]", groups), known[group]), key)
-            except (ValueError, LookupError, TypeError, ExceptionGroup) as error:
-                self._basket.problem(self._where(key), f"the group cannot be read: {_words(error)}")
-        tell_unchosen(self._basket, "group", {name: texts(groups, name) for name in groups})
+    def _group(self, name: str, groups: Table) -> None:
+        # Imported late, because most profiles name no group.
+        from packaging.dependency_groups import resolve_dependency_groups
+        from packaging.errors import ExceptionGroup
+
+        key = f"dependency-groups.{name}"
+        try:
+            self.put(resolve_dependency_groups(cast("dict[str, list[str]]", groups), name), key)
+        except (ValueError, LookupError, TypeError, ExceptionGroup) as error:
+            self._basket.problem(self._where(key), f"the group cannot be read: {_words(error)}")
+
+    def features_of(self, groups: Sequence[str]) -> Iterator[str]:
+        """The extras in the environments of Hatch that are chosen as groups."""
+        environments = self._hatch() if groups else {}
+        for name in groups:
+            if (own := key_of(name, environments)) is not None:
+                yield from environments[own].features
+
+    def _hatch(self) -> dict[str, HatchEnvironment]:
+        path = self._basket.origin.path
+        if not table(self._document, "tool", "hatch") and not is_readable(path.with_name("hatch.toml")):
+            return {}
+        from tfprov.wants import hatch
+
+        return hatch.environments(self._document, path)
+
+    def _environment(self, name: str, found: HatchEnvironment, groups: Table) -> None:
+        """Add what an environment of Hatch holds besides extras to the basket."""
+        key = f"tool.hatch.envs.{name}"
+        self.put(found.dependencies, f"{key}.dependencies")
+        self._basket.python(found.python, self._where(f"{key}.python"))
+        for group in found.groups:
+            if (own := key_of(group, groups)) is not None:
+                self._group(own, groups)
+            else:
+                unknown(self._basket, self._where(f"{key}.dependency-groups"), "group", group, tuple(groups))
+        if found.has_matrix:
+            self._basket.note(self._where(key), "its matrix is left out: what all its environments have is read")
 
     def uv(self) -> None:
         """Add the constraints, overrides, exclusions and indexes in `[tool.uv]`, and a note on ignored settings."""

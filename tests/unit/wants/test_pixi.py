@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tfprov.wants import pixi
@@ -61,4 +63,48 @@ def test_the_fields_and_platforms_of_pixi_are_kept(read_file: Read, monkeypatch:
     assert texts(found.requirements) == ["b"]
     assert [problem.partition(", ")[0] for problem in found.problems] == [
         "pixi.toml: pixi.dependencies.mine: it comes from a `path`"
+    ]
+
+
+FEATURES = """\
+[workspace]
+channels = ["conda-forge"]
+platforms = ["linux-64"]
+[pypi-options]
+index-url = "https://main.example/simple"
+extra-index-urls = ["https://more.example/simple"]
+find-links = [{ path = "wheels" }, { url = "https://links.example/" }]
+[pypi-dependencies]
+numpy = "*"
+[feature.gpu.pypi-dependencies]
+tensorflow = ">=2.15"
+[feature.test.dependencies]
+pytest = "*"
+[feature.other.system-requirements]
+cuda = "12"
+[environments]
+all = ["gpu", "test"]
+more = { features = ["test", "other"], solve-group = "x" }
+"""
+
+
+def test_an_environment_of_pixi_is_its_features(read_file: Read) -> None:
+    found = read_file("pixi.toml", FEATURES, groups=("all",))
+    assert (texts(found.requirements), texts(found.conda)) == (["numpy", "tensorflow>=2.15"], ["pytest *"])
+    assert (found.notes, found.problems) == ((), ())
+    found = read_file("pixi.toml", FEATURES, groups=("more",))
+    assert texts(found.conda) == ["pytest *"]
+    assert [note.partition(":")[2].strip() for note in found.notes] == [
+        "pixi.feature.other: `system-requirements` of pixi: left out; `[environment] variables` sets variables, and "
+        "tfprov finds out about the machine itself",
+        'only its group `gpu` asks for TensorFlow: `packages.groups = ["gpu"]` includes what it needs',
+    ]
+
+
+def test_the_indexes_of_pixi_are_kept(read_file: Read, tmp_path: Path) -> None:
+    assert [(each.kind, each.url) for each in read_file("pixi.toml", FEATURES).addresses] == [
+        ("index", "https://main.example/simple"),
+        ("extra", "https://more.example/simple"),
+        ("find-links", str(tmp_path / "wheels")),
+        ("find-links", "https://links.example/"),
     ]

@@ -282,3 +282,108 @@ def test_where_it_says_only_how_to_build_what_is_needed_stands_beside_it(read_fi
     assert (texts(found.requirements), found.problems) == (["tensorflow"], ())
     found = read_file("pyproject.toml", '[project]\nname = "mine"\ndependencies = ["numpy"]\n')
     assert texts(found.requirements) == ["numpy"]
+
+
+HATCH = """\
+[project]
+name = "mine"
+dependencies = ["numpy"]
+[project.optional-dependencies]
+gpu = ["tensorflow[and-cuda]"]
+[dependency-groups]
+test = ["pytest"]
+[tool.hatch.envs.default]
+dependencies = ["six", "own @ {root:uri}/own"]
+[tool.hatch.envs.train]
+extra-dependencies = ["tqdm"]
+features = ["gpu"]
+dependency-groups = ["test"]
+python = "3.11"
+[tool.hatch.envs.lint]
+detached = true
+dependencies = ["ruff"]
+[[tool.hatch.envs.lint.matrix]]
+python = ["3.10"]
+[tool.hatch.envs.hatch-test]
+dependencies = ["no"]
+"""
+
+
+def test_an_environment_of_hatch_is_a_group(read_file: Read, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "pyproject.toml").write_text('[project]\nname = "own"\nversion = "1"\n')
+    found = read_file("pyproject.toml", HATCH, groups=("train",))
+    own = "own @ file://${PROJECT_ROOT}/own"
+    assert texts(found.requirements) == ["numpy", "tensorflow[and-cuda]", "six", own, "tqdm", "pytest"]
+    assert (texts(found.python), found.notes, found.problems) == (["==3.11.*"], (), ())
+    found = read_file("pyproject.toml", HATCH, groups=("lint",))
+    assert texts(found.requirements) == ["numpy", "ruff"]
+    where = "pyproject.toml: tool.hatch.envs.lint"
+    assert f"{where}: its matrix is left out: what all its environments have is read" in found.notes
+    found = read_file("pyproject.toml", HATCH, groups=("hatch-test",))
+    assert found.problems == (
+        "pyproject.toml: dependency-groups: there is no group `hatch-test`; it has `default`, `train`, `lint`, `test`",
+    )
+
+
+def test_the_environments_of_a_hatch_toml_beside_it_count_first(read_file: Read) -> None:
+    read_file("hatch.toml", '[envs.train]\ntemplate = "train"\ndependencies = ["tensorflow"]\n')
+    assert texts(read_file("pyproject.toml", HATCH, groups=("train",)).requirements) == ["numpy", "tensorflow"]
+    assert texts(read_file("hatch.toml", '[envs.a]\ndependencies = ["b"]\n', groups=("a",)).requirements) == ["b"]
+
+
+@pytest.mark.parametrize("template", ["a", "b", "default", "none"])
+def test_templates_of_hatch_that_lead_nowhere_end(read_file: Read, template: str) -> None:
+    text = (
+        f'[tool.hatch.envs.a]\ntemplate = "b"\n[tool.hatch.envs.b]\ntemplate = "{template}"\ndependencies = ["six"]\n'
+    )
+    assert texts(read_file("pyproject.toml", text, groups=("a",)).requirements) == ["six"]
+
+
+def test_what_pdm_and_rye_are_told_is_kept(read_file: Read) -> None:
+    found = read_file(
+        "pyproject.toml",
+        """\
+        [project]
+        dependencies = ["numpy"]
+        [[tool.pdm.source]]
+        name = "pypi"
+        url = "https://main.example/simple"
+        [[tool.pdm.source]]
+        name = "own"
+        url = "https://own.example/simple"
+        [[tool.pdm.source]]
+        type = "find_links"
+        url = "https://links.example/"
+        [tool.pdm.resolution]
+        excludes = ["jax"]
+        respect-source-order = true
+        [tool.pdm.resolution.overrides]
+        protobuf = "4.25.3"
+        six = ">=1.16"
+        absl-py = "https://own.example/absl_py-2.1.0-py3-none-any.whl"
+        keras = { git = "https://own.example/keras.git", ref = "v3" }
+        [[tool.rye.sources]]
+        name = "more"
+        url = "https://more.example/simple"
+        [tool.rye]
+        excluded-dependencies = ["torch"]
+        """,
+    )
+    assert [(each.kind, each.url) for each in found.addresses] == [
+        ("index", "https://main.example/simple"),
+        ("extra", "https://own.example/simple"),
+        ("find-links", "https://links.example/"),
+        ("extra", "https://more.example/simple"),
+    ]
+    assert texts(found.overrides) == [
+        "protobuf==4.25.3",
+        "six>=1.16",
+        "absl-py @ https://own.example/absl_py-2.1.0-py3-none-any.whl",
+        "keras @ git+https://own.example/keras.git@v3",
+    ]
+    assert texts(found.excluded) == ["jax", "torch"]
+    assert found.problems == ()
+    assert found.notes == (
+        "pyproject.toml: tool.pdm.resolution: `respect-source-order` of PDM: left out, tfprov has settings of its own",
+    )

@@ -1,0 +1,45 @@
+"""Reads what PDM and Rye keep in tables of their own besides groups: sources, overrides, exclusions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from packaging.requirements import Requirement
+
+from tfprov.wants.basket import Basket
+from tfprov.wants.tables import Table, table, texts, with_source
+
+_READ = frozenset({"excludes", "overrides"})
+_REPLACES = frozenset({"pypi", "default"})
+"""Names of sources that replace the public index: PDM's and Rye's."""
+
+
+def read(document: Table, basket: Basket) -> None:
+    """Add the sources, overrides and exclusions of PDM and Rye to the basket, and a note on settings left out."""
+    for key, tool in (("tool.pdm.source", "pdm"), ("tool.rye.sources", "rye")):
+        found = table(document, "tool", tool).get(key.rpartition(".")[2])
+        for source in found if isinstance(found, Sequence) else ():
+            if isinstance(source, Mapping) and isinstance(url := source.get("url"), str):
+                is_page = source.get("type") in ("find_links", "find-links")
+                is_main = source.get("name") in _REPLACES
+                basket.address("find-links" if is_page else "index" if is_main else "extra", url, basket.place(key))
+    resolution = table(document, "tool", "pdm", "resolution")
+    where = basket.place("tool.pdm.resolution")
+    for name, value in table(resolution, "overrides").items():
+        basket.want(_override(name, value), basket.place(f"tool.pdm.resolution.overrides.{name}"), part="overrides")
+    basket.exclude(texts(resolution, "excludes"), where)
+    basket.exclude(texts(document, "tool", "rye", "excluded-dependencies"), basket.place("tool.rye"))
+    if left := [f"`{name}`" for name in resolution if name not in _READ]:
+        basket.note(where, f"{', '.join(left)} of PDM: left out, tfprov has settings of its own")
+
+
+def _override(name: str, value: object) -> str:
+    """The requirement of an override: a version, a range, an address, or a table."""
+    if isinstance(value, Mapping):
+        return with_source(Requirement(f"{name}{_bounds(value.get('version', ''))}"), value)
+    return f"{name} @ {value}" if "://" in str(value) else f"{name}{_bounds(value)}"
+
+
+def _bounds(value: object) -> str:
+    text = str(value).strip()
+    return f"=={text}" if text[:1].isdigit() else "" if text == "*" else text
