@@ -111,6 +111,14 @@ def _gate(profile: Profile, facts: Facts) -> None:
             evidence=(f"musl {libc.version} ({facts.libc.source})",),
             hint="use an image with glibc, such as a Debian or Ubuntu one",
         )
+    unbrought = interpreters.why_none_brought(facts)
+    if profile.environment.kind == "conda" and libc is not None and unbrought is not None:
+        raise TfprovError(
+            "glibc-too-old",
+            f"conda has no Python for this system: {unbrought}",
+            evidence=('`environment.kind = "conda"`', f"{libc.kind} {libc.version} ({facts.libc.source})"),
+            hint="use a newer system or a container",
+        )
     if machine == "x86_64" and facts.emulation.value is not None and "avx" not in flags:
         native = "interpreter" if system == "macos" else "image"
         raise TfprovError(

@@ -206,7 +206,7 @@ def _pythons(
 ) -> tuple[tuple[Usable, ...], tuple[str, ...]]:
     conda = context.profile.environment.kind == "conda"
     usable = [] if conda else interpreters.fitting(offer, context.usable)
-    bringable = interpreters.bringable(offer, context.profile)
+    bringable = interpreters.bringable(offer, context.profile, context.facts)
     locked = context.locked
     if locked is not None:
         usable = [each for each in usable if each.minor == locked.python_minor]

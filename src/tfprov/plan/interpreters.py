@@ -11,7 +11,7 @@ from packaging.version import Version
 from tfprov.host.records import Facts, Interpreter
 from tfprov.plan.offers import Offer
 from tfprov.plan.records import Refusal
-from tfprov.plan.tags import architecture, platform_tags
+from tfprov.plan.tags import architecture, major_minor, platform_tags
 from tfprov.profile.records import Profile
 
 OLDEST_PYTHON = (3, 6)
@@ -19,6 +19,10 @@ OLDEST_PYTHON = (3, 6)
 _OLDEST_BY_CHOICE = (3, 9)
 # uv has no standalone builds of older versions.
 _OLDEST_BROUGHT = (3, 8)
+# uv's builds, and those of conda, need this glibc (python-build-standalone, "Runtime requirements"); uv needs this
+# Windows ("Platform support").
+_OLDEST_GLIBC_BROUGHT = (2, 17)
+_OLDEST_WINDOWS_BROUGHT = (10, 0)
 
 # Patch numbers to try: a range such as `>=3.12.4` may be satisfied only by a later patch release of a minor version.
 _PATCHES = range(40)
@@ -177,10 +181,10 @@ def fitting(offer: Offer, usable: Iterable[Usable]) -> list[Usable]:
     return [each for each in usable if offer.has_python(each.tag) and offer.has_platform(each.platforms)]
 
 
-def bringable(offer: Offer, profile: Profile) -> tuple[str, ...]:
+def bringable(offer: Offer, profile: Profile, facts: Facts) -> tuple[str, ...]:
     """Minor versions of Python that could be installed for an offer, newest first; empty when none may be installed."""
     conda = profile.environment.kind == "conda"
-    if not conda and (not profile.python.install or profile.python.path is not None):
+    if not conda and (not profile.python.install or profile.python.path is not None or why_none_brought(facts)):
         return ()
     wanted = profile.python.version
     return tuple(
@@ -191,6 +195,16 @@ def bringable(offer: Offer, profile: Profile) -> tuple[str, ...]:
 def can_be_brought(minor: str) -> bool:
     """Whether there are standalone builds of a minor version of Python."""
     return Version(minor).release >= _OLDEST_BROUGHT
+
+
+def why_none_brought(facts: Facts) -> str | None:
+    """The reason why no Python at all can be downloaded for a machine; None when one can."""
+    system, libc, release = facts.system.value, facts.libc.value, facts.os_version.value
+    if libc is not None and libc.kind == "glibc" and major_minor(libc.version) < _OLDEST_GLIBC_BROUGHT:
+        return f"a downloaded Python needs glibc 2.17; this system has glibc {libc.version}"
+    if system == "windows" and major_minor(release) < _OLDEST_WINDOWS_BROUGHT:
+        return f"a downloaded Python needs Windows 10; this is Windows {release}"
+    return None
 
 
 def by_choice(minor: str) -> bool:

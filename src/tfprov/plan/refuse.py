@@ -217,7 +217,7 @@ def _hints(context: DecisionContext, nearest: Miss, accelerator: Accelerator) ->
         older = _last_with(context, lambda offer: offer.has_platform(context.tags))
         if older is not None:
             yield f"TensorFlow {older} is the last for this C library"
-        yield "use a newer system or a container, or conda, which has its own C++ runtime"
+        yield "use a newer system or a container"
     elif refusal.code == "platform-no-wheel":
         yield from _platform_hints(context, nearest)
     elif refusal.code == "resolver-conflict":
@@ -308,13 +308,16 @@ def _no_python(
     release = f"TensorFlow {nearest.candidate.text}"
     allowed = [minor for minor in minors if interpreters.admits(context.python, minor)]
     evidence = [*_pythons_seen(context), *_evidence(context, misses)]
+    unbrought = interpreters.why_none_brought(context.facts)
+    if unbrought is not None and context.profile.python.install:
+        evidence.append(unbrought)
     code, what = _python_cause(context, release, allowed)
     ends = _ends(context) if accelerator in ("cpu", "cuda") else ""
     hints = [f"{release} has wheels for Python {interpreters.span(minors)}{ends}"]
     alternative = ways.another_release(context, accelerator)
     if alternative is not None:
         hints.append(f"{alternative} would fit")
-    brought = [minor for minor in allowed if interpreters.can_be_brought(minor)]
+    brought = [minor for minor in allowed if unbrought is None and interpreters.can_be_brought(minor)]
     if brought and context.profile.python.path is None and not context.profile.python.install:
         hints.append(f"`python.install = true` would install Python {brought[-1]}")
     return TfprovError(code, what, evidence=tuple(dict.fromkeys(evidence)), hint="; ".join(hints))

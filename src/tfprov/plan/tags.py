@@ -66,7 +66,7 @@ def platform_tags(facts: Facts, libc: Libc | None = None) -> list[str]:
         return [{"x86_64": "win_amd64", "aarch64": "win_arm64"}.get(machine, "win32")]
     if system == "macos":
         arch = "arm64" if machine == "aarch64" else machine
-        return list(mac_platforms(_two(facts.os_version.value), arch))
+        return list(mac_platforms(major_minor(facts.os_version.value), arch))
     return list(_linux(libc or facts.libc.value, machine))
 
 
@@ -74,7 +74,7 @@ def _linux(libc: Libc | None, machine: str) -> Iterator[str]:
     # A wheel built on such a machine comes before one built for many, as in packaging.
     yield f"linux_{machine}"
     if libc is not None:
-        major, minor = _two(libc.version)
+        major, minor = major_minor(libc.version)
         if libc.kind == "musl":
             yield from (f"musllinux_{major}_{older}_{machine}" for older in range(minor, -1, -1))
         elif major == 2:
@@ -85,7 +85,8 @@ def _linux(libc: Libc | None, machine: str) -> Iterator[str]:
                     yield f"{_LEGACY_MANYLINUX[older]}_{machine}"
 
 
-def _two(version: str) -> tuple[int, int]:
+def major_minor(version: str) -> tuple[int, int]:
+    """The first two numbers of a version of an operating system or a C library, 0 for one that is not there."""
     try:
         parsed = Version(version)
     except ValueError:

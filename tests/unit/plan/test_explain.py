@@ -78,8 +78,8 @@ hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; `python.install = tr
 glibc-too-old 11: TensorFlow 2.21.0 cannot run here: its wheel needs glibc 2.27; this system has glibc 2.17
 - tensorflow 2.21.0: its wheel needs glibc 2.27; this system has glibc 2.17
 - the profile asks for `tensorflow.version = "==2.21.*"`
-hint: TensorFlow 2.20.0 is the last for this C library; use a newer system or a container, or conda, which has its \
-own C++ runtime; TensorFlow 2.20.0 on Python 3.13 would fit""",
+hint: TensorFlow 2.20.0 is the last for this C library; use a newer system or a container; TensorFlow 2.20.0 on \
+Python 3.13 would fit""",
     ),
     "musl": (
         profile(),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import hosts
 from hosts import Host, python
 from tfprov.host.records import Interpreter, Libc, Problem
-from tfprov.plan.interpreters import admits, bringable, fitting, name, sort_out, span
+from tfprov.plan.interpreters import admits, bringable, fitting, name, sort_out, span, why_none_brought
 from tfprov.plan.offers import Offer
 from tfprov.plan.records import Refusal
 from tfprov.profile.records import Profile
@@ -132,7 +133,25 @@ def test_an_interpreter_fits_by_its_tag_and_its_own_libc() -> None:
     ],
 )
 def test_which_pythons_could_be_brought(tables: dict[str, Any], expected: tuple[str, ...]) -> None:
-    assert bringable(offer("cp37", "cp38", "cp312"), profile(**tables)) == expected
+    assert bringable(offer("cp37", "cp38", "cp312"), profile(**tables), Host().facts) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        (Host(libc=Libc(kind="glibc", version="2.12")), "glibc 2.17; this system has glibc 2.12"),
+        (Host(libc=Libc(kind="glibc", version="2.17")), None),
+        (Host(libc=Libc(kind="glibc", version="2.31-13+deb11u5")), None),
+        (Host(libc=None), None),
+        (dataclasses.replace(hosts.WINDOWS, os_version="6.3.9600"), "Windows 10; this is Windows 6.3.9600"),
+        (dataclasses.replace(hosts.WINDOWS, os_version="10.0.14393"), None),
+        (hosts.MAC_INTEL, None),
+    ],
+)
+def test_where_no_python_can_be_brought(host: Host, why: str | None) -> None:
+    assert (why_none_brought(host.facts) or "").endswith(why or "")
+    assert (why_none_brought(host.facts) is None) is (why is None)
+    assert bool(bringable(offer("cp312"), profile(), host.facts)) is (why is None)
 
 
 def test_a_range_admits_a_minor_version_if_some_patch_release_is_in_it() -> None:
