@@ -16,12 +16,15 @@ from tfprov.distributions import Kind, is_small, kind_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts
 from tfprov.plan.interpreters import OLDEST_PYTHON
-from tfprov.plan.tags import marker_environment
+from tfprov.plan.tags import marker_environment, platform_name
 from tfprov.profile.records import Profile, SmokeTable
 from tfprov.requires_dist import applies
 
 # Minor versions of Python 3 for which a marker is evaluated: all that an environment could be made for.
 _MINORS = range(OLDEST_PYTHON[1], 20)
+
+METAL = "tensorflow-metal"
+"""The plug-in for Metal; who asks for it wants a TensorFlow that it goes with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +152,9 @@ def gather(profile: Profile, facts: Facts) -> Demands:
             accelerator = _on_cpu(str(requirement), where, accelerator, profile.smoke)
         extras |= _extras(requirement) - {"and-cuda"}
         notes += _notes(kind, requirement)
+    if accelerator == "auto" and (metal := _metal(profile, facts)) is not None:
+        accelerator = "metal"
+        notes.append(f'`{metal}` among the packages means `tensorflow.accelerator = "metal"`')
     return Demands(
         clauses=tuple(dict.fromkeys(clauses)),
         accelerator=accelerator,
@@ -159,6 +165,14 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         asked_on=frozenset(asked_on) if len(asked_on) < len(_MINORS) else frozenset(),
         nightly=nightly,
     )
+
+
+def _metal(profile: Profile, facts: Facts) -> Requirement | None:
+    """The requirement on the plug-in for Metal; None without one, and where there is no Metal."""
+    if platform_name(facts.system.value, facts.machine.value) != "macos_arm64":
+        return None
+    asked = (line for line, _, is_asked in _lines(profile) if is_asked and canonicalize_name(line.name) == METAL)
+    return next((line for line in asked if any(_where_marker_holds(line, facts))), None)
 
 
 def wants_nightly(profile: Profile, facts: Facts) -> bool:

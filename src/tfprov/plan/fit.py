@@ -283,6 +283,8 @@ def _conflict(
     if candidate.known is not None:
         needs += candidate.known.requires
         needs += candidate.known.cuda.pins if accelerator == "cuda" and candidate.known.cuda is not None else ()
+    pair = _pair(context, candidate, accelerator)
+    needs += [f"{pair.package}=={pair.version}"] if pair is not None and accelerator == "metal" else []
     environment = marker_environment(python, "cpython", context.facts)
     wanted = context.demands.wanted
     found = conflict(others, (*needs, *wanted), environment)

@@ -13,6 +13,7 @@ from tfprov.host.records import LOST_DEVICES, Facts
 from tfprov.plan import gpus, interpreters, ways
 from tfprov.plan.compat import CondaBuild, Release
 from tfprov.plan.context import DecisionContext, Depth, Miss
+from tfprov.plan.demands import METAL
 from tfprov.plan.explain import closest, few, platform, releases
 from tfprov.plan.fit import cuda_of, evaluate, pythons_of
 from tfprov.plan.gpus import Gpus
@@ -226,7 +227,8 @@ def _hints(context: DecisionContext, nearest: Miss, accelerator: Accelerator) ->
     if other is not None and refusal.remedy is None:
         yield f"{other} would fit"
     elif accelerator in ("metal", "rocm") and refusal.code != "resolver-conflict":
-        yield 'use `tensorflow.accelerator = "auto"`'
+        is_by_name = context.profile.tensorflow.accelerator != accelerator
+        yield f"leave out `{METAL}`" if is_by_name else 'use `tensorflow.accelerator = "auto"`'
     if refusal.code == "wheel-without-cuda":
         yield "or use the CPU"
 

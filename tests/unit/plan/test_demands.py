@@ -6,6 +6,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+import hosts
 from hosts import Host
 from tfprov.distributions import TENSORFLOWS
 from tfprov.errors import TfprovError
@@ -51,6 +52,29 @@ def test_a_line_is_named_by_its_file_where_that_is_known_and_a_constraint_asks_f
     ]
     assert [(str(line), where) for line, where in found.others] == [("numpy>=2", "requirements.txt:3")]
     assert found.accelerator == "auto"
+
+
+@pytest.mark.parametrize(
+    ("host", "accelerator", "packages", "expected"),
+    [
+        (hosts.MAC_ARM, "auto", {"requirements": ["tensorflow-metal"]}, "metal"),
+        (hosts.MAC_ARM, "auto", {"requirements": ["tensorflow_metal==1.1.0; sys_platform == 'darwin'"]}, "metal"),
+        (hosts.MAC_ARM, "auto", {"requirements": ["tensorflow-metal; sys_platform == 'linux'"]}, "auto"),
+        (hosts.MAC_ARM, "auto", {"constraints": ["tensorflow-metal<1.2"]}, "auto"),
+        (hosts.MAC_ARM, "cpu", {"requirements": ["tensorflow-metal"]}, "cpu"),
+        (hosts.MAC_ARM, "auto", {"requirements": ["tensorflow-metal", "tensorflow-cpu"]}, "cpu"),
+        (hosts.MAC_ARM, "auto", {"requirements": ["tensorflow-cpu", "tensorflow-metal"]}, "cpu"),
+        (hosts.MAC_INTEL, "auto", {"requirements": ["tensorflow-metal"]}, "auto"),
+        (Host(), "auto", {"requirements": ["tensorflow-metal"]}, "auto"),
+    ],
+)
+def test_who_asks_for_the_plug_in_for_metal_asks_for_metal(
+    host: Host, accelerator: str, packages: dict[str, list[str]], expected: str
+) -> None:
+    asked = {"name": "test", "tensorflow": {"accelerator": accelerator}, "packages": packages}
+    found = gather(Profile.model_validate(asked), host.facts)
+    assert found.accelerator == expected
+    assert any("among the packages means" in note for note in found.notes) is (expected == "metal")
 
 
 def test_a_line_that_is_there_twice_is_told_once() -> None:
