@@ -17,12 +17,16 @@ from tfprov.plan.records import Refusal
 _FAMILIES = {"3": "Kepler", "5": "Maxwell", "6": "Pascal", "9": "Hopper", "10": "Blackwell", "12": "Blackwell"}
 _FAMILIES_EXACT = {"7.0": "Volta", "7.5": "Turing", "8.0": "Ampere", "8.6": "Ampere", "8.9": "Ada"}
 
+# The last branch of drivers for GPUs below a compute capability: NVIDIA, "UNIX graphics feature deprecation schedule".
+_LAST_BRANCHES = (("3.0", "390"), ("5.0", "470"), ("7.5", "580"))
 
 # GPUs that support a newer libcuda (the package `cuda-compat`) with an older kernel driver.
 _DATA_CENTRE = re.compile(
     r"\bTesla\b|\b(?:A(?:2|10G?|16|30|40|100|800)|L(?:2|4|20|40S?)|H(?:20|100|200|800)|B[123]00|G[HB][23]00)\b"
     r"|\b(?:P(?:4|6|40|100)|T4|V100S?)\b"
 )
+# The kernel that WSL1 reports; that of WSL2 is a newer one, and its name ends in `-microsoft-standard-WSL2`.
+_WSL1 = re.compile(r"4\.4\.0-[0-9]{1,9}-Microsoft")
 _TWO_NUMBERS = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 
@@ -50,6 +54,14 @@ def describe(gpu: Gpu) -> str:
         return gpu.name
     family = _FAMILIES_EXACT.get(capability) or _FAMILIES.get(capability.split(".")[0])
     return f"{gpu.name} (compute capability {capability}{f', {family}' if family else ''})"
+
+
+def last_branch(gpu: Gpu) -> str | None:
+    """The last branch of drivers that supports a GPU, `580`; None while all newer ones do, and when unknown."""
+    if gpu.compute_capability is None:
+        return None
+    capability = Version(gpu.compute_capability)
+    return next((branch for below, branch in _LAST_BRANCHES if capability < Version(below)), None)
 
 
 def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool, has_cuda: bool = False) -> Gpus | Refusal:
@@ -138,6 +150,10 @@ def _none_usable(facts: Facts, nvidia: list[Gpu]) -> Refusal:
         return Refusal(
             code="docker-no-gpu" if container else "gpu-no-device",
             why=f"the driver is loaded, but shows no GPU to {where} ({facts.gpus.source})",
+            remedy=None
+            if container
+            else "check CUDA_VISIBLE_DEVICES and the scheduler, and whether the driver still supports the GPU: branch "
+            "470 was the last for Kepler, 580 for Maxwell, Pascal and Volta",
         )
     if not visible:
         value = facts.visible_devices.value.get("CUDA_VISIBLE_DEVICES")
@@ -166,7 +182,18 @@ def _none_usable(facts: Facts, nvidia: list[Gpu]) -> Refusal:
     )
 
 
+def is_wsl1(facts: Facts) -> bool:
+    """Whether the machine is WSL1, which gives no program access to a GPU."""
+    return facts.wsl.value and _WSL1.fullmatch(facts.os_version.value) is not None
+
+
 def _no_driver(facts: Facts, nvidia: list[Gpu]) -> Refusal:
+    if is_wsl1(facts):
+        return Refusal(
+            code="gpu-no-driver",
+            why="WSL1 gives no access to GPUs",
+            remedy="convert the distribution to WSL2 with `wsl --set-version NAME 2`",
+        )
     others = [gpu.name for gpu in facts.gpus.value if gpu.vendor != "nvidia"]
     if nvidia:
         return Refusal(code="gpu-no-driver", why=f"{nvidia[0].name} has no NVIDIA driver")

@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from tfprov.distributions import BUILDS
 from tfprov.errors import CODES, TfprovError
-from tfprov.host.records import LOST_DEVICES, Facts
+from tfprov.host.records import LOST_DEVICES, Facts, Gpu
 from tfprov.plan import gpus, interpreters, ways
 from tfprov.plan.compat import CondaBuild, Release
 from tfprov.plan.context import DecisionContext, Depth, Miss
@@ -136,6 +136,7 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
     """Hints where CUDA can use no GPU: changes of the machine first, then of the profile."""
     if refusal.driver is not None:
         yield f"install an NVIDIA driver of {refusal.driver} or newer"
+        yield from _last_branches(context.gpus.usable if isinstance(context.gpus, Gpus) else ())
     elif refusal.remedy is not None:
         yield refusal.remedy
     elif refusal.code == "windows-no-gpu":
@@ -165,7 +166,8 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
 
 
 def _seen(facts: Facts) -> Iterator[str]:
-    yield f"{platform(facts)}{', WSL2' if facts.wsl.value else ''}"
+    wsl = f", WSL{1 if gpus.is_wsl1(facts) else 2}" if facts.wsl.value else ""
+    yield f"{platform(facts)}{wsl}"
     nvidia = ", ".join(gpus.describe(gpu) for gpu in facts.gpus.value) or "none"
     yield f"GPUs: {nvidia} ({facts.gpus.source})"
     driver = facts.driver.value
@@ -286,6 +288,8 @@ def _gpu_hints(context: DecisionContext, found: Gpus, nearest: Miss) -> Iterator
         least = ways.least_driver(context, found)
         if least is not None and least[0] != driver:
             yield f"driver {least[0]} or newer would support {least[1]}"
+    if driver is not None:
+        yield from _last_branches(found.usable)
     if nearest.refusal.code == "gpu-arch-unsupported":
         built = next((row for row in _conda_builds(context) if not gpus.conda_refusal(row, found, table)), None)
         if built is not None:
@@ -297,6 +301,13 @@ def _gpu_hints(context: DecisionContext, found: Gpus, nearest: Miss) -> Iterator
     if nearest.refusal.code != "gpu-driver-too-old":
         container = "NVIDIA's TensorFlow container or " if nearest.refusal.code == "gpu-arch-unsupported" else ""
         yield f"or use {container}the CPU"
+
+
+def _last_branches(devices: Sequence[Gpu]) -> Iterator[str]:
+    """Where a driver is proposed: up to which branch one supports the GPUs."""
+    branches = {gpu.name: branch for gpu in devices if (branch := gpus.last_branch(gpu)) is not None}
+    for name, branch in branches.items():
+        yield f"branch {branch} of the driver is the last for {name}"
 
 
 def _conda_builds(context: DecisionContext) -> Iterator[CondaBuild]:

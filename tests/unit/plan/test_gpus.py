@@ -15,6 +15,7 @@ from tfprov.plan.gpus import (
     describe,
     driver_for,
     driver_number,
+    last_branch,
     on_machine,
     refusal,
 )
@@ -148,7 +149,7 @@ def test_a_gpu_that_cannot_compute_is_left_out_and_blamed_when_there_is_no_other
 @pytest.mark.parametrize(
     ("changes", "container", "code", "why", "remedy"),
     [
-        (None, None, "gpu-no-device", "the driver is loaded, but shows no GPU to this system (NVML)", None),
+        (None, None, "gpu-no-device", "the driver is loaded, but shows no GPU to this system (NVML)", "580"),
         (
             None,
             "docker",
@@ -244,3 +245,11 @@ def test_a_wheel_that_was_built_for_one_gpu_is_described_too(native: tuple[str, 
     found = refusal(dataclasses.replace(CUDA, native=native, ptx=()), gpus("7.0", "570.0", "12.8"), table())
     assert found is not None
     assert words in found.why
+
+
+@pytest.mark.parametrize(
+    ("capability", "branch"),
+    [("2.1", "390"), ("3.5", "470"), ("3.7", "470"), ("5.2", "580"), ("7.0", "580"), ("7.5", None), (None, None)],
+)
+def test_the_last_branch_of_drivers_for_a_gpu(capability: str | None, branch: str | None) -> None:
+    assert last_branch(nvidia(capability)) == branch
