@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
 from tfprov.plan import gpus, interpreters, refuse
-from tfprov.plan.compat import CondaBuild
+from tfprov.plan.compat import CondaBuild, Release
 from tfprov.plan.context import DecisionContext
 from tfprov.plan.offers import is_before
 from tfprov.plan.records import (
@@ -21,17 +22,24 @@ from tfprov.plan.records import (
     Refusal,
     Refused,
 )
+from tfprov.plan.tags import architecture
+
+_32_BITS = re.compile(r"i[3-6]86|armv[5-8]l")
 
 
 def plan_of_conda(context: DecisionContext) -> Plan:
     """The plan for a TensorFlow from a channel. The solver has the last word, because it sees the current channels.
 
     Raises:
-        TfprovError: `version-not-available` when no Python is within the profile's range; `conda-package-missing` when
-            the known builds are for other accelerators; a `gpu-…` code when CUDA is demanded and cannot work.
+        TfprovError: `platform-no-wheel` on a 32-bit system; `version-not-available` when no Python is within the
+            profile's range; `conda-package-missing` when the known builds are for other accelerators; a `gpu-…` code
+            when CUDA is demanded and cannot work.
     """
     if context.locked is not None:
         return _plan_of_lock(context, context.locked)
+    if _32_BITS.fullmatch(architecture(context.facts.machine.value)):
+        # TensorFlow was never built for them, and conda-forge has no packages.
+        raise refuse.no_wheels(context)
     asked = context.demands.accelerator
     if asked not in ("auto", "cpu", "cuda"):
         raise TfprovError(
@@ -67,9 +75,11 @@ def _pythons(context: DecisionContext, row: CondaBuild) -> list[str]:
 
 def _plan_of_unknown(context: DecisionContext, builds: list[CondaBuild]) -> Plan:
     """The plan for a release that is not in the table; whether the channels have it is for the solver to find out."""
-    known = {minor for row in context.table.releases for wheels in row.wheels for minor in wheels.pythons}
-    newest_first = sorted(known, key=Version, reverse=True)
-    pythons = [minor for minor in newest_first if interpreters.admits(context.python, minor)]
+    admitted = [row for row in context.table.releases if context.demands.admits(Version(row.version))]
+    newest_first = _with_wheels(context.table.releases)
+    likely = _with_wheels(admitted) or newest_first
+    pythons = [minor for minor in likely if interpreters.admits(context.python, minor)]
+    pythons = pythons or [minor for minor in newest_first if interpreters.admits(context.python, minor)]
     if not pythons:
         raise TfprovError(
             "version-not-available",
@@ -106,6 +116,12 @@ def _plan_of_unknown(context: DecisionContext, builds: list[CondaBuild]) -> Plan
             f"the solver will show whether the channels have another one, and the smoke test {unknown}",
         ),
     )
+
+
+def _with_wheels(releases: Iterable[Release]) -> list[str]:
+    """The minor versions of Python that some releases have wheels for, newest first."""
+    known = {minor for row in releases for wheels in row.wheels for minor in wheels.pythons}
+    return sorted(known, key=Version, reverse=True)
 
 
 def _with_cuda(context: DecisionContext, allowed: list[CondaBuild]) -> CondaBuild | Refusal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from packaging.version import Version
 
@@ -137,9 +137,18 @@ def _gate(profile: Profile, facts: Facts) -> None:
             "cpu-no-avx",
             "the processor has no AVX, and every TensorFlow wheel for x86-64 needs it",
             evidence=(f"no `avx` among {len(flags)} processor flags ({facts.cpu_flags.source})",),
-            hint="use another machine, or the package `tensorflow-sse3` of conda-forge, which is built without AVX; "
-            "in a virtual machine, pass the processor of the host through",
+            hint="; ".join(_ways_without_avx(system)),
         )
+
+
+def _ways_without_avx(system: str) -> Iterator[str]:
+    yield "in a virtual machine, pass the processor of the host through"
+    if system == "linux":
+        yield (
+            'else set `environment.kind = "conda"` and `conda.tensorflow = "conda"`: conda-forge has a build for '
+            "processors without AVX"
+        )
+    yield "or use another machine"
 
 
 def _translator(facts: Facts) -> str:

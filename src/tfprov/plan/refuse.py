@@ -89,7 +89,7 @@ def no_wheels(context: DecisionContext) -> TfprovError:
         "platform-no-wheel",
         f"no TensorFlow has wheels for {here}",
         evidence=(f"this is {here} ({context.facts.machine.source})",),
-        hint=f"no release has wheels for {here}: use another machine, or build from source",
+        hint="use another machine, or build TensorFlow from source",
     )
 
 

@@ -924,11 +924,13 @@ def test_a_conda_environment_brings_its_python() -> None:
 @pytest.mark.parametrize(
     ("asked", "host", "chosen"),
     [
-        ({}, hosts.WINDOWS, "tensorflow==of the channel cpu (3.14)"),
+        ({}, hosts.WINDOWS, "tensorflow==of the channel cpu (3.13)"),
         ({"version": "==2.30.1"}, Host(), "tensorflow==2.30.1 cpu (3.14)"),
         ({"version": "==2.30.*"}, Host(), "tensorflow==2.30.* cpu (3.14)"),
         ({"version": ">=2.30"}, gpu(hosts.GTX980, driver=D550), "tensorflow==>=2.30 cuda (3.14)"),
+        ({"version": "==2.16.*"}, Host(), "tensorflow==2.16.* cpu (3.12)"),
         ({"python": {"version": ">=3.13,<3.14"}}, Host(), "tensorflow==of the channel cpu (3.13)"),
+        ({"python": {"version": ">=3.14"}}, Host(), "tensorflow==of the channel cpu (3.14)"),
     ],
 )
 def test_a_conda_release_that_the_table_does_not_know_is_left_to_the_solver(
