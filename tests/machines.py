@@ -111,6 +111,9 @@ def machine(seed: int) -> Host:
     kind = draw.choice(("linux",) * 6 + ("mac", "intel mac", "windows"))
     if kind == "linux":
         host = _linux(draw)
+        if host.wsl and draw.random() < 0.2:
+            # WSL1 has no GPU.
+            host = dataclasses.replace(host, os_version="4.4.0-19041-Microsoft", gpus=(), driver=None, problem=None)
     elif kind == "mac":
         host = dataclasses.replace(hosts.MAC_ARM, os_version=draw.choice(MACOS[2:]))
     elif kind == "intel mac":
@@ -119,7 +122,7 @@ def machine(seed: int) -> Host:
         host = dataclasses.replace(
             hosts.WINDOWS,
             machine=draw.often("x86_64", "arm64"),
-            os_version=draw.choice(("10.0.17763", "10.0.19045", "10.0.22631", "10.0.26100")),
+            os_version=draw.choice(("6.1.7601", "6.3.9600", "10.0.17763", "10.0.22631", "10.0.26100")),
             gpus=draw.choice(((), (hosts.RTX4090,))),
         )
     odd = draw.some(ODD, 2) if draw.random() < 0.5 else []
@@ -140,6 +143,7 @@ REQUIREMENTS = (
     *("numpy<1.26", "typing-extensions<4.6", "tensorflow>=2.15", "tensorflow<2.17", "tensorflow-cpu"),
     *("numpy>=2; python_version >= '3.12'", "h5py<3", "wrapt<1.15"),
     *("tensorflow-text", "tensorflow-addons", "tf-keras==2.15.*", "pandas<1.4", "tensorflow-io"),
+    *("tensorflow-metal", "tensorflow-metal==1.1.0"),
 )
 
 

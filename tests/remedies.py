@@ -126,6 +126,15 @@ def _machine(profile: Profile, host: Host, _: re.Match[str]) -> Try:
     return profile, dataclasses.replace(hosts.Host(), gpus=(hosts.A100,) * 2, driver="575.57.08")
 
 
+def _from_conda(profile: Profile) -> Profile:
+    return change(profile, environment={"kind": "conda"}, conda={"tensorflow": "conda"})
+
+
+def _without_metal(profile: Profile) -> Profile:
+    requirements = [text for text in profile.packages.requirements if Requirement(text).name != "tensorflow-metal"]
+    return change(profile, packages={"requirements": requirements})
+
+
 def _wheel(profile: Profile) -> Profile:
     return change(profile, conda={"tensorflow": "wheel"})
 
@@ -187,6 +196,9 @@ ACTS: tuple[tuple[str, _Act], ...] = (
     (r"`smoke\.gpu = \"later\"`", lambda p, h, m: (_later(p), h)),
     (r"lower `smoke\.require-gpus`", lambda p, h, m: (change(p, smoke={"require-gpus": 1}), h)),
     (r"use `conda\.tensorflow = \"wheel\"`", lambda p, h, m: (_wheel(p), h)),
+    (r"`conda\.tensorflow = \"conda\"`", lambda p, h, m: (_from_conda(p), h)),
+    (r"leave out `tensorflow-metal`", lambda p, h, m: (_without_metal(p), h)),
+    (r"convert the distribution to WSL2", lambda p, h, m: (p, dataclasses.replace(h, os_version="5.15.0"))),
     (r"`CUDA_VISIBLE_DEVICES=([\d,]+)` leaves", lambda p, h, m: (p, _visible(h, m[1]))),
     (r"unset `CUDA_VISIBLE_DEVICES`|make more GPUs visible", lambda p, h, m: (p, _all_gpus(h))),
     (r"check CUDA_VISIBLE_DEVICES and the scheduler", lambda p, h, m: (p, _served(h))),
@@ -203,7 +215,7 @@ ACTS: tuple[tuple[str, _Act], ...] = (
     (r"use a native arm64 (?:image|interpreter)", lambda p, h, m: (p, _native(h))),
     (
         rf"conda-forge's TensorFlow {_V} for CUDA",
-        lambda p, h, m: (change(release(p, m[1]), environment={"kind": "conda"}, conda={"tensorflow": "conda"}), h),
+        lambda p, h, m: (_from_conda(release(p, m[1])), h),
     ),
 )
 """What a hint may say, and what it means. A hint that says none of them is general advice."""

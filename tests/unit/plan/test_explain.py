@@ -89,6 +89,54 @@ musl-libc 11: TensorFlow has no wheels for musl 1.2.4, the C library of this sys
 - musl 1.2.4 (test)
 hint: use an image with glibc, such as a Debian or Ubuntu one""",
     ),
+    "system too old for a downloaded python": (
+        profile(),
+        Host(libc=Libc(kind="glibc", version="2.12"), pythons=("2.6.6",)),
+        """\
+python-unsupported 10: no Python on this machine can run TensorFlow 2.8.4
+- Python 2.6.6: environments can be made for Python 3.6 and newer
+- tensorflow 2.9.0 to 2.21.0: its wheel needs glibc 2.27; this system has glibc 2.12 (2.21.0)
+- tensorflow 1.15.0 to 2.8.4: it has wheels for Python 3.7 to 3.10 only (2.8.4)
+- a downloaded Python needs glibc 2.17; this system has glibc 2.12
+hint: TensorFlow 2.8.4 has wheels for Python 3.7 to 3.10""",
+    ),
+    "system too old for conda": (
+        profile(environment={"kind": "conda"}),
+        Host(libc=Libc(kind="glibc", version="2.12")),
+        """\
+glibc-too-old 11: conda has no Python for this system: a downloaded Python needs glibc 2.17; this system has glibc 2.12
+- `environment.kind = "conda"`
+- glibc 2.12 (test)
+hint: use a newer system or a container""",
+    ),
+    "no avx": (
+        profile(),
+        Host(flags=hosts.SSE),
+        """\
+cpu-no-avx 11: the processor has no AVX, and every TensorFlow wheel for x86-64 needs it
+- no `avx` among 3 processor flags (/proc/cpuinfo)
+hint: in a virtual machine, pass the processor of the host through; else set `environment.kind = "conda"` and \
+`conda.tensorflow = "conda"`: conda-forge has a build for processors without AVX; or use another machine""",
+    ),
+    "wsl1": (
+        profile(accelerator="cuda"),
+        Host(wsl=True, os_version="4.4.0-22621-Microsoft"),
+        """\
+gpu-no-driver 17: CUDA cannot work on this machine: WSL1 gives no access to GPUs
+- the profile demands a GPU: `tensorflow.accelerator = "cuda"`
+- Linux on x86-64, WSL1
+- GPUs: none (NVML)
+- driver: none (NVML)
+hint: convert the distribution to WSL2 with `wsl --set-version NAME 2`; or use the CPU""",
+    ),
+    "32-bit": (
+        profile(),
+        Host(machine="armv7l", flags=()),
+        """\
+platform-no-wheel 11: no TensorFlow has wheels for Linux on armv7l
+- this is Linux on armv7l (test)
+hint: use another machine, or build TensorFlow from source""",
+    ),
     "macos too old": (
         profile(),
         dataclasses.replace(hosts.MAC_ARM, os_version="11.7"),
