@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import ssl
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tfprov.diagnose.rules import RULES
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception, classify_text
 from tfprov.ladder.climb import TransferError, is_transient
@@ -166,6 +168,26 @@ def _os_error(number: int, path: str | None = None) -> OSError:
 )
 def test_operating_system_errors_are_told_by_number(number: int, code: str) -> None:
     assert classify_exception(_os_error(number)).code.name == code
+
+
+_WINDOWS_NUMBERS = re.compile(r"\\\[WinError (?:\(\?:(?P<several>[\d|]+)\)|(?P<one>\d+))\\\]")
+# A missing file, which only a long path explains; a program for another machine, or a library, which no file is.
+_TOLD_BY_MORE_THAN_THEIR_NUMBER = {"1", "3", "17", "126", "127", "145", "193", "1114"}
+
+
+def windows_numbers() -> set[str]:
+    """Numbers of Windows that a rule reads in a text."""
+    found = [match for rule in RULES for match in _WINDOWS_NUMBERS.finditer(rule.pattern)]
+    numbers = {number for match in found for number in (match["several"] or match["one"]).split("|")}
+    return numbers - _TOLD_BY_MORE_THAN_THEIR_NUMBER
+
+
+@pytest.mark.parametrize("number", sorted(windows_numbers(), key=int))
+def test_a_number_of_windows_means_the_same_in_an_exception_and_in_a_text(number: str) -> None:
+    error = OSError(errno.EINVAL, "Falscher Parameter")
+    error.winerror = int(number)  # type: ignore[attr-defined]  # only Windows has it
+    told = _code("pip install", f"OSError: [WinError {number}] Falscher Parameter", 1)
+    assert classify_exception(error).code.name == told
 
 
 def test_a_hidden_cause_is_found_all_the_same() -> None:
