@@ -8,7 +8,7 @@ from typing import cast
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import Requirement
 
-from tfprov.structured import has_endless_number
+from tfprov.structured import has_endless_number, minor_of
 
 
 def parsed(lines: Iterable[str]) -> Iterator[Requirement]:
@@ -20,6 +20,19 @@ def parsed(lines: Iterable[str]) -> Iterator[Requirement]:
                 yield Requirement(line)
         except ValueError:
             continue
+
+
+def values_of(python: str) -> dict[str, str]:
+    """The marker values that a Python gives, by its full version, without any extra."""
+    return {"python_version": minor_of(python), "python_full_version": python, "extra": ""}
+
+
+def is_met(requirement: Requirement, version: str) -> bool:
+    """Whether an installed version meets a requirement; True for a version with more digits than Python compares."""
+    try:
+        return requirement.specifier.contains(version, prereleases=True)
+    except ValueError:
+        return True
 
 
 def applies(requirement: Requirement, environment: Mapping[str, object]) -> bool:

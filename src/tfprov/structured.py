@@ -42,6 +42,11 @@ def numbers_in(version: str) -> tuple[int, ...]:
     return tuple(number for part in version.split(".") if (number := whole_number(part)) is not None)
 
 
+def minor_of(version: str) -> str:
+    """The minor version, `3.12` for `3.12.1`."""
+    return ".".join(version.split(".")[:2])
+
+
 def json_text(document: object, *, default: Callable[[object], object] | None = None, indent: int | None = 2) -> str:
     """A document as JSON that is safe to print: it cannot move the cursor, nor be a command to a CI system.
 

@@ -12,7 +12,7 @@ from founds import env, one
 from tfprov.adopt.asked import asked
 from tfprov.inventory import components
 from tfprov.pipeline.likely import GenerationContents
-from tfprov.requires_dist import applies, parsed
+from tfprov.requires_dist import applies, is_met, parsed, values_of
 from tfprov.smoke.requirements import unmet
 from tfprov.wants.unfit import unusable
 
@@ -46,6 +46,25 @@ def test_a_requirement_whose_marker_has_no_value_does_not_count(text: str) -> No
 @pytest.mark.parametrize(("text", "counts"), [("six", True), ('six; extra == "a"', True), ('six; extra == "b"', False)])
 def test_any_other_requirement_counts_as_its_marker_says(text: str, counts: bool) -> None:
     assert applies(Requirement(text), {"extra": "a"}) is counts
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "met"),
+    [
+        ("six>=1.15", "1.16.0", True),
+        ("six>=1.15", "1.16rc1", True),
+        ("six>=1.15", "1.14", False),
+        ("six", "1.16.0", True),
+        ("six>=1.15", "1.16-custom-build", False),
+        ("six>=1.15", "9" * 5000, True),
+    ],
+)
+def test_an_installed_version_meets_a_requirement_or_cannot_be_compared(text: str, version: str, met: bool) -> None:
+    assert is_met(Requirement(text), version) is met
+
+
+def test_the_marker_values_of_a_python_ask_for_no_extra() -> None:
+    assert values_of("3.12.1") == {"python_version": "3.12", "python_full_version": "3.12.1", "extra": ""}
 
 
 def test_a_requirement_of_the_user_has_a_marker_with_a_value_or_a_mistake() -> None:

@@ -32,7 +32,7 @@ from tfprov.profile.records import Profile
 from tfprov.smoke.cures import _bounds
 from tfprov.smoke.group import renumbered
 from tfprov.smoke.runner import _order
-from tfprov.structured import list_of, mapping_of, mappings_of, texts_of, whole_number
+from tfprov.structured import list_of, mapping_of, mappings_of, minor_of, texts_of, whole_number
 
 OTHERS = [None, True, 3, 1.5, "text", b"bytes", ("a",), {"a"}]
 
@@ -118,3 +118,13 @@ def test_no_version_in_the_facts_of_another_machine_is_too_odd_to_decide(host: H
     for found in {each[0] for each in re.finditer(r'"[\d.]+"', good)}:
         with contextlib.suppress(TfprovError):
             decide(Profile(name="train"), facts.load(good.replace(found, json.dumps(text))), table(), None)
+
+
+def test_the_minor_version_is_the_first_two_numbers() -> None:
+    assert [minor_of(version) for version in ("3.12.1", "3.12", "3", "3.14.0rc1", "")] == [
+        "3.12",
+        "3.12",
+        "3",
+        "3.14",
+        "",
+    ]

@@ -18,7 +18,8 @@ from tfprov.distributions import kind_of
 from tfprov.envs.records import Defect
 from tfprov.plan.companions import breaks_in
 from tfprov.redact import holds_password
-from tfprov.requires_dist import applies, parsed
+from tfprov.requires_dist import applies, parsed, values_of
+from tfprov.structured import minor_of
 from tfprov.wants.names import OF_SYSTEM
 
 # Installed by the tools that create environments; nobody asks for them.
@@ -125,9 +126,9 @@ def _minor_of_twins(found: ForeignEnvironment) -> str:
     for each in found.beside:
         if each.kind == "leftover" and "ensorflow" in each.path and each.path.endswith(".dist-info"):
             version = each.path.removesuffix(".dist-info").rpartition("-")[2]
-            return ".".join(version.split(".")[:2])
+            return minor_of(version)
     versions = found.versions
-    return next((".".join(versions[name].split(".")[:2]) for name in _TWINS if name in versions), "")
+    return next((minor_of(versions[name]) for name in _TWINS if name in versions), "")
 
 
 def project_of(distributions: Sequence[FoundDistribution], folder: Path | None) -> Literal["no", "wheel", "editable"]:
@@ -149,7 +150,7 @@ def _needed(distributions: Sequence[FoundDistribution], python: str) -> frozense
     extras: dict[str, set[str]] = {}
     for each in (requirement for lines in requirements.values() for requirement in lines):
         extras.setdefault(canonicalize_name(each.name), set()).update(each.extras)
-    here = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python} if python else {}
+    here = values_of(python) if python else {}
     return frozenset(
         canonicalize_name(each.name)
         for one in distributions

@@ -23,6 +23,7 @@ from tfprov.envs.integrity import bad_files
 from tfprov.envs.records import Defect
 from tfprov.plan.companions import breaks_in
 from tfprov.plan.compat import table
+from tfprov.requires_dist import is_met
 from tfprov.smoke.requirements import unmet
 
 _ADOPT = "recreate it with `tfprov adopt {place}`"
@@ -250,7 +251,7 @@ def _known_breaks(found: ForeignEnvironment) -> Iterator[Defect]:
         needed = Requirement(bound.requirement)
         version = versions.get(canonicalize_name(needed.name))
         concerned = bound.accelerator is None and bound.below is None and SpecifierSet(bound.releases).contains(release)
-        if concerned and version is not None and not _contains(needed, version):
+        if concerned and version is not None and not is_met(needed, version):
             yield _broken(found, "tensorflow", versions, needed, f"TensorFlow {release}: {bound.why}")
 
 
@@ -298,13 +299,6 @@ def _reverse(version: str) -> tuple[int, ...]:
         return tuple(-part for part in Version(version).release)
     except ValueError:
         return (0,)
-
-
-def _contains(needed: Requirement, version: str) -> bool:
-    try:
-        return needed.specifier.contains(version, prereleases=True)
-    except ValueError:
-        return True
 
 
 def _visible(found: ForeignEnvironment) -> Iterator[Defect]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tfprov.structured import minor_of
+
 Kind = Literal["venv", "conda", "interpreter"]
 """A virtual environment, a conda environment, or the folder of an interpreter itself."""
 
@@ -84,7 +86,7 @@ class FoundPython:
     @property
     def minor(self) -> str:
         """Minor version, `3.11`; empty if unknown."""
-        return ".".join(self.version.split(".")[:2])
+        return minor_of(self.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from tfprov.adopt.asked import loosen
 from tfprov.adopt.records import Ask, Asked, VersionChange
 from tfprov.errors import CODES, Group, TfprovError
+from tfprov.structured import minor_of
 
 _WORD = re.compile(r"[a-z0-9]+(?:[-_.]+[a-z0-9]+)*")
 # Problems of the machine, the network or tfprov itself: no other version helps.
@@ -79,7 +80,7 @@ def changes(
     found = []
     was, now = python
     if was and not (now + ".").startswith(was + "."):
-        same_minor = was.split(".")[:2] == now.split(".")[:2]
+        same_minor = minor_of(was) == minor_of(now)
         why = (
             "the one on this machine"
             if same_minor

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfprov.structured import minor_of
+
 MOMENT = 315532800
 """Time of every file (1980), which every archive format can store. Bytecode records it as the time of its source."""
 INTERPRETER = "interpreter"
@@ -95,7 +97,7 @@ def _all(environment: ExportedEnvironment) -> Iterator[TreeMember]:
 
 
 def _interpreter(environment: ExportedEnvironment, base: str) -> Iterator[TreeMember]:
-    minor = ".".join(environment.version.split(".")[:2])
+    minor = minor_of(environment.version)
     home = os.path.dirname(environment.executable)  # noqa: PTH120 - of a path on another machine
     leads = environment.executable
     if environment.python is not None:

@@ -14,7 +14,7 @@ from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from tfprov.record_rows import rows_in
-from tfprov.requires_dist import applies, parsed
+from tfprov.requires_dist import applies, parsed, values_of
 
 _LONGEST_LICENCE = 120
 _SHA256_DIGITS = 64
@@ -92,11 +92,7 @@ def components(
     """
     packages = list(installed)
     here = {one.name for one in packages}
-    marker = {
-        "python_version": ".".join(python_version.split(".")[:2]),
-        "python_full_version": python_version,
-        "extra": "",
-    }
+    marker = values_of(python_version)
     return tuple(_component(one, here, marker, wheels.get(one.name, ())) for one in packages)
 
 

@@ -27,7 +27,7 @@ from tfprov.lock.renew import Released
 from tfprov.plan.companions import breaks_in, newer_than_known
 from tfprov.plan.records import Listing
 from tfprov.plan.versions import published
-from tfprov.requires_dist import applies, parsed
+from tfprov.requires_dist import applies, parsed, values_of
 from tfprov.smoke.cures import GENCODE, LikelyBound
 from tfprov.smoke.records import Leg
 
@@ -116,8 +116,7 @@ class GenerationContents:
 
     def bounds_on(self, name: str) -> Iterator[tuple[FoundDistribution, Requirement]]:
         """The requirements on a distribution in the metadata of the others, each with the one that has it."""
-        minor = ".".join(self.python.split(".")[:2])
-        environment = {"python_version": minor, "python_full_version": self.python, "extra": ""}
+        environment = values_of(self.python)
         for one in self.distributions.values():
             for asked in parsed(one.requires):
                 if canonicalize_name(asked.name) == name and applies(asked, environment):

@@ -33,6 +33,7 @@ from tfprov.sources.build import build
 from tfprov.sources.records import Bench
 from tfprov.sources.repository import check_out
 from tfprov.sources.unpack import unpack
+from tfprov.structured import minor_of
 from tfprov.temporary import temporary
 
 _SECONDS = 900.0
@@ -78,7 +79,7 @@ def with_known_wheels(context: Context, machine: Machine, locked: Locked) -> Loc
 def key_of(source: LockedSource, interpreter: Interpreter, facts: Facts) -> Key:
     """The keys of the wheel that is built from a source for an interpreter on a machine."""
     libc = facts.libc.value
-    minor = ".".join(interpreter.version.split(".")[:2])
+    minor = minor_of(interpreter.version)
     python = f"{interpreter.implementation} {minor}{'t' if interpreter.free_threaded else ''}"
     platform = f"{platform_of(facts)} {libc.version if libc else facts.os_version.value}"
     portable = f"{source.name} {source.identity} {python}"

@@ -12,6 +12,7 @@ from packaging.version import Version
 from tfprov.host.records import Driver, Facts, Gpu
 from tfprov.plan.compat import Compat, CondaBuild, Cuda, ToolkitDriver
 from tfprov.plan.records import Refusal
+from tfprov.structured import minor_of
 
 # The common names of architectures, by major compute capability.
 _FAMILIES = {"3": "Kepler", "5": "Maxwell", "6": "Pascal", "9": "Hopper", "10": "Blackwell", "12": "Blackwell"}
@@ -279,7 +280,7 @@ def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refus
             why=f"CUDA {cuda.built_for} needs driver {lowest} or newer; this machine has {driver}",
             driver=needed or lowest,
         )
-    if compiled and gpus.cuda is not None and Version(gpus.cuda) < Version(".".join(cuda.built_for.split(".")[:2])):
+    if compiled and gpus.cuda is not None and Version(gpus.cuda) < Version(minor_of(cuda.built_for)):
         return Refusal(
             code="gpu-driver-too-old",
             why=(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from tfprov.structured import minor_of
+
 _TEMPLATE = """\
 # A tfprov profile: what the environment should be. `tfprov up {file}` makes it so.
 # Lines that begin with `#` show defaults or examples. `tfprov plan {file}` says what would be done, and why.
@@ -77,7 +79,7 @@ def profile_template(
         file=file,
         python=python,
         version=version,
-        minor=".".join(version.split(".")[:2]),
+        minor=minor_of(version),
         why=why,
         files=f"files = {json.dumps(files, ensure_ascii=False)}" if files else '# files = ["requirements.txt"]',
         bounds="".join(f"\n# {bound}: that holds, too." for bound in bounds),

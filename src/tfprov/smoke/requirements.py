@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tfprov.requires_dist import applies, parsed
+from tfprov.requires_dist import applies, is_met, parsed, values_of
 from tfprov.smoke.records import ShellHazard
 
 _CODES = {
@@ -32,24 +31,17 @@ def unmet(
     """
     if python is None:
         return ()
-    environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python, "extra": ""}
+    environment = values_of(python)
     found = []
     for requirement in parsed(requires):
         if not applies(requirement, environment):
             continue
         name = canonicalize_name(requirement.name)
         version = installed.get(name)
-        if version is not None and _fits(requirement, version):
+        if version is not None and is_met(requirement, version):
             continue
         said = f"{name} {version} is installed" if version else f"{name} is not installed"
         found.append(
             ShellHazard(code=_CODES.get(name, "resolver-conflict"), evidence=f"{who} asks for `{requirement}`, {said}")
         )
     return tuple(found)
-
-
-def _fits(requirement: Requirement, version: str) -> bool:
-    try:
-        return requirement.specifier.contains(version, prereleases=True)
-    except ValueError:
-        return True

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tfprov.contents import content_of
 from tfprov.smoke.records import ShellHazard
+from tfprov.structured import minor_of
 
 # Modules that are checked for being shadowed by another of the same name.
 _NAMES = ("tensorflow", "keras", "numpy", "google/protobuf", "h5py", "typing_extensions", "absl", "ml_dtypes", "wrapt")
@@ -71,7 +72,7 @@ def _user_site(python: Path, environ: Mapping[str, str], version: str | None) ->
     base = environ.get("PYTHONUSERBASE") or (Path(environ["HOME"]) / ".local" if environ.get("HOME") else None)
     if base is None:
         return None
-    short = ".".join(version.split(".")[:2])
+    short = minor_of(version)
     variables = {"userbase": str(base), "py_version_short": short, "py_version_nodot_plat": short.replace(".", "")}
     # tfprov may run on another version of Python, so the scheme is expanded with the version of this one.
     return Path(sysconfig.get_path("purelib", "posix_user", {**variables, "abi_thread": ""}))

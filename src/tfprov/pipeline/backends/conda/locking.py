@@ -40,6 +40,7 @@ from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.process import clean_environment
 from tfprov.profile.records import Loaded
 from tfprov.redact import without_userinfo
+from tfprov.structured import minor_of
 from tfprov.temporary import temporary
 from tfprov.times import moment
 from tfprov.wants.conda_specs import CondaSpec
@@ -295,7 +296,7 @@ def _cuda(context: Context, machine: Machine, decision: Decision) -> str | None:
         found = next((row.cuda for row in known.conda if row.cuda), None)
     else:
         built = {row.version: row.cuda.built_for for row in known.releases if row.cuda is not None}
-        found = ".".join(built.get(decision.tensorflow.version, next(iter(built.values()))).split(".")[:2])
+        found = minor_of(built.get(decision.tensorflow.version, next(iter(built.values()))))
     context.emit(
         Note(text=f"the driver of the target is assumed to support CUDA {found}; if it does not, set `conda.cuda`")
     )
@@ -314,7 +315,7 @@ def _wheels(
     """The wheels in addition to the conda packages, and the target of the lock."""
     facts, loaded = machine.facts, context.loaded
     own = solved.named("tensorflow") if loaded.profile.conda.tensorflow == "conda" else None
-    minor = ".".join(python.version.split(".")[:2])
+    minor = minor_of(python.version)
     if own is not None:
         target = Target(
             package="tensorflow",

@@ -50,6 +50,7 @@ from tfprov.plan.records import Decision, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Loaded
 from tfprov.redact import without_userinfo
+from tfprov.structured import minor_of
 from tfprov.temporary import temporary
 
 
@@ -159,7 +160,7 @@ def _kept_bounds(context: Context, plan: Plan) -> tuple[str, ...]:
     chosen = plan.decision
     if header is None or header.target.version != chosen.tensorflow.version:
         return ()
-    if header.target.python != ".".join(chosen.python.version.split(".")[:2]):
+    if header.target.python != minor_of(chosen.python.version):
         return tuple(each for each in header.bounds if Requirement(each).name != PYTHON)
     return header.bounds
 
@@ -348,7 +349,7 @@ def _target(selection: Selection) -> Target:
         version=chosen.version,
         extras=chosen.extras,
         accelerator=chosen.accelerator,
-        python=".".join(version.split(".")[:2]),
+        python=minor_of(version),
         platform=platform_of(selection.facts),
     )
 
