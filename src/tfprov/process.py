@@ -131,6 +131,7 @@ def run(
     timeout: float | None = None,
     on_stderr: Callable[[str], None] | None = None,
     on_stdout: Callable[[str], None] | None = None,
+    inherited: Sequence[int] = (),
 ) -> Finished:
     """Run a child to its end and keep its output, the last 16 MiB of each stream.
 
@@ -146,6 +147,7 @@ def run(
         timeout: seconds until it is ended; None for no limit.
         on_stderr: called with each line of stderr as it is printed, without its line end, from another thread.
         on_stdout: likewise for stdout.
+        inherited: descriptors that it shares with this process, under the same numbers (POSIX).
 
     Raises:
         OSError: the program cannot be started.
@@ -165,6 +167,7 @@ def run(
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        pass_fds=inherited,
         start_new_session=os.name == "posix",
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )

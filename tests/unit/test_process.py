@@ -113,6 +113,19 @@ def test_the_child_has_exactly_the_given_environment() -> None:
     assert {"ONLY", "PATH"} <= set(eval(done.stdout)) <= {"ONLY", "PATH", "LC_CTYPE", "SYSTEMROOT"}
 
 
+@posix
+def test_the_child_has_only_the_descriptors_that_it_inherits() -> None:
+    ours, theirs = os.pipe()
+    try:
+        code = f"import os; os.write({theirs}, b'here'); os.fstat({ours})"
+        done = run(python(code), env=ENV, inherited=(theirs,))
+        assert os.read(ours, 10) == b"here"
+        assert "Bad file descriptor" in done.stderr
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 def test_the_child_works_in_the_given_folder(tmp_path: Path) -> None:
     done = run(python("import os; print(os.getcwd())"), env=ENV, cwd=tmp_path)
     assert Path(done.stdout.strip()).samefile(tmp_path)

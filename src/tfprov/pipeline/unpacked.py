@@ -22,6 +22,7 @@ from tfprov.lock.records import LockedFile
 from tfprov.paths import Home
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.records import Locked
+from tfprov.process import bare_environment
 from tfprov.unpack import archive
 from tfprov.unpack.archive import RefusedError, UnusualError
 from tfprov.unpack.records import Landed, Tree, Wheel, broken
@@ -37,13 +38,15 @@ def store_of(home: Home) -> TreeStore:
 
 
 def unpacking(context: Context, landed: Landed = lambda _root, _paths: None) -> Unpacking:
-    """Threads that unpack the wheels of a run; the caller closes them.
+    """What unpacks the wheels of a run; the caller closes it.
 
     Args:
         context: of the run.
         landed: called with the files that were written.
     """
-    return Unpacking(store_of(context.home), context.emit, landed=landed)
+    return Unpacking(
+        store_of(context.home), context.emit, landed=landed, environ=bare_environment(context.request.environ)
+    )
 
 
 class Into:

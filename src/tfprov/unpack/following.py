@@ -15,15 +15,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from tfprov.unpack import archive
 from tfprov.unpack.archive import LOCAL, RefusedError
-from tfprov.unpack.members import ArchiveBytes, File, Seekable, Written, extract
+from tfprov.unpack.members import File, Seekable, Written
 from tfprov.unpack.records import ArchiveMember, Landed
+from tfprov.unpack.workers import Arrival, Workers
 
 _POLL_SECONDS = 0.04
 """Long enough that a dozen waiting threads cost nothing, and short compared with what arrives in the meantime."""
@@ -85,6 +86,11 @@ class _Share:
         """Offset of the first byte."""
         return self.members[0].offset
 
+    @property
+    def has_sources(self) -> bool:
+        """Whether there are Python sources among them."""
+        return any(member.name.endswith(".py") for member in self.members)
+
 
 class LeftError(Exception):
     """What was unpacked is of no use: the bytes were discarded, or cannot be read from the front."""
@@ -99,8 +105,7 @@ class Following:
         source: the same file, opened by the caller before its first byte was read.
         root: receives the files.
         going: called several times a second with the number of bytes unpacked since; raises to stop.
-        small: writes members that have arrived.
-        big: writes members while they arrive.
+        workers: write the members.
         whole: set when the file is complete and its hash verified.
         landed: called with the members that were written.
         written: size and time of the files so far.
@@ -110,8 +115,7 @@ class Following:
     source: File
     root: Path
     going: Callable[[int], None]
-    small: ThreadPoolExecutor
-    big: ThreadPoolExecutor
+    workers: Workers
     whole: threading.Event
     landed: Landed
     written: dict[str, Written] = field(default_factory=dict)
@@ -221,9 +225,10 @@ class Following:
                 for member in share.members:
                     self._make_folder(member.name.rpartition("/")[0])
                 if share.big:
-                    tasks.append(self.big.submit(self._write, share.members, _Until(self, share.end)))
+                    tasks.append(self._begin_big(share.members, share.end))
                 else:
-                    tasks.append(self.small.submit(self._write, share.members, self.source))
+                    pool = self.workers.sources if share.has_sources else self.workers.small
+                    tasks.append(pool.submit(self._write, share.members, self.source))
             shares = waiting
             if shares:
                 self._wait_a_little()
@@ -239,7 +244,7 @@ class Following:
         for member in left:
             self._make_folder(member.name.rpartition("/")[0])
         shares = (left[at : at + _SHARE] for at in range(0, len(left), _SHARE))
-        tasks += [self.small.submit(self._write, share, self.source) for share in shares]
+        tasks += [self.workers.small.submit(self._write, share, self.source) for share in shares]
 
     def _walk(self, tasks: list[Future[None]]) -> Iterator[ArchiveMember]:
         """Members, each as soon as its header has arrived; their content is written by tasks."""
@@ -249,7 +254,7 @@ class Following:
         def hand_over() -> None:
             nonlocal share
             if share:
-                tasks.append(self.small.submit(self._write, share, self.source))
+                tasks.append(self.workers.small.submit(self._write, share, self.source))
                 share = []
 
         seen, begins = b"", 0
@@ -277,7 +282,7 @@ class Following:
                 self._make_folder(member.name.rpartition("/")[0])
                 yield member
                 if member.packed >= _BIG:
-                    tasks.append(self.big.submit(self._write, [member], _Until(self, offset)))
+                    tasks.append(self._begin_big([member], offset))
                 else:
                     if self.arriving.reaches(0) < offset:
                         hand_over()
@@ -292,15 +297,22 @@ class Following:
             os.makedirs(f"{self.root}/{folder}", exist_ok=True)  # noqa: PTH103 - as many as there are folders
             self._folders.add(folder)
 
-    def _write(self, share: Sequence[ArchiveMember], source: ArchiveBytes) -> None:
-        for member in share:
+    def _begin_big(self, share: Sequence[ArchiveMember], end: int) -> Future[None]:
+        """Write a big member while it arrives; `end` is the offset of the first byte behind it."""
+
+        def reached() -> int:
+            return end if self.whole.is_set() else self.arriving.reaches(share[0].offset)
+
+        arrival = Arrival(file=self.source, end=end, reached=reached, wait_and_read=self.read)
+        return self.workers.big.submit(self._write, share, arrival)
+
+    def _write(self, share: Sequence[ArchiveMember], source: File | Arrival) -> None:
+        try:
             self._check()
-            try:
-                written = extract(source, member, f"{self.root}/{member.name}", going=self._check)
-            except BaseException:
-                self._failed = True
-                raise
-            self.written[member.name] = written
+            self.written.update(self.workers.write(share, source, str(self.root), going=self._check))
+        except BaseException:
+            self._failed = True
+            raise
         self.landed(self.root, [member.name for member in share])
 
     def _compare(self, followed: Sequence[ArchiveMember]) -> tuple[ArchiveMember, ...]:
@@ -335,17 +347,6 @@ class Following:
         self.going(count)
         if self._failed or self.arriving.edition != self._edition:
             raise LeftError("the download was restarted")
-
-
-@dataclass(frozen=True, slots=True)
-class _Until:
-    """A member that is still arriving, as `ArchiveBytes`; reading does not wait for what follows it."""
-
-    following: Following
-    end: int
-
-    def read(self, offset: int, count: int) -> bytes:
-        return self.following.read(offset, min(count, self.end - offset))
 
 
 class _Ahead(Seekable):
@@ -383,7 +384,7 @@ def _wanted_first(shares: Sequence[_Share]) -> Sequence[tuple[int, int]]:
     """Parts of the file with Python sources, merged into as few as possible."""
     parts: list[tuple[int, int]] = []
     for share in shares:
-        if any(member.name.endswith(".py") for member in share.members):
+        if share.has_sources:
             if parts and share.start - parts[-1][1] <= _NEAR:
                 parts[-1] = (parts[-1][0], share.end)
             else:

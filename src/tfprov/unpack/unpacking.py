@@ -1,7 +1,6 @@
-"""Unpacks wheels on several threads, each as soon as it is available.
+"""Unpacks wheels, each as soon as it is available.
 
-One member of TensorFlow's wheel is two thirds of it, so it gets a thread of its own from the start; the other threads
-write the 16,000 others. The work is inflating and system calls, both of which release the GIL.
+One member of TensorFlow's wheel is two thirds of it, so it is written from the start, beside the 16,000 others.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,13 +22,13 @@ from tfprov.events import Emit, Note, Progress
 from tfprov.unpack import archive
 from tfprov.unpack.archive import RefusedError
 from tfprov.unpack.following import Arriving, Following, LeftError
-from tfprov.unpack.members import File, Written, extract
+from tfprov.unpack.members import File, Written
 from tfprov.unpack.records import ArchiveMember, Landed, Tree, Wheel, broken
 from tfprov.unpack.store import TreeStore
+from tfprov.unpack.workers import Workers
 
 STAGE = "install"
 """The stage in events of unpacking: the one that waits for the trees."""
-_MOST_THREADS = 4
 _MOST_WHEELS = 16
 _ALONE = 4 * 1024 * 1024
 """Size from which on a member gets a task of its own; smaller members share one."""
@@ -38,7 +36,6 @@ _SIGN_SECONDS = 10.0
 _PROGRESS_SECONDS = 0.2
 _POLL_SECONDS = 0.1
 _BUFFER = 1024 * 1024
-_NICENESS = 10
 
 
 class UnpackStoppedError(Exception):
@@ -52,13 +49,21 @@ class Unpacking:
         store: receives the trees.
     """
 
-    def __init__(self, store: TreeStore, emit: Emit, *, landed: Landed = lambda _root, _paths: None) -> None:
+    def __init__(
+        self,
+        store: TreeStore,
+        emit: Emit,
+        *,
+        landed: Landed = lambda _root, _paths: None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         """Start without wheels.
 
         Args:
             store: receives the trees.
             emit: receives progress, and notes when another process is waited for.
             landed: called with the files that were written.
+            environ: all environment variables of the processes that unpack; None for threads of this process.
         """
         self.store = store
         self._emit = emit
@@ -71,9 +76,7 @@ class Unpacking:
         self._arrivals: dict[str, _Arrival] = {}
         # One thread per wheel. It mostly waits, for its members or for another process that unpacks the same wheel.
         self._leaders = ThreadPoolExecutor(max_workers=_MOST_WHEELS, thread_name_prefix="wheel")
-        self._workers = ThreadPoolExecutor(_threads(), "unpack", _give_way)
-        # They mostly wait for bytes.
-        self._followers = ThreadPoolExecutor(_MOST_WHEELS, "follow", _give_way)
+        self._workers = Workers(environ)
 
     def __enter__(self) -> Unpacking:
         return self
@@ -133,9 +136,9 @@ class Unpacking:
     def close(self) -> None:
         """Stop unfinished work and wait for the threads. Complete trees are kept."""
         self._stopped.set()
+        self._workers.end()
         self._leaders.shutdown(wait=True, cancel_futures=True)
-        for pool in (self._followers, self._workers):
-            pool.shutdown(wait=True, cancel_futures=True)
+        self._workers.close()
         for arrival in self._arrivals.values():
             arrival.source.close()
         self._arrivals.clear()
@@ -198,8 +201,7 @@ class Unpacking:
                 source=arrival.source,
                 root=made,
                 going=going,
-                small=self._workers,
-                big=self._followers,
+                workers=self._workers,
                 whole=arrival.whole,
                 landed=self._landed,
             )
@@ -221,14 +223,15 @@ class Unpacking:
         made = self.store.begin(wheel.sha256)
         try:
             with _opened(wheel, made.parent) as source:
-                job = _Job(wheel=wheel, source=source, root=made, going=self._signing(wheel.sha256))
-                hashed = self._workers.submit(job.check_hash)
+                going = self._signing(wheel.sha256)
+                job = _Job(wheel=wheel, source=source, root=made, workers=self._workers, going=going)
+                hashed = self._workers.small.submit(job.check_hash)
                 try:
                     job.read()
                 except BaseException:
                     self._finish([hashed])
                     raise
-                self._finish([hashed, *(self._workers.submit(job.write, share) for share in job.shares())])
+                self._finish([hashed, *(self._workers.small.submit(job.write, share) for share in job.shares())])
             return self.store.keep(wheel.sha256, made, job.written)
         except BaseException as error:
             shutil.rmtree(made.parent, ignore_errors=True)
@@ -270,6 +273,7 @@ class _Job:
 
     Attributes:
         root: receives the files.
+        workers: write the members.
         going: raises to stop.
         written: size and time of the files so far.
     """
@@ -277,6 +281,7 @@ class _Job:
     wheel: Wheel
     source: File
     root: Path
+    workers: Workers
     going: Callable[[int], None]
     members: tuple[ArchiveMember, ...] = ()
     written: dict[str, Written] = field(default_factory=dict)
@@ -310,18 +315,17 @@ class _Job:
 
     def write(self, share: Sequence[ArchiveMember]) -> None:
         """Write members to files."""
-        base = f"{self.root}/"
-        for member in share:
+        try:
             self._check()
-            try:
-                self.written[member.name] = extract(self.source, member, base + member.name, going=self._check)
-            except FileExistsError as error:
-                self._failed = True
-                # The file system does not distinguish upper and lower case, or two Unicode forms of a letter.
-                raise RefusedError(f"`{member.name}` occurs twice on this file system") from error
-            except BaseException:
-                self._failed = True
-                raise
+            self.written.update(self.workers.write(share, self.source, str(self.root), going=self._check))
+        except FileExistsError as error:
+            self._failed = True
+            name = str(error.filename).removeprefix(f"{self.root}/")
+            # The file system does not distinguish upper and lower case, or two Unicode forms of a letter.
+            raise RefusedError(f"`{name}` occurs twice on this file system") from error
+        except BaseException:
+            self._failed = True
+            raise
 
     def check_hash(self) -> None:
         """Make sure that the file has the hash in the lock: it may have changed on disk since that was last checked.
@@ -366,17 +370,3 @@ def _opened(wheel: Wheel, folder: Path) -> Iterator[File]:
     with File(copy) as own:
         copy.unlink()
         yield own
-
-
-def _threads() -> int:
-    return max(2, min(_MOST_THREADS, os.cpu_count() or 1))
-
-
-def _give_way() -> None:
-    """Let the child that compiles landed modules run first: it has more work to do, on one processor.
-
-    On Linux each thread has its own niceness, which counts only within the same session or container.
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

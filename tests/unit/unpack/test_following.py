@@ -6,7 +6,7 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -71,11 +71,12 @@ def follow(
     steps: Callable[[Download], None],
     emit: Callable[[Event], None] = ignore,
     in_order: bool = True,
+    environ: Mapping[str, str] | None = None,
 ) -> Tree:
     """The tree of a wheel that arrives as `steps` says."""
     download = Download(wheel.read_bytes(), folder / "arriving.part", in_order=in_order)
     sha256 = sha256_of(wheel)
-    with Unpacking(TreeStore(folder / "trees", boot="b"), emit) as unpacking:
+    with Unpacking(TreeStore(folder / "trees", boot="b"), emit, environ=environ) as unpacking:
         unpacking.follow(wheel.name, sha256, download)
         steps(download)
         unpacking.add(download.finish(folder / wheel.name))

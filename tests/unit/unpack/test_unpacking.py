@@ -21,7 +21,7 @@ from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, Progress, ignore
 from tfprov.trash import to_trash
-from tfprov.unpack import unpacking as unpacking_module
+from tfprov.unpack import workers as workers_module
 from tfprov.unpack.members import ArchiveBytes, File, Written
 from tfprov.unpack.records import ArchiveMember, Tree, Wheel
 from tfprov.unpack.store import TreeStore
@@ -351,17 +351,17 @@ UNPACKER = """
 import os
 import sys
 from pathlib import Path
-from tfprov.unpack import unpacking
+from tfprov.unpack import unpacking, workers
 from tfprov.unpack.records import Wheel
 from tfprov.unpack.store import TreeStore
 if sys.argv[3] == "stop":
-    original = unpacking.extract
+    original = workers.extract
     def extract(*args, **options):
         found = original(*args, **options)
         os.write(1, b"working\\n")
         sys.stdin.read()
         return found
-    unpacking.extract = extract
+    workers.extract = extract
 with unpacking.Unpacking(TreeStore(Path(sys.argv[1]), boot="this boot"), lambda event: print(event, flush=True)) as one:
     for text in sys.argv[4:]:
         one.add(Wheel(path=Path(text.partition("=")[2]), sha256=text.partition("=")[0]))
@@ -474,7 +474,7 @@ def test_without_isal_the_result_is_the_same(tmp_path: Path) -> None:
 def test_waiting_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = wheel_at(KINDS["many_files"].write(tmp_path, "many_files"))
     told, halfway = threading.Event(), threading.Event()
-    real = unpacking_module.extract
+    real = workers_module.extract
 
     def extract(source: ArchiveBytes, member: ArchiveMember, target: str, *, going: Callable[[int], None]) -> Written:
         if "m2000" in member.name:
@@ -489,7 +489,7 @@ def test_waiting_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyP
             said.append(event)
             told.set()
 
-    monkeypatch.setattr(unpacking_module, "extract", extract)
+    monkeypatch.setattr(workers_module, "extract", extract)
     with Unpacking(TreeStore(tmp_path / "trees", boot=BOOT), emit) as unpacking:
         unpacking.add(wheel)
         unpacking.wait()
