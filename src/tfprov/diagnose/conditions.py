@@ -10,7 +10,7 @@ from types import MappingProxyType
 from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import NOISE, NOTHING, Hit
 from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
-from tfprov.diagnose.view import View, numbers
+from tfprov.diagnose.view import View, asker, numbers
 from tfprov.errors import CODES, Group
 from tfprov.structured import whole_number
 
@@ -306,6 +306,32 @@ def _second_gpu(view: View, _hit: Hit) -> bool:
     return "has_gpu" in view.told and not view.context.gpus_missing
 
 
+def _asked_by_package(view: View, hit: Hit) -> bool:
+    """An installed package that is neither TensorFlow nor Keras asked for what is missing."""
+    return bool(asker(view, hit)) and not _asked_by_tensorflow(view, hit) and asker(view, hit) not in _KERAS
+
+
+def _asked_by_tensorflow(view: View, hit: Hit) -> bool:
+    """TensorFlow itself asked for what it does not have: it consists of two releases, or of a part of one."""
+    return asker(view, hit) in {"tensorflow", "tensorflow_core"}
+
+
+_KERAS = frozenset({"keras", "tf_keras"})
+
+
+def _raised_last(view: View, hit: Hit) -> bool:
+    """Nothing that a rule cannot explain is raised after it, and the program does not go on."""
+    worked = max(view.last.get("is_success", 0), view.last.get("is_working", 0))
+    return worked < hit.last and all(line.number <= hit.last for line in view.unaccounted)
+
+
+def _read_otherwise(view: View, hit: Hit) -> bool:
+    """A rule of a higher rank accounts for one of the lines."""
+    own = {line.number for line in hit.lines}
+    nearer = (other for other in view.hits if other.rule.rank > hit.rule.rank)
+    return any(own & {line.number for line in other.lines} and not _is_case_noise(view, other) for other in nearer)
+
+
 _ZSH = _says(r"^zsh: ")
 _NAME_TOO_LONG = _every_line_says(r"\[Errno (?:36|63)\]|File name too long")
 
@@ -396,7 +422,11 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "of-memory": _says(r"Killed|\bsignal 9\b|Error 137\b"),
         "model-is-read": _told("is_model_read"),
         "in-companion": _told("companion"),
-        "in-keras": _told("keras_frame"),
+        "asked-by-keras": lambda view, hit: asker(view, hit) in _KERAS,
+        "asked-by-package": _asked_by_package,
+        "asked-by-tensorflow": _asked_by_tensorflow,
+        "raised-last": _raised_last,
+        "read-otherwise": _read_otherwise,
         "name-too-long": lambda view, hit: view.context.system != "windows" and _NAME_TOO_LONG(view, hit),
         # Anywhere but on a machine of Google's, TensorFlow asks in vain for a token that public files do not need.
         "token-of-google": _every_line_says(r"Google authentication bearer token"),

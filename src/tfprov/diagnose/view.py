@@ -29,6 +29,7 @@ class View:
             `tensorflow`, `capability` …
         hits: rules that matched, without clues and signs.
         last: number of the last line of each clue, by its name.
+        frames: lines of tracebacks that name a file, the first few and the last one, by their numbers.
         unaccounted: lines that report a failure after the last sign of success, and that no other rule explains; the
             most relevant first.
     """
@@ -37,6 +38,7 @@ class View:
     told: Mapping[str, str]
     hits: Sequence[Hit]
     last: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    frames: tuple[LogLine, ...] = ()
     unaccounted: tuple[LogLine, ...] = ()
 
     @property
@@ -93,7 +95,25 @@ def look(hits: Sequence[Hit], context: LogContext) -> View:
     rules = [hit for hit in hits if hit.rule.code not in {CLUE, SIGN}]
     signs = [hit for hit in hits if hit.rule.code == SIGN]
     unaccounted = _unaccounted(signs, rules, worked=max(last.get("is_success", 0), last.get("is_working", 0)))
-    return View(context=completed, told=told, hits=rules, last=last, unaccounted=unaccounted)
+    frames = tuple(line for hit in hits if hit.rule.name == _FRAME for line in hit.lines)
+    return View(context=completed, told=told, hits=rules, last=last, frames=frames, unaccounted=unaccounted)
+
+
+def asker(view: View, hit: Hit) -> str | None:
+    """The package whose code met what a rule matched: that of the last frame of a traceback before the first line.
+
+    Returns:
+        Name of the folder in `site-packages`; empty for a file that is in no such folder; None without a frame.
+    """
+    before = [frame for frame in view.frames if frame.number < hit.first]
+    if not before:
+        return None
+    found = _PACKAGE.search(before[-1].text)
+    return found["package"] if found else ""
+
+
+_FRAME = "frame"
+_PACKAGE = re.compile(r"(?:site|dist)-packages[/\\]+(?P<package>\w+)")
 
 
 def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> tuple[LogLine, ...]:

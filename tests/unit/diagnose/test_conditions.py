@@ -123,3 +123,49 @@ def test_a_driver_library_newer_than_its_module_is_a_mismatch(library: str, modu
     found = diagnose_text(text).root
     assert found is not None
     assert found.code == root
+
+
+_OWN = '  File "/home/me/train.py", line 3, in <module>\n'
+_OF = '  File "/x/lib/python3.11/site-packages/{0}/core.py", line 3, in <module>\n'
+_IN_NOTEBOOK = "~/env/lib/python3.11/site-packages/{0}/core.py in <module>\n      2 import os\n"
+ASKED = (
+    "ModuleNotFoundError: No module named 'tensorflow.python.frobnicator'",
+    "ImportError: cannot import name 'frobnicate' from 'tensorflow.python.ops' (/x/site-packages/tensorflow/x.py)",
+    "AttributeError: module 'tensorflow.python.ops' has no attribute 'frobnicate'",
+)
+
+
+@pytest.mark.parametrize("message", ASKED)
+@pytest.mark.parametrize("frame", [_OF, _IN_NOTEBOOK])
+@pytest.mark.parametrize(
+    ("package", "code"),
+    [
+        ("tensorflow_probability", "companion-mismatch"),
+        ("frobnicator", "companion-mismatch"),
+        ("keras", "keras-mismatch"),
+        ("tensorflow", "import-failed"),
+    ],
+)
+def test_who_asked_tensorflow_for_what_it_does_not_have_is_the_one_that_does_not_fit(
+    package: str, code: str, frame: str, message: str
+) -> None:
+    root = diagnose_text(f"{_OWN}    import x\n{frame.format(package)}    import y\n{message}\n").root
+    assert root is not None
+    assert root.code == code
+
+
+@pytest.mark.parametrize("last", ["KeyError: 'loss'", "Epoch 1/3"])
+def test_an_import_that_failed_is_the_cause_only_if_nothing_comes_after_it(last: str) -> None:
+    missing = f"{_OWN}    import frobnicator\nModuleNotFoundError: No module named 'frobnicator'\n"
+    found = diagnose_text(missing).root
+    assert found is not None
+    assert found.code == "import-failed"
+    assert diagnose_text(f"{missing}{last}\n").root is None
+
+
+def test_an_attribute_is_the_cause_if_a_package_asks_for_it_and_unknown_if_a_program_does() -> None:
+    message = "AttributeError: module 'pandas' has no attribute 'Panel'\n"
+    found = diagnose_text(f"{_OWN}    import seaborn\n{_OF.format('seaborn')}    pandas.Panel\n{message}").root
+    assert found is not None
+    assert found.code == "import-failed"
+    assert [one.code for one in diagnose_text(f"{_OWN}    pandas.Panel\n{message}").findings] == ["unknown"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tfprov.diagnose.diagnose import diagnose_text
-from tfprov.diagnose.records import Hit, LogContext, Rule
-from tfprov.diagnose.view import CLUE, look, numbers
+from tfprov.diagnose.records import Hit, LogContext, LogLine, Rule
+from tfprov.diagnose.view import CLUE, View, asker, look, numbers
 
 
 def clue(**captures: str) -> Hit:
@@ -74,3 +74,19 @@ def test_whether_a_gpu_is_wanted_is_asked_of_the_profile_first(
 )
 def test_each_way_of_saying_a_fact_is_read(line: str, field: str, value: str) -> None:
     assert getattr(diagnose_text(line).context, field) == value
+
+
+def frames(*lines: tuple[int, str]) -> View:
+    return View(
+        context=LogContext(), told={}, hits=(), frames=tuple(LogLine(number=at, text=text) for at, text in lines)
+    )
+
+
+def test_the_asker_is_the_package_of_the_last_frame_above() -> None:
+    met = Hit(rule=clue().rule, count=1, first=7, last=9, lines=())
+    own = (1, 'File "/home/me/train.py", line 3, in <module>')
+    package = (4, "C:\\x\\Lib\\site-packages\\tf_agents\\utils\\nest.py in <module>")
+    later = (8, 'File "/x/dist-packages/keras/backend.py", line 3, in f')
+    assert asker(frames(own, package, later), met) == "tf_agents"
+    assert asker(frames(own, later), met) == ""
+    assert asker(frames(later), met) is None

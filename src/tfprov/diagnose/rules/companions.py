@@ -36,8 +36,8 @@ RULES: tuple[Rule, ...] = (
         name="tensorflow-older-than-program",
         code="tensorflow-too-old",
         reads="CPython 2 and 3, TensorFlow 1 and 2.0: a program that calls what came later",
-        needs=("module 'tensorflow", "object has no attribute"),
-        pattern=rf"(?<!initialized )module 'tensorflow' has no attribute '(?P<name>{_OF_NEWER})'"
+        needs=("module 'tensorflow", "object has no attribute", "from 'tensorflow'"),
+        pattern=rf"(?<!initialized )module 'tensorflow' has no attribute '(?P<name>{_OF_NEWER})'|cannot import name '(?P<name__from>{_OF_NEWER})' from 'tensorflow'(?! \((?!.*-packages))"
         r"|module 'tensorflow(?:_core)?\._api\.v1(?:\.\w+)*' has no attribute '(?P<name__v1>(?!__internal__|seq2seq|rnn)\w+)'"
         r"|module 'tensorflow(?:_core)?[\w.]*\.config(?:\.experimental)?' has no attribute '(?P<name__config>(?:list|get)_(?:physical|logical|visible)_devices|set_\w+)'"
         r"|module 'tensorflow(?:_core)?\._api\.v2\.experimental' has no attribute '(?P<name__experimental>\w+)'"
@@ -49,11 +49,12 @@ RULES: tuple[Rule, ...] = (
             "AttributeError: module 'tensorflow_core._api.v2.config' has no attribute 'list_physical_devices'",
             "AttributeError: module 'tensorflow.python.util.compat' has no attribute 'v1'",
             "AttributeError: module 'tensorflow._api.v2.experimental' has no attribute 'dtensor'",
+            "ImportError: cannot import name 'RaggedTensor' from 'tensorflow' (/x/site-packages/tensorflow/__init__.py)",
         ),
         rank=57,
         cases=(
             Case(when="in-companion", code="companion-mismatch"),
-            Case(when="in-keras", code="keras-mismatch"),
+            Case(when="asked-by-keras", code="keras-mismatch"),
         ),
         follows=("numpy-abi", "protobuf-mismatch", "shadowed-module"),
     ),
@@ -71,10 +72,12 @@ RULES: tuple[Rule, ...] = (
             "when eager execution",
             "session graph is empty",
             "tensorflow 1 is unsupported",
+            "cannot import name",
         ),
         pattern=rf"\btensorflow['\"`]? has no att?ribute ['\"`]?(?P<name>{_OF_TF1})\b|'module' object has no attribute '(?P<name__py2>{_OF_TF1_ALONE})'"
         r"|module 'tensorflow(?:_core)?\.(?:_api\.v2\.|compat\.v2\.)?(?P<module>train|nn|summary|losses|metrics|image|io|math|estimator|data)' has no attribute '(?P<name__in>\w*Optimizer|\w+_global_step|start_queue_runners|Coordinator|string_input_producer|shuffle_batch|\w*Saver|rnn_cell|dynamic_rnn|static_rnn|xw_plus_b|FileWriter|merge_all|scalar_summary|make_one_shot_iterator|mean_squared_error)'"
         r"|module 'tensorflow(?:_core)?\.(?:_api\.v2\.)?compat\.v[12]' has no attribute 'contrib'|No module named '?tensorflow\.(?:compat\.v1\.)?(?:contrib|examples)\b|cannot import name '?contrib'? from '?tensorflow|cannot import name 'contrib'"
+        rf"|cannot import name '(?:(?P<name__imported>{_OF_TF1_ALONE})'|(?P<name__from>{_OF_TF1})' from 'tensorflow')"
         r"|`?(?:tf\.)?\w*(?:placeholder|gradients|queue_runner|input_producer|Saver|hessians)\w*(?:\(\))?`? is not (?:compatible with|supported when) eager execution"
         r"|should be a function when eager execution is enabled|The Session graph is empty|Tensorflow 1 is unsupported in Colab",
         examples=(
@@ -87,9 +90,14 @@ RULES: tuple[Rule, ...] = (
             "RuntimeError: The Session graph is empty. Add operations to the graph before calling run().",
             "ValueError: Tensorflow 1 is unsupported in Colab.",
             "AttributeError: module 'tensorflow.compat.v1' has no attribute 'contrib'",
+            "ImportError: cannot import name 'ConfigProto'",
+            "ImportError: cannot import name 'Session' from 'tensorflow' (/x/site-packages/tensorflow/__init__.py)",
         ),
         rank=57,
-        cases=(Case(when="in-companion", code="companion-mismatch"),),
+        cases=(
+            Case(when="in-companion", code="companion-mismatch"),
+            Case(when="asked-by-package", code="companion-mismatch"),
+        ),
         follows=("numpy-abi", "protobuf-mismatch", "shadowed-module"),
     ),
     Rule(
@@ -118,6 +126,20 @@ RULES: tuple[Rule, ...] = (
         rank=60,
         cases=(Case(when="of-tensorflow-itself", code="import-failed", rank=46),),
         follows=("metal-plugin-mismatch",),
+    ),
+    Rule(
+        name="operations-refused",
+        code="companion-mismatch",
+        reads="TensorFlow: it does not take a library of operations that a package gives it; the library is built for another release",
+        needs=("tf_loadlibrary", "load_op_library", "tf_loadpluggabledevicelibrary"),
+        pattern=r"\bTF_Load(?:Library|PluggableDeviceLibrary)\(.{1,300}?\b(?P<exception>\w+Error): ",
+        examples=(
+            "    lib_handle = py_tf.TF_LoadLibrary(library_filename)\n"
+            "tensorflow.python.framework.errors_impl.InvalidArgumentError: Invalid name: Addons>Gelu (Did you use CamelCase?); in OpDef",
+        ),
+        rank=44,
+        span=6,
+        follows=("platform", "python-deps", "gpu", "machine"),
     ),
     Rule(
         name="framework-missing",
@@ -225,7 +247,9 @@ RULES: tuple[Rule, ...] = (
         rank=61,
         cases=(
             Case(when="in-companion", code="companion-mismatch"),
-            Case(when="in-keras", code="keras-mismatch"),
+            Case(when="asked-by-keras", code="keras-mismatch"),
+            Case(when="asked-by-package", code="companion-mismatch"),
+            Case(when="asked-by-tensorflow", code="import-failed", rank=46),
             Case(when="not in-companion", code=NOTHING),
         ),
         follows=("numpy-abi", "protobuf-mismatch", "shadowed-module"),

@@ -26,17 +26,20 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="dso-loader",
         code="gpu-libs-missing",
-        reads="TensorFlow 2.1 to 2.13 (dso_loader): a library of CUDA by name; from 2.17 on the runtime without one",
+        reads="TensorFlow 2.1 to 2.13 (dso_loader), JAX: a library of CUDA by name; TensorFlow from 2.17 on the runtime without one",
         needs=(
             "open cuda library",
             "load cudnn dso",
             "could not load dynamic library",
             "cudageterrorstring",
             "error loading cuda libraries",
+            *("unable to load cuda", "unable to load cublas", "unable to load cufft", "unable to load cupti"),
+            *("unable to load cudnn", "unable to load cusolver", "unable to load cusparse"),
         ),
-        pattern=r"cudaGetErrorString symbol not found|Error loading CUDA libraries|Couldn't open CUDA library (?!libcuda\.)(?P<library__opened>lib\w+\.so[.\d]*)|Unable to load cuDNN DSO|Could not load dynamic library '(?P<library>lib(?!cuda\.|nvinfer)(?:cu|nccl|nv)\w+\.so[.\d]*)'",
+        pattern=r"Unable to load (?P<library__jax>CUDA|CUPTI|cu(?:DNN|BLAS|FFT|SOLVER|SPARSE))\. ?(?:Is it installed|\(Set|$)|cudaGetErrorString symbol not found|Error loading CUDA libraries|Couldn't open CUDA library (?!libcuda\.)(?P<library__opened>lib\w+\.so[.\d]*)|Unable to load cuDNN DSO|Could not load dynamic library '(?P<library>lib(?!cuda\.|nvinfer)(?:cu|nccl|nv)\w+\.so[.\d]*)'",
         examples=(
             "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'libcublas.so.11'; dlerror: libcublas.so.11: cannot open shared object file: No such file or directory",
+            "RuntimeError: Unable to load cuSPARSE. Is it installed?",
         ),
         rank=51,
         cases=(
@@ -57,8 +60,9 @@ RULES: tuple[Rule, ...] = (
             "loaded runtime cudnn",
             "cudnn library version",
             "cudnn version",
+            "outdated cudnn installation",
         ),
-        pattern=r"CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED|Loaded (?:runtime )?CuDNN library: (?P<loaded>[\d.]+).{0,60}compiled (?:with:?|against) (?P<wanted>[\d.]+)|Loaded runtime CuDNN|CUDNN_STATUS_(?:SUBLIBRARY_)?VERSION_MISMATCH|cuDNN version (?:mismatch|incompatib)",
+        pattern=r"Outdated cuDNN installation found|[Ff]ound cuDNN version \d+, but JAX was built against|CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED|Loaded (?:runtime )?CuDNN library: (?P<loaded>[\d.]+).{0,60}compiled (?:with:?|against) (?P<wanted>[\d.]+)|Loaded runtime CuDNN|CUDNN_STATUS_(?:SUBLIBRARY_)?VERSION_MISMATCH|cuDNN version (?:mismatch|incompatib)",
         examples=(
             "E tensorflow/stream_executor/cuda/cuda_dnn.cc:319] Loaded runtime CuDNN library: 7.1.2 but source was compiled with: 7.6.0.  CuDNN library needs to have matching major version",
             "Loaded cudnn library: 4007 but source was compiled against 4004",
@@ -100,14 +104,21 @@ RULES: tuple[Rule, ...] = (
             "cublas_status_success (",
             "getconvolve",
             "getrnnalgorithms",
+            *("launch fail",),
+            *("cublas has not", "cublas internal", "cublas exec", "cublas alloc"),
+            *("cusolver has not", "cusolver internal", "cusolver exec", "cusolver alloc"),
+            *("cusparse has not", "cusparse internal", "cusparse exec", "cusparse alloc"),
         ),
-        pattern=r"could not create cudnn handle|CU(?:DNN|BLAS|SOLVER|SPARSE|RAND)_STATUS_(?:NOT_INITIALIZED|INTERNAL_ERROR|INITIALIZATION_FAILED|EXECUTION_FAILED|LAUNCH_FAILURE)|CU(?:DNN|SOLVER|SPARSE)_STATUS_ALLOC_FAILED|CUFFT_(?:INTERNAL_ERROR|SETUP_FAILED|EXEC_FAILED|ALLOC_FAILED)|DNN library (?:is not found|initialization failed)|Failed to get convolution algorithm|No algorithm worked|CUBLAS_STATUS_ALLOC_FAILED|create cublas handle|No DNN in stream executor|cuDNN failed to initialize|(?:without|No) BLAS support"
+        pattern=r"cu(?:DNN|FFT)(?: \w+){0,4} launch fail|\bcu(?:Blas|Solver|Sparse) (?:has not been initialized|allocation failed|execution failed|internal error)|could not create cudnn handle|CU(?:DNN|BLAS|SOLVER|SPARSE|RAND)_STATUS_(?:NOT_INITIALIZED|INTERNAL_ERROR|INITIALIZATION_FAILED|EXECUTION_FAILED|LAUNCH_FAILURE)|CU(?:DNN|SOLVER|SPARSE)_STATUS_ALLOC_FAILED|CUFFT_(?:INTERNAL_ERROR|SETUP_FAILED|EXEC_FAILED|ALLOC_FAILED)|DNN library (?:is not found|initialization failed)|Failed to get convolution algorithm|No algorithm worked|CUBLAS_STATUS_ALLOC_FAILED|create cublas handle|No DNN in stream executor|cuDNN failed to initialize|(?:without|No) BLAS support"
         # The fatal checks of TensorFlow 1 and Caffe give the status as a number. Those that are left out tell of the program.
         r"|CUDNN_STATUS_SUCCESS \((?:[1247]|8) vs\. 0\)|CUBLAS_STATUS_SUCCESS \((?:1|3|13|14) vs\. 0\)|Check failed: .{0,60}Get(?:Convolve\w*|Rnn)Algorithms\(",
         examples=(
             "E tensorflow/stream_executor/cuda/cuda_dnn.cc:329] Could not create cudnn handle: CUDNN_STATUS_ALLOC_FAILED",
             "UnknownError: Failed to get convolution algorithm. This is probably because cuDNN failed to initialize",
             "FailedPreconditionError: DNN library initialization failed. Look at the errors above for more details.",
+            "InternalError: cuDNN launch failure : input shape([8,3,220,220]) filter shape([7,7,3,64])",
+            "InternalError: cuDNN Backward Data function launch failure : input shape([8,3,220,220])",
+            "RuntimeError: jaxlib/cuda/versions_helpers.cc:72: operation cublasGetVersion( nullptr, &version) failed: cuBlas internal error",
             "InternalError: Attempting to perform BLAS operation using StreamExecutor without BLAS support",
             "failed to run cuBLAS routine: CUBLAS_STATUS_EXECUTION_FAILED",
             "F cuda_dnn.cc:516] Check failed: status == CUDNN_STATUS_SUCCESS (7 vs. 0)Failed to set cuDNN stream.",
@@ -362,6 +373,28 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=47,
         follows=("gpu", "machine"),
+    ),
+    Rule(
+        name="jax-outdated-library",
+        code="gpu-libs-foreign",
+        reads="JAX: a library of CUDA is older than the one of the build, because another installation's comes first",
+        needs=("outdated cu", "but jax was built against version"),
+        pattern=r"Outdated (?!cuDNN)(?P<library>cu\w+|CUDA|CUPTI) installation found|[Ff]ound (?!cuDNN)(?P<library__found>\w+) version \d+, but JAX was built against version \d+, which is newer",
+        examples=(
+            "Unable to initialize backend 'cuda': Found cuSOLVER version 11002, but JAX was built against version 11401, which is newer.",
+            "Outdated cuBLAS installation found.",
+        ),
+        rank=64,
+    ),
+    Rule(
+        name="session-refused",
+        code="gpu-memory-in-use",
+        reads="TensorFlow 1: no context on the GPU, which another process holds alone, or whose memory is full; lines above may say more",
+        needs=("failed to create session",),
+        pattern=r"\bFailed to create session\b",
+        examples=("tensorflow.python.framework.errors_impl.InternalError: Failed to create session.",),
+        rank=41,
+        follows=("gpu", "platform", "machine"),
     ),
     Rule(
         name="nccl-foreign",

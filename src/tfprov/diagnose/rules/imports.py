@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import NOTHING, Case, Rule
+from tfprov.errors import Group
+
+
+def _runs_own_file(module: str) -> str:
+    """A pattern for an import of a module that runs a file of its name outside `site-packages`, or is in such a file."""
+    frame = rf"File \"(?!.*(?:site|dist)-packages)(?:[^\"]*[/\\])?{module}\.py\", line \d+"
+    imported = rf"\b(?:import|from) {module}\b(?:\.\w+)*(?: as \w+| import [\w, ]{{1,80}})?"
+    return rf"{imported} [\^~ ]{{0,80}}{frame}|{frame}, in <module> (?:import|from) {module}\b"
+
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -69,7 +78,7 @@ RULES: tuple[Rule, ...] = (
             "has the same name as the",
             "consider renaming",
         ),
-        pattern=r"cannot import name '\w+' from (?:partially initialized module )?'(?P<module>\w+)' (?:\(most likely [^)]*\) )?\((?!.*(?:site|dist)-packages)(?!.*[/\\]lib[/\\]python\d)[^)]*[/\\](?P=module)\.py\)|module '(?:logging|random|types|queue|code|string|copy|json|enum|select|socket|platform|tempfile|token|signal|math|operator|statistics|email|typing|abc|io|struct|ssl)' has no attribute '\w+'|; '(?:tensorflow|keras|numpy|google)' is not a package|partially initialized module '(?:tensorflow|keras|numpy|h5py|protobuf|pandas|random|types|logging|queue|code|copy|string|typing)'|partially initialized module '(?:tensorflow|keras|numpy|h5py)' has no attribute|module 'tensorflow' has no attribute '(?:__version__|constant|Variable|keras|io|compat)'|import numpy from its source directory"
+        pattern=r"cannot import name '\w+' from (?:partially initialized module )?'(?P<module>\w+)' (?:\(most likely [^)]*\) )?\((?!.*(?:site|dist)-packages)(?!.*[/\\]lib[/\\]python\d)[^)]*[/\\](?P=module)\.py\)|module '(?:logging|random|types|queue|code|string|copy|json|enum|select|socket|platform|tempfile|token|signal|math|operator|statistics|email|typing|abc|io|struct|ssl)' has no attribute '\w+'|; '\w+' is not a package|partially initialized module '(?:tensorflow|keras|numpy|h5py|protobuf|pandas|random|types|logging|queue|code|copy|string|typing)'|partially initialized module '(?:tensorflow|keras|numpy|h5py)' has no attribute|module 'tensorflow' has no attribute '(?:__version__|constant|Variable|keras|io|compat)'|import numpy from its source directory"
         r"|cannot import name '\w+' from (?:partially initialized module )?'(?:tensorflow|keras|numpy)' \((?!.*(?:site|dist)-packages)|since it has the same name as the (?:standard library|third-party)|consider renaming",
         examples=(
             "ModuleNotFoundError: No module named 'tensorflow.keras'; 'tensorflow' is not a package",
@@ -98,9 +107,29 @@ RULES: tuple[Rule, ...] = (
         follows=("python-deps",),
     ),
     Rule(
+        name="shadow-file-imported",
+        code="shadowed-module",
+        reads="CPython traceback: an import of TensorFlow, Keras, NumPy or h5py that runs a user's own file of that name, or is in it",
+        needs=(
+            'h5py.py", line',
+            'tensorflow.py", line',
+            'keras.py", line',
+            'numpy.py", line',
+            *("import tensorflow", "import keras", "import numpy", "import h5py"),
+            *("from tensorflow", "from keras", "from numpy", "from h5py"),
+        ),
+        pattern="|".join(_runs_own_file(module) for module in ("tensorflow", "keras", "numpy", "h5py")),
+        examples=(
+            '    import tensorflow as tf\n  File "/home/me/project/tensorflow.py", line 3, in <module>',
+            '  File "/home/me/project/keras.py", line 1, in <module>\n    from keras.models import Sequential',
+        ),
+        rank=68,
+        span=3,
+    ),
+    Rule(
         name="shadow-file",
         code="shadowed-module",
-        reads="CPython traceback: a frame in a user's own tensorflow.py, keras.py or numpy.py",
+        reads="CPython traceback: a frame in a user's own tensorflow.py, keras.py or numpy.py; it may be a part of a package",
         needs=(
             'h5py.py", line',
             'tensorflow.py", line',
@@ -110,7 +139,8 @@ RULES: tuple[Rule, ...] = (
         ),
         pattern=r"File \"(?!.*(?:site|dist)-packages)(?P<path>[^\"]*[/\\](?:tensorflow|keras|numpy|h5py)\.py)\", line \d+, in <module>",
         examples=('  File "/home/me/project/tensorflow.py", line 1, in <module>',),
-        rank=68,
+        rank=40,
+        follows=("python-deps",),
     ),
     Rule(
         name="path-leak",
@@ -249,6 +279,41 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=20,
         follows=("python-deps", "platform", "gpu", "interpreter", "machine"),
+    ),
+    Rule(
+        name="attribute-of-package-missing",
+        code="import-failed",
+        reads="CPython: an installed package asks another one for what it does not have: their releases do not go together, or it is another package of that name",
+        needs=("has no attribute",),
+        pattern=r"\bmodule '(?P<module>[\w.]+)' has no attribute '(?P<attribute>\w+)'",
+        examples=(
+            '  File "/x/site-packages/jax_plugins/xla_cuda12/__init__.py", line 103, in initialize\n'
+            "    triton.register_handler(\n"
+            "AttributeError: module 'jax._src.lib.triton' has no attribute 'register_handler'",
+        ),
+        rank=18,
+        cases=(
+            Case(when="not raised-last", code=NOTHING),
+            Case(when="not asked-by-package", code=NOTHING),
+            Case(when="read-otherwise", code=NOTHING),
+        ),
+        follows=tuple(sorted({group.label for group in Group})),
+    ),
+    Rule(
+        name="import-unexplained",
+        code="import-failed",
+        reads="CPython: a module or a name that an import did not find, where no other rule says why",
+        needs=("no module named", "cannot import name"),
+        pattern=r"(?:No module named|[Cc]annot import name) '?(?P<module>[\w.]+)",
+        examples=("ModuleNotFoundError: No module named 'frobnicator'", "ImportError: cannot import name 'frobnicate'"),
+        rank=12,
+        cases=(
+            Case(when="not raised-last", code=NOTHING),
+            Case(when="read-otherwise", code=NOTHING),
+            Case(when="warning-line", code=NOTHING),
+            Case(when="in-build", code="sdist-build-failed"),
+        ),
+        follows=tuple(sorted({group.label for group in Group})),
     ),
     Rule(
         name="version-check",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import Case, Rule
+from tfprov.diagnose.records import NOTHING, Case, Rule
 from tfprov.diagnose.rules.pip import NONE
 
 _PACKAGE = r"(?P<requirement>[A-Za-z][\w.-]*(?:\[[\w,-]+\])?(?:[<>=!~]+[\w.*+]+(?:,[<>=!~]+[\w.*+]+)*)?)"
@@ -67,6 +67,19 @@ RULES: tuple[Rule, ...] = (
         examples=("[ResolutionImpossible]: Unable to find a resolution",),
         rank=58,
         follows=("network", "version-not-available", "package-name-wrong"),
+    ),
+    Rule(
+        name="pdm-candidate-refused",
+        code="resolver-conflict",
+        reads="PDM (`-v`): a release that it left out, because it does not go with another requirement; where none is left, that is why",
+        needs=("candidate rejected",),
+        pattern=r"Candidate rejected: (?P<requirement>\S+) because it introduces a new requirement",
+        examples=(
+            'pdm.termui: Candidate rejected: tensorflow@2.16.1 because it introduces a new requirement tensorflow-cpu-aws==2.16.1; platform_system == "Linux" that conflicts with other requirements:',
+        ),
+        rank=30,
+        cases=(Case(when="succeeded", code=NOTHING),),
+        follows=("network", "interpreter", "platform", "resolve"),
     ),
     Rule(
         name="piptools-none",

@@ -139,4 +139,17 @@ RULES: tuple[Rule, ...] = (
         span=3,
         follows=("gpu", "platform", "python-deps"),
     ),
+    Rule(
+        name="operation-without-gpu",
+        code="gpu-missing-in-tf",
+        reads="TensorFlow: an operation that this build or the plug-in of the GPU has for the processor only",
+        needs=("opkernel for",),
+        pattern=r"No registered '(?P<operation>\w+)' OpKernel for '?GPU'? devices",
+        examples=(
+            "NotFoundError: No registered 'CudnnRNN' OpKernel for GPU devices compatible with node {{node CudnnRNN}}",
+        ),
+        rank=42,
+        cases=(Case(when="macos", code="metal-plugin-mismatch"),),
+        follows=("gpu", "platform"),
+    ),
 )

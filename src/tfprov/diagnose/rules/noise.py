@@ -276,6 +276,13 @@ RULES: tuple[Rule, ...] = (
         "==> WARNING: A newer version of conda exists. <==",
     ),
     _noise(
+        "ld-preload",
+        "ld.so: a library of LD_PRELOAD that is not there is passed over",
+        ("from ld_preload cannot be preloaded",),
+        r"from LD_PRELOAD cannot be preloaded",
+        "ERROR: ld.so: object 'libdlfaker.so' from LD_PRELOAD cannot be preloaded (cannot open shared object file): ignored.",
+    ),
+    _noise(
         "docker-platform",
         "docker and apt: front ends without a terminal",
         ("unable to initialize frontend", "delaying package configuration"),

@@ -205,7 +205,10 @@ RULES: tuple[Rule, ...] = (
             "ImportError: cannot import name 'dtensor' from 'tensorflow.compat.v2.experimental' (/x/__init__.py)",
         ),
         rank=62,
-        cases=(Case(when="in-companion", code="companion-mismatch"),),
+        cases=(
+            Case(when="in-companion", code="companion-mismatch"),
+            Case(when="asked-by-tensorflow", code="import-failed", rank=46),
+        ),
         follows=("shadowed-module", "numpy-abi", "protobuf-mismatch"),
     ),
     Rule(
@@ -280,7 +283,7 @@ RULES: tuple[Rule, ...] = (
         code="keras-mismatch",
         reads="CPython up to 3.6: the same, where only the line before the error says whose name it is",
         needs=("from keras", "from tensorflow."),
-        pattern=r"\bfrom (?:(?:tensorflow\.(?:\w+\.)*)?keras[\w.]* import .{1,200}?|tensorflow\.[\w.]+ import keras_\w+ {1,40})\bImportError: cannot import name '?(?P<name>\w+)'?(?! from| \()",
+        pattern=r"\bfrom (?:(?:tensorflow\.(?:\w+\.)*)?keras[\w.]* import .{1,200}?|tensorflow\.[\w.]+ import keras_\w+ {1,40})\bImportError: cannot import name '?(?P<name>\w+)\b(?!'? (?:from|\())",
         examples=(
             "    from keras.engine import Layer_\nImportError: cannot import name 'Layer_'",
             "from tensorflow.python.keras._impl.keras.backend import abs\nImportError: cannot import name 'abs'",
