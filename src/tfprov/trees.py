@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from tfprov.trash import trash_in
+from tfprov.renames import replace
+from tfprov.trash import to_trash, trash_in
 
 Way: TypeAlias = Callable[[str, str], None]
 """Links or copies one file: from a path to a path that does not exist."""
@@ -166,7 +167,7 @@ def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool]
     """Delete a folder and its content; of a link to a folder, the link.
 
     Args:
-        folder: the folder.
+        folder: the folder; or a file.
         threads: maximum number of threads; None to choose.
         stop: polled while deleting; once it returns True, the rest is left.
 
@@ -178,7 +179,7 @@ def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool]
         if not stop():
             shutil.rmtree(part, ignore_errors=True)
 
-    if folder.is_symlink():
+    if folder.is_symlink() or folder.is_file():
         folder.unlink()
         return
     threads = threads or _threads()
@@ -203,6 +204,29 @@ def empty_trash(
     for folder in trash_in(parent, of=of):
         with contextlib.suppress(OSError):
             delete(folder, threads=threads, stop=stop)
+
+
+def put_in_place(made: Path, target: Path) -> None:
+    """Rename what was made beside a path to that path. What is there is deleted, or comes back where the rename fails.
+
+    Args:
+        made: a file, or a folder.
+        target: the path; a file, a folder or a link may be there.
+
+    Raises:
+        OSError: the rename failed.
+    """
+    is_there = os.path.lexists(target)
+    # A file replaces a file or a link in one step; nothing replaces a folder.
+    old = to_trash(target) if is_there and (made.is_dir() or (target.is_dir() and not target.is_symlink())) else None
+    try:
+        replace(made, target)
+    except BaseException:
+        if old is not None:
+            replace(old, target)
+        raise
+    # What killed runs displaced is deleted only now: while there was nothing at the path, it was the last one.
+    empty_trash(target.parent, of=target.name)
 
 
 def _shares(sizes: dict[str, int]) -> list[list[str]]:

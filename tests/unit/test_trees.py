@@ -220,3 +220,53 @@ class TestDelete:
     def test_what_cannot_be_deleted_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             trees.delete(tmp_path / "none")
+
+
+class TestPutInPlace:
+    KINDS = ("nothing", "file", "folder", "link to a file", "link to a folder", "dangling link")
+
+    def make(self, path: Path, kind: str) -> None:
+        elsewhere = path.parent / "elsewhere"
+        elsewhere.mkdir(exist_ok=True)
+        (elsewhere / "kept").write_text("kept")
+        if kind == "file":
+            path.write_text(path.name)
+        elif kind == "folder":
+            path.mkdir()
+            (path / "inner").write_text(path.name)
+        elif kind != "nothing":
+            path.symlink_to({"link to a file": elsewhere / "kept", "link to a folder": elsewhere}.get(kind, "nowhere"))
+
+    def shown(self, path: Path) -> object:
+        if path.is_symlink():
+            return path.readlink()
+        return (path / "inner").read_text() if path.is_dir() else path.read_text() if path.exists() else None
+
+    @pytest.mark.parametrize("there", KINDS)
+    @pytest.mark.parametrize("made", ["file", "folder"])
+    def test_anything_is_replaced_and_nothing_behind_a_link(self, tmp_path: Path, made: str, there: str) -> None:
+        self.make(tmp_path / "made", made)
+        self.make(tmp_path / "target", there)
+        trees.put_in_place(tmp_path / "made", tmp_path / "target")
+        assert self.shown(tmp_path / "target") == "made"
+        assert {path.name for path in tmp_path.iterdir()} == {"target", "elsewhere"}
+        assert (tmp_path / "elsewhere" / "kept").read_text() == "kept"
+
+    @pytest.mark.parametrize("there", KINDS)
+    @pytest.mark.parametrize("made", ["file", "folder"])
+    def test_what_was_there_comes_back_where_it_is_interrupted(
+        self, tmp_path: Path, made: str, there: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(self: Path, target: Path) -> Path:
+            if self.name == "made":
+                raise KeyboardInterrupt
+            return whole(self, target)
+
+        self.make(tmp_path / "made", made)
+        self.make(tmp_path / "target", there)
+        before, whole = self.shown(tmp_path / "target"), Path.replace
+        monkeypatch.setattr(Path, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            trees.put_in_place(tmp_path / "made", tmp_path / "target")
+        assert self.shown(tmp_path / "target") == before
+        assert not trash_in(tmp_path)

@@ -23,8 +23,7 @@ from tfprov.events import Emit, Progress
 from tfprov.products import Product, check_place
 from tfprov.renames import replace
 from tfprov.temporary import staged
-from tfprov.trash import to_trash
-from tfprov.trees import empty_trash
+from tfprov.trees import put_in_place
 from tfprov.writing import write_back
 
 _BUFFER = 1024 * 1024
@@ -176,15 +175,7 @@ def _write_folder(target: Path, contents: Mapping[str, Content], wrote: Callable
                 shutil.copyfileobj(_Checked(path, one, opened, wrote), stream, _BUFFER)
             if path in _EXECUTABLE:
                 place.chmod(0o755)
-        old = to_trash(target) if target.exists() else None
-        try:
-            replace(stage, target)
-        except BaseException:
-            if old is not None:
-                replace(old, target)
-            raise
-    # What killed runs displaced is deleted only now: while there was no bundle, it was the last one.
-    empty_trash(target.parent, of=target.name)
+        put_in_place(stage, target)
 
 
 def _write_archive(target: Path, top: str, contents: Mapping[str, Content], wrote: Callable[[int], None]) -> None:

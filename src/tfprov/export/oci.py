@@ -26,6 +26,8 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _CREATED = "1980-01-01T00:00:00Z"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LARGEST = 64 << 20
+_MARK = "oci-layout"
+_NAMES = frozenset({_MARK, "index.json", "blobs"})
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -91,8 +93,14 @@ def write(folder: Path, tree: Iterable[TreeMember], described: Described, *, bas
     )
     tagged = {**manifest, "annotations": {"org.opencontainers.image.ref.name": described.name}}
     (folder / "index.json").write_bytes(_canonical({"schemaVersion": 2, "mediaType": _INDEX, "manifests": [tagged]}))
-    (folder / "oci-layout").write_bytes(b'{"imageLayoutVersion":"1.0.0"}')
+    (folder / _MARK).write_bytes(b'{"imageLayoutVersion":"1.0.0"}')
     return str(manifest["digest"])
+
+
+def foreign(folder: Path) -> tuple[str, ...]:
+    """The names in a folder that do not belong to an image in OCI layout; all names where it is not one."""
+    names = {path.name for path in folder.iterdir()}
+    return tuple(sorted(names - _NAMES if _MARK in names else names))
 
 
 def _config(described: Described, below: _Base | None, layer: object) -> dict[str, object]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from tfprov import process, temporary, trash
+from tfprov import process, temporary
 from tfprov.bundle import interpreters
 from tfprov.contents import content_of
 from tfprov.digests import sha256_of
@@ -29,14 +29,17 @@ from tfprov.pipeline.backends.choose import lock_of
 from tfprov.pipeline.environments import find, in_use
 from tfprov.pipeline.variables import Changes, changes
 from tfprov.products import Product, check_place
-from tfprov.renames import replace
 from tfprov.smoke import receipt as receipts
 from tfprov.structured import json_of
+from tfprov.trees import put_in_place
+from tfprov.writing import write_atomic
 
 Format: TypeAlias = Literal["oci", "squashfs", "tar", "modulefile"]
 _PREFIX = re.compile(r"(/[A-Za-z0-9._-]+)+")
 _OWN = re.compile(rf"(\.gitignore|CACHEDIR\.TAG|(.*/)?{BINDING}\.(py|pth|start))")
 _SQUASHFS = ("-comp", "zstd", "-Xcompression-level", "9", "-quiet", "-no-progress", "-noappend")
+_NAMED = 3
+"""How many of the files in the way a message names."""
 _MODULES = Product(what="a modulefile", is_ours=lambda stream: b"made by tfprov" in stream.read(400))
 
 
@@ -150,19 +153,36 @@ def _check(request: ExportRequest) -> None:
         raise TfprovError("usage", f"`{request.python_at}` is not an absolute path of an interpreter")
     if request.base is not None and request.form != "oci":
         raise TfprovError("usage", "`--base` is for `--format oci` only")
-    if request.form == "modulefile":
-        if not request.replace:
-            _MODULES.check(request.output)
-    elif os.path.lexists(request.output) and not request.replace:
-        raise TfprovError(
-            "path-not-ours", f"`{request.output}` already exists", hint="choose another path, or pass `--force`"
-        )
+    if request.form == "modulefile" and not request.replace:
+        _MODULES.check(request.output)
+    elif os.path.lexists(request.output):
+        _check_replaceable(request)
     check_place(request.output)
     if request.form == "squashfs" and shutil.which("mksquashfs") is None:
         raise TfprovError(
             "not-supported",
             "`mksquashfs`, which writes the file system, is not on PATH",
             hint="install squashfs-tools 4.5 or newer, or export as `tar` and make the file system elsewhere",
+        )
+
+
+def _check_replaceable(request: ExportRequest) -> None:
+    """Refuse to replace what exists, unless that was requested; of folders, images alone are replaced.
+
+    Raises:
+        TfprovError: `path-not-ours`.
+    """
+    output = request.output
+    if not request.replace:
+        raise TfprovError("path-not-ours", f"`{output}` already exists", hint="choose another path, or pass `--force`")
+    if output.is_symlink() or not output.is_dir():
+        return
+    if foreign := oci.foreign(output):
+        raise TfprovError(
+            "path-not-ours",
+            f"`{output}` is a folder that is not an image, and is not replaced",
+            evidence=tuple(f"it contains `{name}`" for name in foreign[:_NAMED]),
+            hint="choose another path",
         )
 
 
@@ -266,10 +286,7 @@ def _write(
             digest = sha256_of(stage)
         else:
             digest, _ = archive.write(stage, tree, packed=request.output.name.endswith((".gz", ".tgz")))
-        old = trash.to_trash(request.output) if os.path.lexists(request.output) else None
-        replace(stage, request.output)
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink()
+        put_in_place(stage, request.output)
     return digest
 
 
@@ -336,8 +353,9 @@ def _module(environment: Environment, seal: Seal, request: ExportRequest, activa
     module = modulefile.Module(what=what, path=activation.path, values=activation.values, templates=templates)
     text = modulefile.lua(module) if request.output.suffix == ".lua" else modulefile.tcl(module)
     if request.replace:
-        request.output.unlink(missing_ok=True)
-    _MODULES.write(request.output, text.encode())
+        write_atomic(request.output, text.encode())
+    else:
+        _MODULES.write(request.output, text.encode())
     return Made(
         path=request.output,
         digest="",

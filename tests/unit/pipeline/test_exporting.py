@@ -51,3 +51,20 @@ def test_a_file_system_needs_its_tool(tmp_path: Path, monkeypatch: pytest.Monkey
         "`mksquashfs`, which writes the file system, is not on PATH",
         "install squashfs-tools 4.5 or newer, or export as `tar` and make the file system elsewhere",
     )
+
+
+@pytest.mark.parametrize("form", ["tar", "oci", "squashfs", "modulefile"])
+@pytest.mark.parametrize("inside", ["thesis.tex", "index.json", "blobs/sha256/0", ".hidden/x"])
+def test_a_folder_that_is_no_image_is_not_replaced_even_on_request(tmp_path: Path, form: Format, inside: str) -> None:
+    output = tmp_path / "work"
+    (output / inside).parent.mkdir(parents=True)
+    (output / inside).write_text("mine")
+    assert refused(ExportRequest(form=form, output=output, replace=True), tmp_path) == (
+        "path-not-ours",
+        f"`{output}` is a folder that is not an image, and is not replaced",
+        "choose another path",
+    )
+    (output / "oci-layout").write_text("{}")
+    if "thesis" in inside or "hidden" in inside:
+        assert refused(ExportRequest(form=form, output=output, replace=True), tmp_path)[0] == "path-not-ours"
+    assert (output / inside).read_text() == "mine"
