@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,10 +16,13 @@ from typing import Any
 
 import pytest
 
-from channel import MINOR, SUBDIR, VERSION, ChannelServer, text_package, write_channel
+from channel import MINOR, SUBDIR, VERSION, ChannelServer, archive, text_package, write_channel
 from conda_site import CondaSite, with_conda
 from loopback import Faults
 from site_under_test import OLDER, RELEASE, sham_wheel
+from tfprov.conda import client
+from tfprov.conda.records import Package
+from tfprov.events import ignore
 from wheels import build_wheel
 
 pytestmark = with_conda
@@ -707,6 +711,43 @@ def test_killed_at_any_moment_the_environment_in_use_stays_and_the_next_run_succ
     # What the killed worker left half unpacked goes at the latest when its process is known to be dead.
     site.up("--recreate")
     assert not list((site.home / "cache" / "conda" / "packages").glob(".*.new"))
+
+
+def test_packages_of_one_name_and_another_content_are_never_taken_for_each_other(tmp_path: Path) -> None:
+    """Two channels may have the same name, version and build."""
+
+    def linked(content: str) -> str:
+        given = text_package("hello", "1.0", {"share/hello": content}, depends=(), noarch="generic")
+        packed = archive(given)
+        path = tmp_path / f"{content}.conda"
+        path.write_bytes(packed)
+        package = Package(
+            name="hello",
+            version="1.0",
+            build="0",
+            subdir="noarch",
+            channel=f"https://{content}.invalid",
+            url=f"https://{content}.invalid/noarch/hello-1.0-0.conda",
+            sha256=hashlib.sha256(packed).hexdigest(),
+            md5=hashlib.md5(packed).hexdigest(),
+            size=len(packed),
+        )
+        prefix = tmp_path / "prefix"
+        shutil.rmtree(prefix, ignore_errors=True)
+        prefix.mkdir()
+        client.link(
+            prefix,
+            (client.LinkPackage(package=package, path=path),),
+            cache=tmp_path / "cache",
+            environ=dict(os.environ),
+            emit=ignore,
+            seconds=60,
+        )
+        return (prefix / "share" / "hello").read_text()
+
+    for content in ("one", "two", "two", "one"):
+        assert linked(content) == content
+    assert [path.name for path in (tmp_path / "cache").iterdir() if path.suffix in (".new", ".tmp")] == []
 
 
 def test_what_is_said_at_the_end_can_be_typed(site: CondaSite) -> None:

@@ -7,7 +7,6 @@ because it does not check hashes of files from `file://` addresses, and never re
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +16,11 @@ import rattler
 from rattler.networking import Client
 from rattler.package_streaming import extract
 
+from tfprov.conda.prefix import is_unpacked, mark_unpacked
 from tfprov.digests import sha256_of
 from tfprov.renames import replace
 from tfprov.structured import json_of
-from tfprov.temporary import is_being_made
+from tfprov.temporary import staged
 from tfprov.trash import discard
 
 _NOWHERE = "http://127.0.0.1:9/nowhere"
@@ -45,7 +45,6 @@ async def link(request: dict[str, Any], tell: Callable[[str], None]) -> dict[str
     """
     cache, prefix = Path(request["cache"]), Path(request["prefix"])
     cache.mkdir(parents=True, exist_ok=True)
-    _sweep(cache)
     packages = request["packages"]
     unpacked = [each["stem"] for each in packages if _unpack(each, cache)]
     healed: list[str] = []
@@ -53,7 +52,7 @@ async def link(request: dict[str, Any], tell: Callable[[str], None]) -> dict[str
         await _install(packages, cache, prefix)
     except Exception:
         # A program may have written into a hard-linked file of an environment, and so into the unpacked copy.
-        healed = [each["stem"] for each in packages if not whole(cache / each["stem"])]
+        healed = [each["stem"] for each in packages if not _is_as_locked(each, cache)]
         if not healed:
             raise
         tell(f"{len(healed)} unpacked packages were damaged: unpacking them again")
@@ -78,6 +77,10 @@ async def _install(packages: list[dict[str, Any]], cache: Path, prefix: Path) ->
         show_progress=False,
     )
     await asyncio.sleep(0)
+    for each in packages:
+        # Another process may have unpacked another package of that name in the meantime.
+        if not is_unpacked(cache / each["stem"], each["sha256"]):
+            raise DamagedError(f"`{each['filename']}` was replaced while it was linked")
 
 
 def _record(package: dict[str, Any], cache: Path) -> rattler.RepoDataRecord:
@@ -90,24 +93,21 @@ def _record(package: dict[str, Any], cache: Path) -> rattler.RepoDataRecord:
 def _unpack(package: dict[str, Any], cache: Path) -> bool:
     """Unpack an archive unless that has been done; returns whether it was unpacked now."""
     target = cache / package["stem"]
-    if (target / "info" / "index.json").is_file():
+    if is_unpacked(target, package["sha256"]):
         return False
-    discard(target)
-    temporary = cache / f".{package['stem']}.{os.getpid()}.new"
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        sha256, _ = extract(package["path"], temporary)
+    with staged(target, folder=True) as stage:
+        sha256, _ = extract(package["path"], stage)
         if bytes(sha256).hex() != package["sha256"]:
             raise DamagedError(f"`{package['filename']}` is not the file that the lock names")
-        _check_paths(temporary, package["filename"])
+        _check_paths(stage, package["filename"])
+        mark_unpacked(stage, package["sha256"])
+        discard(target)
         try:
-            replace(temporary, target)
+            replace(stage, target)
         except OSError:
             # Another process was first.
-            if not target.is_dir():
+            if not is_unpacked(target, package["sha256"]):
                 raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return True
 
 
@@ -123,6 +123,11 @@ def _check_paths(folder: Path, filename: str) -> None:
     for name in names:
         if name.startswith("/") or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
             raise DamagedError(f"`{filename}` lists a file outside itself: {name!r}")
+
+
+def _is_as_locked(package: dict[str, Any], cache: Path) -> bool:
+    folder = cache / package["stem"]
+    return is_unpacked(folder, package["sha256"]) and whole(folder)
 
 
 def whole(folder: Path) -> bool:
@@ -144,10 +149,3 @@ def _empty(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _sweep(cache: Path) -> None:
-    """Delete half-unpacked packages of killed workers."""
-    for left in cache.glob(".*.new"):
-        if not is_being_made(left, left.suffixes[-2][1:]):
-            shutil.rmtree(left, ignore_errors=True)

@@ -18,6 +18,7 @@ from tfprov.structured import json_of
 from tfprov.writing import write_atomic
 
 META = "conda-meta"
+_ORIGIN = ".tfprov.sha256"
 # The version of conda in the history; an older version would make conda read the file differently.
 _CONDA = "24.1.0"
 
@@ -64,7 +65,7 @@ def records(prefix: Path) -> tuple[PrefixRecord, ...]:
         try:
             document = json_of(content_of(path))
             found.append(_record(document))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return tuple(found)
 
@@ -80,6 +81,27 @@ def bad_files(prefix: Path) -> tuple[BadPrefixFile, ...]:
     owned = [one for record in records(prefix) for one in record.owned]
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         return tuple(bad for bad in pool.map(lambda one: _check(prefix, one), owned) if bad is not None)
+
+
+def is_unpacked(folder: Path, sha256: str) -> bool:
+    """Whether a folder of the cache has the content of an archive, and not of another one of the same name.
+
+    Channels may have different packages of one name, version and build.
+
+    Args:
+        folder: named after the package.
+        sha256: hash of the archive.
+    """
+    try:
+        return content_of(folder / _ORIGIN) == sha256.encode()
+    except OSError:
+        return False
+
+
+def mark_unpacked(folder: Path, sha256: str) -> None:
+    """Note the hash of the archive that a folder was unpacked from; see `is_unpacked`."""
+    # The package may have a link of that name.
+    write_atomic(folder / _ORIGIN, sha256.encode())
 
 
 def own(prefix: Path, packages: Sequence[Package]) -> None:

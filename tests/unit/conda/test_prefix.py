@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.conda.prefix import bad_files, check_projects, for_executable, own, owned_files, records, write_history
+from tfprov.conda.prefix import (
+    bad_files,
+    check_projects,
+    for_executable,
+    is_unpacked,
+    mark_unpacked,
+    own,
+    owned_files,
+    records,
+    write_history,
+)
 from tfprov.conda.records import Package
 from tfprov.errors import TfprovError
 
@@ -104,3 +114,29 @@ def test_a_wheel_over_a_project_of_conda_is_refused(tmp_path: Path, project: str
 def test_an_explicit_file_names_archives_with_their_checksum(tmp_path: Path) -> None:
     listed = for_executable(tmp_path / "e.txt", [(package(), tmp_path / "hello-1.0-0.conda")])
     assert listed.read_text().splitlines()[1:] == ["@EXPLICIT", f"{(tmp_path / 'hello-1.0-0.conda').as_uri()}#b"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {"name": "x"},
+        {"name": "x", "version": "1", "build": "0", "paths_data": {"paths": ["a"]}},
+        {"name": "x", "version": "1", "build": "0", "paths_data": {"paths": [None]}},
+        {"name": "x", "version": "1", "build": "0", "paths_data": {"paths": 3}},
+        {"name": "x", "version": "1", "build": "0", "paths_data": {"paths": [{}]}},
+    ],
+)
+def test_a_record_of_another_shape_is_skipped(environment: Path, document: object) -> None:
+    (environment / "conda-meta" / "other.json").write_text(json.dumps(document))
+    assert [record.name for record in records(environment)] == ["hello"]
+
+
+def test_an_unpacked_package_is_known_by_the_hash_of_its_archive(tmp_path: Path) -> None:
+    assert not is_unpacked(tmp_path / "none", "a" * 64)
+    (tmp_path / "elsewhere").write_text("kept")
+    (tmp_path / ".tfprov.sha256").symlink_to("elsewhere")  # of the package itself
+    mark_unpacked(tmp_path, "a" * 64)
+    assert is_unpacked(tmp_path, "a" * 64)
+    assert not is_unpacked(tmp_path, "b" * 64)
+    assert (tmp_path / "elsewhere").read_text() == "kept"

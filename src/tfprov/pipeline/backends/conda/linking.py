@@ -163,8 +163,8 @@ class _Linking:
     def _archives(self) -> tuple[LinkPackage, ...]:
         """The packages with their archives; all are fetched first if one is neither in the store nor unpacked."""
         store, packages = Store.of(self.context.home), self.lock.part.packages
-        unpacked = {one.stem: (cache_of(self.context) / one.stem / "info" / "index.json").is_file() for one in packages}
-        if not all(unpacked[one.stem] or store.has(one.file) for one in packages):
+        cache = cache_of(self.context)
+        if not all(prefix.is_unpacked(cache / one.stem, one.sha256) or store.has(one.file) for one in packages):
             self.fetch_files()
         found = []
         for package in packages:
