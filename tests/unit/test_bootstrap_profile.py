@@ -36,9 +36,31 @@ PROFILES = [
 
 
 @pytest.mark.parametrize(("text", "kind"), PROFILES)
-def test_the_kind_is_found_with_and_without_a_toml_parser(bootstrap: ModuleType, text: str, kind: str) -> None:
-    assert bootstrap.setting_in(text, "environment.kind") == kind
+def test_the_kind_is_found_without_a_toml_parser(bootstrap: ModuleType, text: str, kind: str) -> None:
     assert bootstrap.setting_of(text, "environment.kind") == kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 100_000,
+        "a = " + '{"x" = ' * 100_000,
+        "a." * 20_000 + "b = 1",
+        "a = " + "9" * 100_000,
+        "[" + " " * 100_000,
+        "[" + "a" * 100_000,
+        "environment" + " " * 100_000,
+        "environment = " + "{," * 100_000,
+        "\0[environment",
+    ],
+    ids=["nested", "tables", "dotted", "digits", "blanks", "name", "key", "commas", "nul"],
+)
+def test_a_profile_of_any_content_leaves_the_mistake_to_tfprov(
+    bootstrap: ModuleType, text: str, tmp_path: Path
+) -> None:
+    profile = tmp_path / "p.toml"
+    profile.write_text(f'{text}\n[environment]\nkind = "conda"\n')
+    assert bootstrap.wants("conda", ["up", str(profile)])
 
 
 def test_a_command_about_a_conda_profile_wants_the_extra(bootstrap: ModuleType, tmp_path: Path) -> None:

@@ -369,3 +369,83 @@ def test_places_that_are_not_there_are_passed_over(
 
     assert found.extra == (here.as_uri(), "http://a.invalid/s")
     assert found.find_links == (str(tmp_path),)
+
+
+JSON = "application/vnd.pypi.simple.v1+json"
+ZEROS = b"0" * 64
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (JSON, b"<html>"),
+        (JSON, b"{}"),
+        (JSON, b"[]"),
+        (JSON, b"[" * 100_000),
+        (JSON, b'{"files": {"a": 1}}'),
+        (JSON, b'{"files": [{"hashes": "x"}]}'),
+        (JSON, b'{"files": [{"filename": "a", "url": "http://[", "hashes": {"sha256": "%b"}}]}' % ZEROS),
+        ("text/html", b'<a href="http://[/x.whl#sha256=%b">x</a>' % ZEROS),
+    ],
+    ids=["html", "empty", "list", "nested", "table", "hashes", "address", "link"],
+)
+def test_what_is_not_the_page_of_an_index_is_called_so(
+    bootstrap: ModuleType, kind: str, body: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bootstrap.Web, "get", lambda _self, url, _page, _accept: (url, kind, body))
+    monkeypatch.setenv("PIP_INDEX_URL", "http://me:secret@h.invalid/simple")
+    with pytest.raises(bootstrap.NoUvError) as caught:
+        fetch(bootstrap, tmp_path)
+    assert str(caught.value) == "`http://***@h.invalid/simple/uv/` is not the page of an index"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:1/ä/simple",
+        "http://127.0.0.1:99x/simple",
+        "http://a..b/simple",
+        f"http://{'a' * 70}/simple",
+        "http://[::1/simple",
+        "http://me:se/cret@h.invalid/simple",
+        "http://me:s@cret@[h.invalid/simple",
+    ],
+)
+def test_an_address_that_cannot_be_asked_ends_without_a_traceback_and_without_its_password(
+    bootstrap: ModuleType,
+    address: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", address)
+    with pytest.raises(bootstrap.Problem) as caught:
+        fetch(bootstrap, tmp_path)
+    caught.value.tell()
+    told = capsys.readouterr().err
+    assert "is no valid address, or redirects to one that is not" in told
+    assert "cret" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("`http://me:secret@h/s` x", "`http://***@h/s` x"),
+        ("`http://me:p@ss@h/s` x", "`http://***@h/s` x"),
+        ("`http://me:p/ss@h/s` x", "`http://***@h/s` x"),
+        ("`http://me:a?b#c/d@h/s` http://other/", "`http://***@h/s` http://other/"),
+        ("http://h:8080/x@1.0 http://h/x@1.0", "http://h:8080/x@1.0 http://h/x@1.0"),
+    ],
+)
+def test_no_part_of_a_password_is_told(bootstrap: ModuleType, text: str, shown: str) -> None:
+    assert bootstrap.without_logins(text) == shown
+
+
+def test_names_and_logins_of_any_content_are_read(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert not bootstrap.fits(f"uv-{'9' * 5000}-py3-none-win_arm64.whl", OLDEST)
+    assert bootstrap.addresses("file://[x file:///a%00b http://h/s") == ["http://h/s"]
+    (tmp_path / "netrc").write_bytes(b"machine h login \xff password x\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert not bootstrap.request("http://h/s", "http://h/s", "*/*").unredirected_hdrs
