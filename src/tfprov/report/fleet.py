@@ -98,9 +98,20 @@ def gather(
         environ: environment variables of that command.
 
     Raises:
-        TfprovError: `usage` when a file is not a result.
+        TfprovError: `usage` when there is no result and none is expected, a file is not a result, or a host has two.
     """
-    hosts = {path.name.removesuffix(".json"): _read(path, verify_with, environ) for path in files}
+    places: dict[str, Path] = {}
+    for path in files:
+        if (other := places.setdefault(path.name.removesuffix(".json"), path)) != path:
+            raise TfprovError(
+                "usage",
+                f"there are two results of `{path.name.removesuffix('.json')}`",
+                evidence=(f"`{other}`", f"`{path}`"),
+                hint="pass the one that counts",
+            )
+    if not places and not expected:
+        raise TfprovError("usage", "there are no results", hint="name files `HOST.json`, or folders that contain them")
+    hosts = {name: _read(path, verify_with, environ) for name, path in places.items()}
     hosts.update({name: Host(name=name, state=SILENT) for name in expected if name not in hosts})
     order = list(_MEANING)
     return tuple(sorted(hosts.values(), key=lambda host: (-order.index(host.state), host.name)))

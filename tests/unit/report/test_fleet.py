@@ -114,3 +114,19 @@ def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: str, said: s
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(TfprovError, match=r"absent\.json"):
         fleet.gather([tmp_path / "absent.json"])
+
+
+def test_nothing_is_not_a_fleet_that_is_verified(tmp_path: Path) -> None:
+    with pytest.raises(TfprovError, match="there are no results"):
+        fleet.gather(write(tmp_path))
+    assert [host.state for host in fleet.gather((), expected=["a"])] == ["no-result"]
+
+
+def test_a_result_does_not_hide_another_one_of_the_same_host(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "1", a=rollout("failed", error=ERROR)), write(tmp_path / "2", a=rollout())
+    for files in ((*first, *second), (*second, *first)):
+        with pytest.raises(TfprovError) as caught:
+            fleet.gather(files)
+        assert (caught.value.code.name, caught.value.what) == ("usage", "there are two results of `a`")
+        assert caught.value.evidence == tuple(f"`{path}`" for path in files)
+    assert [host.state for host in fleet.gather((*first, *first))] == ["failed"]
