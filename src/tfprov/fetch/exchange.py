@@ -17,6 +17,7 @@ from tfprov.fetch.answers import (
     refuse_page,
     validator_of,
 )
+from tfprov.fetch.bounded import Limits, body_of, response_to
 from tfprov.fetch.connections import Connection, TransferOptions
 from tfprov.fetch.partial import Partial
 from tfprov.fetch.pieces import Pieces
@@ -137,16 +138,19 @@ class RemoteFile:
         start, end = self.partial.last_bytes(_OVERLAP)
         if start == end:
             return False
-        headers = {"Range": f"bytes={start}-{end - 1}"}
+        headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
         try:
             with (
                 self.client() as client,
-                client.stream("GET", self.address, headers=headers, auth=self.network.auth(self.url)) as response,
+                response_to(client, self.address, headers=headers, auth=self.network.auth(self.url)) as response,
             ):
                 if response.status_code != 206 or range_of(response)[0] != start:
                     return False
-                theirs = b"".join(response.iter_raw())
+                # A server may go on after the part that was asked for.
+                theirs = body_of(response, self.address, Limits(wire=_OVERLAP, unpacked=_OVERLAP))
         except http_failures():
+            return False
+        except TransferError:
             return False
         self.received(len(theirs))
         return theirs == self.partial.read(start, end - start)

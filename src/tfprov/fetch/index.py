@@ -333,17 +333,22 @@ def parse_json(body: bytes, base: str) -> list[Link]:
             Link(
                 filename=str(entry["filename"]),
                 url=urljoin(base, str(entry["url"])),
-                sha256=entry.get("hashes", {}).get("sha256"),
-                requires_python=entry.get("requires-python") or None,
-                size=entry["size"] if isinstance(entry.get("size"), int) else None,
+                sha256=_text(entry.get("hashes", {}).get("sha256")),
+                requires_python=_text(entry.get("requires-python")),
+                size=size if type(size := entry.get("size")) is int and size > 0 else None,
                 yanked=bool(entry.get("yanked")),
                 uploaded=at if isinstance(at := entry.get("upload-time"), str) and is_moment(at) else None,
-                provenance=urljoin(base, entry["provenance"]) if isinstance(entry.get("provenance"), str) else None,
+                provenance=urljoin(base, place) if (place := _text(entry.get("provenance"))) else None,
             )
             for entry in page["files"]
         ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise not_an_index(error, base) from error
+
+
+def _text(value: object) -> str | None:
+    """The value if it is a text, and not an empty one."""
+    return value if isinstance(value, str) and value else None
 
 
 def not_an_index(error: Exception, base: str) -> TransferError:
@@ -366,6 +371,9 @@ def parse_html(text: str, base: str) -> list[Link]:
         if not filename:
             continue
         found = re.search(r"(?:^|&)sha256=([0-9a-fA-F]{64})", fragment)
+        provenance = None
+        with contextlib.suppress(ValueError):
+            provenance = urljoin(base, place) if (place := attributes.get("data-provenance")) else None
         links.append(
             Link(
                 filename=filename,
@@ -373,7 +381,7 @@ def parse_html(text: str, base: str) -> list[Link]:
                 sha256=found[1].lower() if found else None,
                 requires_python=attributes.get("data-requires-python") or None,
                 yanked="data-yanked" in attributes,
-                provenance=urljoin(base, place) if (place := attributes.get("data-provenance")) else None,
+                provenance=provenance,
             )
         )
     return links

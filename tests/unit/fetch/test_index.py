@@ -37,6 +37,24 @@ def test_both_kinds_of_pages_are_read(faults: Faults) -> None:
     assert [file.size for file in found.files["thing"]] == sizes
 
 
+ENTRY = {"filename": ONE, "url": "thing.whl"}
+
+
+@pytest.mark.parametrize("value", [None, 0, True, ["x"], {"x": 1}, "", -1, 1.5])
+def test_what_a_page_says_in_another_type_counts_as_not_said(value: object) -> None:
+    for more in ({"requires-python": value}, {"hashes": {"sha256": value}}, {"size": value}, {"provenance": value}):
+        body = json.dumps({"files": [{**ENTRY, **more}]}).encode()
+        assert parse_json(body, "https://h.example/s/") == parse_json(
+            json.dumps({"files": [ENTRY]}).encode(), "https://h.example/s/"
+        )
+
+
+def test_an_address_on_a_page_that_cannot_be_read_is_left_out() -> None:
+    page = f'<a href="{ONE}" data-provenance="http://[">x</a><a href="http://[/x.whl">y</a>'
+    (link,) = parse_html(page, "https://h.example/s/")
+    assert (link.filename, link.provenance) == (ONE, None)
+
+
 def test_html_gives_what_its_attributes_say() -> None:
     page = """<html><head><base href="https://files.example/a/"></head><body>
       <a href="../b/thing-1.0-py3-none-any.whl#sha256=%s" data-requires-python="&gt;=3.9" data-yanked="">x</a>
