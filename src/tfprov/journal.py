@@ -8,7 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +16,7 @@ from tfprov.events import Event, Progress
 from tfprov.redact import redact, redact_all
 from tfprov.structured import json_of
 
+_NAMED = "%Y%m%dT%H%M%S.%fZ"
 KEPT = 50
 """Number of journals kept per environment."""
 
@@ -38,7 +39,7 @@ class Journal:
             folder.mkdir(parents=True, exist_ok=True)
             for old in journals(folder)[KEPT - 1 :]:
                 old.unlink(missing_ok=True)
-            path = folder / f"{now:%Y%m%dT%H%M%S.%f}Z-{os.getpid()}.jsonl"
+            path = folder / f"{_after_all(folder, now):{_NAMED}}-{os.getpid()}.jsonl"
             self._stream = path.open("w", encoding="utf-8")
             self.path = path
             for line in self._waiting:
@@ -68,6 +69,16 @@ class Journal:
         with self._guard, contextlib.suppress(OSError):
             if self._stream is not None:
                 self._stream.close()
+
+
+def _after_all(folder: Path, now: datetime) -> datetime:
+    """The time in the name of a new journal: after those of all others, even if the clock has been put back since."""
+    newest = next(iter(journals(folder)), None)
+    if newest is not None and newest.name >= f"{now:{_NAMED}}":
+        with contextlib.suppress(ValueError, OverflowError):  # not a journal's name, or the end of the calendar
+            last = datetime.strptime(newest.name.partition("-")[0], _NAMED).replace(tzinfo=timezone.utc)
+            return last + timedelta(microseconds=1)
+    return now
 
 
 def _word(value: object) -> str:

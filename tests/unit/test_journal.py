@@ -6,6 +6,8 @@ import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
+
 from tfprov.events import Attempt, Note, Progress, StageEnded, StageStarted
 from tfprov.journal import KEPT, Journal, journals, read
 
@@ -127,6 +129,18 @@ def test_only_the_newest_journals_are_kept_the_new_one_included(tmp_path: Path) 
     assert names == sorted(names, reverse=True)
     assert names[0] == f"{NOW + timedelta(seconds=KEPT + 4):%Y%m%dT%H%M%S}"
     assert (tmp_path / "note.txt").exists()
+
+
+@pytest.mark.parametrize("last", ["20300101T000000.000000Z-1.jsonl", "99991231T235959.999999Z-1.jsonl", "x.jsonl"])
+def test_the_newest_journal_is_the_last_one_also_after_the_clock_was_put_back(tmp_path: Path, last: str) -> None:
+    (tmp_path / last).touch()
+    for number in range(3):
+        journal = Journal()
+        journal.open(tmp_path, now=NOW - timedelta(days=number))
+        journal.close()
+        if last.startswith("2030"):
+            assert journals(tmp_path)[0] == journal.path
+    assert len(journals(tmp_path)) == 4
 
 
 def test_a_folder_that_is_not_there_has_no_journals(tmp_path: Path) -> None:
