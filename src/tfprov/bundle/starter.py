@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 RECORD = "files.json"
@@ -168,8 +169,7 @@ class Unpacked:
     def heal(self, bad: set[str]) -> None:
         """Restore files, each with one rename, so that a tfprov that runs from here can go on."""
         record = json.loads((self.folder / RECORD).read_bytes())
-        with tempfile.TemporaryDirectory(prefix=f".new-{os.getpid()}-", dir=self.folder.parent) as name:
-            stage = Path(name)
+        with staging(self.folder.parent) as stage:
             self.unpack_into(stage, bad)
             for path in bad:
                 place = self.folder / path
@@ -189,8 +189,7 @@ class Unpacked:
         """Unpack everything into a new folder, and put it in the place of the old one."""
         root = self.folder.parent
         sweep(root)
-        stage = Path(tempfile.mkdtemp(prefix=f".new-{os.getpid()}-", dir=root))
-        try:
+        with staging(root) as stage:
             self.unpack_into(stage, None)
             # mkdtemp makes a folder for its owner only; these files are not secret.
             stage.chmod(0o755)
@@ -212,8 +211,6 @@ class Unpacked:
                     stage.rename(self.folder)
                     return
             raise OSError(errno.EEXIST, "something is in the way", str(self.folder))
-        finally:
-            shutil.rmtree(stage, ignore_errors=True)
 
     def unpack_into(self, stage: Path, only: set[str] | None) -> None:
         """Unpack the wheels and write the launcher; only the files in `only`, unless that is None."""
@@ -228,16 +225,56 @@ class Unpacked:
         new.replace(self.folder / RECORD)
 
 
+@contextlib.contextmanager
+def staging(root: Path) -> Iterator[Path]:
+    """A fresh folder to unpack into, deleted at the end if it is still there; locked, so that no `sweep` deletes it."""
+    stage = Path(tempfile.mkdtemp(prefix=f".new-{os.getpid()}-", dir=root))
+    held = os.open(stage, os.O_RDONLY) if os.name == "posix" else None
+    try:
+        if held is not None:
+            locked(held)
+        yield stage
+    finally:
+        if held is not None:
+            os.close(held)
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def locked(opened: int) -> bool:
+    """Lock an open folder until it is closed; False where another process has locked it, or there are no locks."""
+    import fcntl
+
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 def sweep(root: Path) -> None:
     """Delete what killed starters left behind."""
     for left in (*root.glob(".new-*"), *root.glob(".old-*"), *root.glob("new-*")):
         maker = left.name.split("-")[1]
-        if maker.isdecimal() and alive(int(maker)):
+        if maker.isdecimal() and (alive(int(maker)) or is_held(left)):
             continue
         with contextlib.suppress(OSError):
             # A folder without a process id was left by an older tfprov.
             if maker.isdecimal() or time.time() - left.stat().st_mtime > 3600:
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process works in a folder, also one in another container, which has process ids of its own."""
+    if os.name != "posix":
+        return True
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        return not locked(opened)
+    finally:
+        os.close(opened)
 
 
 def alive(process: int) -> bool:

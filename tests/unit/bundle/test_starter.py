@@ -211,6 +211,23 @@ def test_what_killed_starters_left_is_swept_when_something_is_unpacked(tmp_path:
     assert {path.name for path in tools.iterdir() if path.name.startswith(".")} == {living.name}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows deletes nothing that is open")
+def test_what_a_starter_in_another_container_unpacks_stays(tmp_path: Path) -> None:
+    """Its process id is that of nobody here."""
+    bundle, home_ = small_bundle(tmp_path / "bundle"), tmp_path / "home"
+    tools = home_ / "data" / "tools"
+    tools.mkdir(parents=True)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with starter.staging(tools) as stage:
+        theirs = stage.rename(tools / f".new-{gone.pid}-abc")
+        assert started(bundle, home_).stdout == "started\n"
+        assert theirs.is_dir()
+    (next(path for path in tools.iterdir() if not path.name.startswith(".")) / "files.json").unlink()
+    assert started(bundle, home_).stdout == "started\n"
+    assert not theirs.exists()
+
+
 def test_many_at_once_start_and_heal(tmp_path: Path) -> None:
     bundle, home_ = small_bundle(tmp_path / "bundle"), tmp_path / "home"
     for damage in (None, "a module is missing", "everything is gone"):
