@@ -13,6 +13,7 @@ from tfprov.cli.options import Json, ProfileName, output_of
 from tfprov.cli.plain import tell_status
 
 app = typer.Typer()
+_LONGEST_PAUSE_S = 86400
 
 
 @app.command(
@@ -26,7 +27,6 @@ def status(
         float | None,
         typer.Option(
             metavar="SECONDS",
-            min=0.1,
             help="Check again every so many seconds and print what changed, until interrupted.",
         ),
     ] = None,
@@ -38,5 +38,8 @@ def status(
 ) -> None:
     """Say whether environments are verified on this machine as it is now, what changed, and what `up` would do."""
     output = output_of("status", as_json)
+    # Neither `nan` nor more than the system can wait.
+    if watch is not None and not 0.1 <= watch <= _LONGEST_PAUSE_S:
+        raise typer.BadParameter(f"{watch} is not between 0.1 and {_LONGEST_PAUSE_S} seconds", param_hint="'--watch'")
     pause = None if watch is None else lambda: time.sleep(watch)
     tell_status(output, profile, every=every, environ=os.environ, pause=pause, metrics=prometheus)

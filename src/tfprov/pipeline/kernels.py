@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import tfprov
+from tfprov import trees
 from tfprov.contents import text_of
 from tfprov.envs.generations import Environment, environments
 from tfprov.envs.integrity import installed
@@ -125,7 +125,7 @@ def drop(environment: Environment) -> tuple[Kernel, ...]:
     """
     found = of(environment)
     for kernel in found:
-        shutil.rmtree(kernel.folder)
+        trees.delete(kernel.folder)
     if environment.root.is_dir():
         _remember(environment, set())
     return found

@@ -258,6 +258,8 @@ def kept(found: Iterable[Kept]) -> str:
 
 def swept(found: Swept) -> str:
     """What was deleted from the disk, as one line."""
+    if not found.files and not found.bytes:
+        return "nothing to remove: what is kept is in use, or within the limit (`tfprov cache info`)"
     return f"removed {count(found.files, 'file')}, {size(found.bytes)} of the disk"
 
 

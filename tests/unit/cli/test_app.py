@@ -208,7 +208,8 @@ class TestUsage:
     @pytest.mark.parametrize(
         "arguments",
         [("up", "--nonsense"), ("nonsense",), ("up", "cpu", "more"), ("log", "cpu", "--run", "0"),
-         ("rollback", "cpu", "x"), ("smoke", "--level", "slow"), ("smoke", "cpu", "--python", "x")],
+         ("rollback", "cpu", "x"), ("smoke", "--level", "slow"), ("smoke", "cpu", "--python", "x"),
+         *(("status", "--all", "--watch", seconds) for seconds in ("0", "-1", "nan", "inf", "1e300"))],
     )  # fmt: skip
     def test_a_wrong_command_line_ends_with_2_and_one_error(self, inside: Inside, arguments: tuple[str, ...]) -> None:
         answer = inside(*arguments)

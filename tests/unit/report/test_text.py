@@ -9,6 +9,7 @@ from outcomes import ALREADY, BAD, BARE_PLAN, BUILT, GOOD, PLAN, REFUSED, SEAL, 
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Flaw, Owner
 from tfprov.errors import TfprovError
+from tfprov.fetch.store import Swept
 from tfprov.report import documents, text
 from tfprov.smoke.records import Device, Leg
 
@@ -263,3 +264,10 @@ def test_a_generation_that_may_not_be_used_says_why(tmp_path: Path) -> None:
     assert listed["generations"][0]["flaw"] == {"code": "file-damaged", "words": "1 altered file, `a.py`"}
     (listed,) = documents.listing([environment])["environments"]
     assert listed["generations"][0]["flaw"] is None
+
+
+def test_a_clean_up_that_found_nothing_says_why() -> None:
+    assert text.swept(Swept(files=0, bytes=0)) == (
+        "nothing to remove: what is kept is in use, or within the limit (`tfprov cache info`)"
+    )
+    assert text.swept(Swept(files=1, bytes=2_000_000)) == "removed 1 file, 2 MB of the disk"
