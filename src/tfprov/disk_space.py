@@ -58,16 +58,19 @@ def require(shares: Sequence[Share]) -> None:
     by_device: dict[int, list[Share]] = {}
     for share in shares:
         by_device.setdefault(device_of(share.path), []).append(share)
-    short = []
+    short: list[str] = []
+    lacking: set[str] = set()
     for group in by_device.values():
         folder = nearest_folder(group[0].path)
         free = shutil.disk_usage(folder).free
         total = sum(share.size for share in group)
         if total > free:
+            lacking.add("free some space")
             short.append(f"{words.size(total)} needed, {words.size(free)} free:")
             short += [f"  {words.size(share.size):>9} for {share.purpose} in `{share.path}`" for share in group]
         files, inodes = sum(share.files for share in group), free_files(folder)
         if inodes is not None and files > inodes:
+            lacking.add("delete files that are not needed")
             short.append(f"{files} files (inodes) needed, {inodes} free:")
             short += [f"  {share.files:>9} for {share.purpose} in `{share.path}`" for share in group if share.files]
     if short:
@@ -75,5 +78,6 @@ def require(shares: Sequence[Share]) -> None:
             "disk-full",
             "there is not enough disk space, and nothing was downloaded",
             evidence=tuple(short),
-            hint="free some space, or move tfprov's folders with TFPROV_HOME (and temporary files with TMPDIR)",
+            hint=f"{' and '.join(sorted(lacking))}, or move tfprov's folders with TFPROV_HOME (and temporary files "
+            "with TMPDIR)",
         )
