@@ -81,4 +81,5 @@ def _of_files(prefix: Path) -> dict[str, str]:
             document = document.get("env_vars") if isinstance(document, dict) else None
         if isinstance(document, dict):
             found |= {str(key): str(value) for key, value in document.items() if value != _UNSET}
-    return found
+    # The system takes no others.
+    return {key: value for key, value in found.items() if key and "=" not in key and "\0" not in key + value}

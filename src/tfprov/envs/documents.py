@@ -27,7 +27,8 @@ _RECORDS: dict[str, type[Cure | Fingerprint | Card]] = {
 
 def dump(record: Owner | Seal) -> bytes:
     """The JSON document of a record, as it is written to disk."""
-    return json.dumps(asdict(record), indent=2, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    # In ASCII: names on disk, and what programs say, need not be Unicode.
+    return json.dumps(asdict(record), indent=2).encode("ascii")
 
 
 def owner(content: bytes) -> Owner:

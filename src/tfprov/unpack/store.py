@@ -25,6 +25,7 @@ from pathlib import Path
 
 from tfprov import locks, trash, trees, writing
 from tfprov.errors import TfprovError
+from tfprov.paths import HOME_VARIABLE
 from tfprov.renames import replace
 from tfprov.temporary import is_being_made
 from tfprov.unpack.members import Written
@@ -54,8 +55,18 @@ class TreeStore:
             root: the folder; if it belongs to somebody else, a folder of this user's own beside it is used.
             boot: id of this boot of the machine. A tree that may not have been flushed to disk is trusted only during
                 the boot in which it was made.
+
+        Raises:
+            TfprovError: `path-not-ours` when the one beside it belongs to somebody else, too.
         """
         self.root = root if _is_ours(root) else root.with_name(f"{root.name}-{os.getuid()}")
+        if not _is_ours(self.root):
+            raise TfprovError(
+                "path-not-ours",
+                f"`{self.root}` does not belong to this user alone",
+                evidence=("programs that another user puts there would run in environments",),
+                hint=f"delete it, or set {HOME_VARIABLE} to a folder that only you may write to",
+            )
         self._boot = boot
 
     def find(self, sha256: str, *, dropped: Callable[[], None] = lambda: None) -> Tree | None:

@@ -30,6 +30,17 @@ def activated(environment: Path, **more: str) -> dict[str, str]:
     return variables(environment, "train", {"PATH": os.environ["PATH"], **more})
 
 
+def test_variables_that_no_program_can_get_are_left_out(environment: Path) -> None:
+    odd = {"": "1", "A=B": "1", "N\0": "1", "NUL": "a\0b", "GOOD": "=1"}
+    (environment / "etc" / "conda" / "env_vars.d" / "odd.json").write_text(json.dumps(odd))
+    assert activated(environment)["GOOD"] == "=1"
+    for path in (environment / "etc" / "conda" / "activate.d").iterdir():
+        path.unlink()
+    found = activated(environment)
+    assert subprocess.run(["env"], env=found, check=True).returncode == 0
+    assert found["GOOD"] == "=1"
+
+
 def test_scripts_of_packages_change_the_variables_and_may_fail(environment: Path) -> None:
     found = activated(environment, GONE="1", KEPT="kept", PYTHONHOME="/x")
     assert found["FIRST"] == f"{environment}/x"

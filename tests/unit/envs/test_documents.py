@@ -34,6 +34,19 @@ def test_an_owner_comes_back_with_a_path_that_is_no_text() -> None:
     assert documents.owner(documents.dump(owner)) == owner
 
 
+@pytest.mark.parametrize("text", ["ä\udce9", "\ud800", "\udfff\ud800", "😀\u2028\0\x7f"])
+def test_any_text_comes_back(text: str) -> None:
+    seal = replace(SEAL, why=text, verdict={"evidence": text})
+    assert documents.seal(documents.dump(seal), root=Path()) == seal
+    owner = Owner(name=text, profile=text, link=text)
+    assert documents.owner(documents.dump(owner)) == owner
+
+
+def test_what_an_older_release_wrote_with_bytes_that_are_no_text_is_read() -> None:
+    content = b'{"name": "train", "profile": "/home/\xe9/\xc3\xa4.toml", "link": ""}'
+    assert documents.owner(content) == Owner(name="train", profile="/home/\udce9/ä.toml", link="")
+
+
 def test_what_another_release_wrote_besides_is_left_out_and_what_it_did_not_has_its_default() -> None:
     table = {**asdict(SEAL), "later": 1}
     del table["why"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tfprov.errors import TfprovError
 from tfprov.unpack.store import TreeStore
 
 BOOT = "this boot"
@@ -29,4 +30,16 @@ def test_a_list_that_a_killed_run_did_not_finish_is_swept(tmp_path: Path) -> Non
 def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "trees").mkdir()
     (tmp_path / "trees").chmod(0o777)
-    assert TreeStore(tmp_path / "trees", boot=BOOT).root == tmp_path / f"trees-{os.getuid()}"
+    own = tmp_path / f"trees-{os.getuid()}"
+    assert TreeStore(tmp_path / "trees", boot=BOOT).root == own
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for plant in (lambda: own.mkdir() or own.chmod(0o777), lambda: own.symlink_to(elsewhere), own.touch):
+        plant()
+        with pytest.raises(TfprovError) as caught:
+            TreeStore(tmp_path / "trees", boot=BOOT)
+        assert (caught.value.code.name, caught.value.what) == (
+            "path-not-ours",
+            f"`{own}` does not belong to this user alone",
+        )
+        own.rmdir() if own.is_dir() and not own.is_symlink() else own.unlink()
