@@ -15,7 +15,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import socket
 import stat
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -445,5 +444,5 @@ class Store:
 
 
 def _own_name() -> str:
-    """A part of file names that no other process on any machine uses."""
-    return f".{socket.gethostname().partition('.')[0]}-{os.getpid()}"
+    """A part of file names that no other process uses, on any machine and in any container."""
+    return f".{os.getpid()}-{os.urandom(4).hex()}"

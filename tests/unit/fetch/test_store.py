@@ -322,3 +322,9 @@ def test_a_store_on_a_file_says_what_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("not a folder")
     with pytest.raises(TfprovError):
         Store(tmp_path / "store").partial("a" * 64)
+
+
+def test_what_is_fetched_beside_a_stuck_owner_is_shared_with_nobody(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    with store.partial("a" * 64, alone=False) as one, store.partial("a" * 64, alone=False) as two:
+        assert one.path != two.path
