@@ -152,6 +152,11 @@ _ALL = [
         ("advisory-invalid", "advisories cannot be read", "provide the file again"),
         ("hash-mismatch", "the content differs from the hash in the lock", "renew the lock if the file was replaced"),
         (
+            "repository-key-missing",
+            "a repository of system packages is signed with a key that the system does not have",
+            "install the key that the repository uses now, or take a newer image",
+        ),
+        (
             "metadata-mismatch",
             "the requirements in a wheel differ from those on its index",
             "report it to whoever runs the index, or renew the lock with another index",

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import NOISE, NOTHING, Hit
 from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
-from tfprov.diagnose.view import View, asker, numbers
+from tfprov.diagnose.view import View, asker, asking_frame, numbers
 from tfprov.errors import CODES, Group
 from tfprov.structured import whole_number
 
@@ -423,6 +423,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "model-is-read": _told("is_model_read"),
         "in-companion": _told("companion"),
         "asked-by-keras": lambda view, hit: asker(view, hit) in _KERAS,
+        "asked-by-generated": lambda view, hit: "_pb2.py" in (asking_frame(view, hit) or ""),
         "asked-by-package": _asked_by_package,
         "asked-by-tensorflow": _asked_by_tensorflow,
         "raised-last": _raised_last,

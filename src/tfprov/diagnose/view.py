@@ -105,11 +105,16 @@ def asker(view: View, hit: Hit) -> str | None:
     Returns:
         Name of the folder in `site-packages`; empty for a file that is in no such folder; None without a frame.
     """
-    before = [frame for frame in view.frames if frame.number < hit.first]
-    if not before:
+    frame = asking_frame(view, hit)
+    if frame is None:
         return None
-    found = _PACKAGE.search(before[-1].text)
+    found = _PACKAGE.search(frame)
     return found["package"] if found else ""
+
+
+def asking_frame(view: View, hit: Hit) -> str | None:
+    """The last frame of a traceback before the first line that a rule matched; None without a frame."""
+    return next((frame.text for frame in reversed(view.frames) if frame.number < hit.first), None)
 
 
 _FRAME = "frame"

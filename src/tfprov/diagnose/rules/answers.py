@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
             "remote server returned",
             "no urls in mirrorlist",
         ),
-        pattern=r"HTTP status (?:client|server) error \((?P<status>\d{3})|\b(?P<status__2>[45]\d\d) (?:Client|Server) Error|HTTP Error (?P<status__3>[45]\d\d)|too many (?P<status__4>[45]\d\d) error responses|returned a (?P<status__5>40[13]|429|5\d\d)[ :]|\((?P<status__6>401) Unauthorized\)"
+        pattern=r"HTTP status (?:client|server) error \((?P<status>\d{3})|\b(?P<status__2>[45]\d\d) (?:Client|Server) Error|HTTP Error (?P<status__3>[45]\d\d)|too many (?P<status__4>[45]\d\d) error responses|(?<!e\.g\. )returned a (?P<status__5>40[13]|429|5\d\d)[ :]|\((?P<status__6>401) Unauthorized\)"
         r"|CondaHTTPError: HTTP (?P<status__7>[45]\d\d)|HTTP (?P<status__8>[45]\d\d) [A-Z ]+ for (?:url|channel)|(?:HTTP )?status code:? (?P<status__9>40[134]|429|5\d\d)|response status:? (?P<status__10>[45]\d\d)|^E: Failed to fetch \S+\s+(?P<status__15>[45]\d\d)\b|URL returned error: (?P<status__13>[45]\d\d)|awaiting response\.\.\. (?P<status__14>[45]\d\d) |HTTP response code said error|HTTP (?:response )?code:? (?P<status__16>[45]\d\d)\b|URL fetch failure on \S+ ?: (?P<status__17>[45]\d\d)\b|\bERROR (?P<status__19>[45]\d\d): |remote server returned an error: \((?P<status__18>[45]\d\d)\)|\b(?P<status__12>40[13]) Error, Credentials not correct|^User for \S+:|No URLs in mirrorlist|\b(?P<status__11>429(?= Too Many Requests)|502(?= Bad Gateway)|503(?= Service (?:Temporarily )?Unavailable)|504(?= Gateway Time-?out)|403(?= Forbidden))\b",
         examples=(
             "pip._vendor.requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: https://mirror.example/tensorflow.whl",

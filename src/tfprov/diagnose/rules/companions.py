@@ -238,8 +238,9 @@ RULES: tuple[Rule, ...] = (
             "no module named 'tensorflow.",
             "from 'tensorflow",
             "module 'tensorflow.",
+            "module 'tensorflow_core",
         ),
-        pattern=r"No module named '(?P<module>tensorflow\.(?!keras|python\.keras|python')[\w.]+)'|cannot import name '(?P<name>\w+)' from '(?:partially initialized module )?(?P<module__from>tensorflow\.[\w.]+)'|module '(?P<module__attribute>tensorflow(?:\.[\w.]+)?)' has no attribute '(?P<attribute>(?!__version__|keras|constant|config|Variable|io|compat|function|data|get_default_graph)\w+)'",
+        pattern=r"No module named '(?P<module>tensorflow\.(?!keras|python\.keras|python')[\w.]+)'|cannot import name '(?P<name>\w+)' from '(?:partially initialized module )?(?P<module__from>tensorflow\.[\w.]+)'|module '(?P<module__attribute>tensorflow(?:_core)?(?:\.[\w.]+)?)' has no attribute '(?P<attribute>(?!__version__|keras|constant|config|Variable|io|compat|function|data|get_default_graph)\w+)'",
         examples=(
             '  File "/x/site-packages/tensorflow_addons/utils/types.py", line 24, in <module>\n    from tensorflow.python.x import y\n'
             "ImportError: cannot import name 'keras_tensor' from 'tensorflow.python.x' (/x/site-packages/tensorflow/python/x/__init__.py)",
@@ -283,6 +284,18 @@ RULES: tuple[Rule, ...] = (
         pattern=r"module '(?P<module>(?:tensorflow_(?!core|estimator)|keras_(?:cv|nlp|hub|tuner))\w*(?:\.\w+)*)' has no attribute|cannot import name '\w+' from '(?P<module__from>tensorflow_(?!core|estimator)\w+[\w.]*)'",
         examples=("AttributeError: module 'tensorflow_hub' has no attribute 'KerasLayer'",),
         rank=58,
+    ),
+    Rule(
+        name="companion-class-of-model",
+        code="companion-mismatch",
+        reads="Keras while it reads a model: a class of KerasHub, KerasNLP or KerasCV whose configuration another release wrote",
+        needs=("could not be deserialized properly",),
+        pattern=r"<class '(?P<package>keras_(?:hub|nlp|cv))\.[\w.]+'> could not be deserialized properly",
+        examples=(
+            "TypeError: <class 'keras_hub.src.models.resnet.ResNetBackbone'> could not be deserialized properly. Please ensure that components",
+        ),
+        rank=50,
+        follows=("keras-mismatch", "protobuf-mismatch", "numpy-abi"),
     ),
     Rule(
         name="tensorboard-plugin",

@@ -37,6 +37,23 @@ RULES: tuple[Rule, ...] = (
         follows=("pip-too-old",),
     ),
     Rule(
+        name="syntax-of-other-python",
+        code="python-unsupported",
+        reads="CPython: the code of an installed package is not valid in this Python: the package is written for a newer or an older one",
+        needs=("-packages/", "-packages\\", "invalid syntax (pywrap_tensorflow"),
+        pattern=r"File \"[^\"]*(?:site|dist)-packages[/\\](?P<package>\w+)[^\"]*\", line \d+ (?!File ).{1,300}? SyntaxError: |invalid syntax \(pywrap_tensorflow\w*\.py, line \d+\)",
+        examples=(
+            '  File "/x/lib/python3.7/site-packages/tensorflow/python/pywrap_tensorflow_internal.py", line 114\n'
+            "    def TFE_ContextOptionsSetAsync(arg1, async):\n"
+            "                                             ^\n"
+            "SyntaxError: invalid syntax",
+            "Error: invalid syntax (pywrap_tensorflow_internal.py, line 114)",
+        ),
+        rank=55,
+        span=4,
+        cases=(Case(when="in-build", code="sdist-build-failed"),),
+    ),
+    Rule(
         name="distutils-gone",
         code="python-unsupported",
         reads="Python 3.12 has neither distutils nor imp; old packages import them",
@@ -283,17 +300,20 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="attribute-of-package-missing",
         code="import-failed",
-        reads="CPython: an installed package asks another one for what it does not have: their releases do not go together, or it is another package of that name",
-        needs=("has no attribute",),
-        pattern=r"\bmodule '(?P<module>[\w.]+)' has no attribute '(?P<attribute>\w+)'",
+        reads="CPython: an installed package asks another one for what it does not have, or refuses to be imported: their releases do not go together, or it is another package of that name",
+        needs=("has no attribute", "importerror: "),
+        pattern=r"^(?:E\s+)?ImportError: [A-Z]|\bmodule '(?P<module>[\w.]+)' has no attribute '(?P<attribute>\w+)'|'module' object has no attribute '(?P<attribute__py2>\w+)'",
         examples=(
             '  File "/x/site-packages/jax_plugins/xla_cuda12/__init__.py", line 103, in initialize\n'
             "    triton.register_handler(\n"
             "AttributeError: module 'jax._src.lib.triton' has no attribute 'register_handler'",
+            '  File "/x/site-packages/horovod/common/__init__.py", line 48, in check_extension\n'
+            "ImportError: Extension horovod.tensorflow has not been built.",
         ),
         rank=18,
         cases=(
             Case(when="not raised-last", code=NOTHING),
+            Case(when="asked-by-generated", code="protobuf-mismatch", rank=54),
             Case(when="not asked-by-package", code=NOTHING),
             Case(when="read-otherwise", code=NOTHING),
         ),

@@ -1,10 +1,34 @@
-"""Git: what it prints itself, and what pip, uv and Poetry print around it."""
+"""Git, and what pip, uv and Poetry print around it; repositories of system packages."""
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import Rule
+from tfprov.diagnose.records import NOISE, Case, Rule
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        name="repository-unsigned",
+        code="repository-key-missing",
+        reads="apt, dnf, yum, zypper: a repository that is signed with another key than those that the system knows",
+        needs=(
+            "no_pubkey",
+            "is not signed",
+            "expkeysig",
+            "keyexpired",
+            "public key for",
+            "gpg check failed",
+            "signature could not be verified",
+            "signatures couldn't be verified",
+        ),
+        pattern=r"NO_PUBKEY|signatures couldn't be verified|EXPKEYSIG|KEYEXPIRED|^E: The repository '.{1,300}' is not signed|Public key for \S+ is not installed|GPG check FAILED|repomd\.xml signature could not be verified",
+        examples=(
+            "W: GPG error: https://repo.example/cuda/repos/ubuntu2004/x86_64 InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY A4B469963BF863CC",
+            "E: The repository 'https://repo.example/cuda/repos/ubuntu2004/x86_64 InRelease' is not signed.",
+            "Public key for cuda-drivers-515.48.07-1.x86_64.rpm is not installed",
+            "repomd.xml signature could not be verified for cuda-rhel8-x86_64",
+        ),
+        rank=78,
+        cases=(Case(when="succeeded", code=NOISE),),
+    ),
     Rule(
         name="git-access",
         code="source-unreachable",
