@@ -11,6 +11,11 @@ _ITS_SYMBOLS = (
     r"_{1,2}Z\w*(?:tensorflow|tflite|stream_executor|3tsl|3xla|4absl|6google8protobuf)\w*|TF_\w+|TFE_\w+|TSL_\w+"
 )
 
+_OF_COMPANIONS = "Sentencepiece|Wordpiece|RegexSplit|NormalizeUTF8|CaseFoldUTF8|Addons>|IO>|SimpleML|Text>|TFText>"
+"""How the operations begin that other packages register."""
+_OTHERS_OPERATIONS = rf"{_OF_COMPANIONS}|TRT|MLC|Cudnn|Nccl|Horovod"
+"""Those, and operations that a build without a library of NVIDIA's or Apple's does not have."""
+
 _OF_TF1 = (
     r"(?:Interactive)?Session|(?:sparse_)?placeholder(?:_with_default)?|ConfigProto|GPUOptions|reset_default_graph|get_variable|variable_scope"
     r"|(?:global|local|all|trainable)_variables\w*|initialize_all_variables|assign_(?:add|sub)|set_random_seed|random_(?:normal|uniform|shuffle|crop)|truncated_normal"
@@ -99,6 +104,32 @@ RULES: tuple[Rule, ...] = (
             Case(when="asked-by-package", code="companion-mismatch"),
         ),
         follows=("numpy-abi", "protobuf-mismatch", "shadowed-module"),
+    ),
+    Rule(
+        name="operation-unknown",
+        code="tensorflow-too-old",
+        reads="TensorFlow: a saved model or graph with an operation that this release does not have, or that a package registers when it is imported",
+        needs=("op type not registered", "missing from the python registry"),
+        pattern=rf"Op type not registered '(?P<operation>(?!{_OTHERS_OPERATIONS})\w+)'|ops missing from the python registry \(\{{'(?P<operation__graph>(?!{_OTHERS_OPERATIONS})\w+)'",
+        examples=(
+            "FileNotFoundError: Op type not registered 'DisableCopyOnRead' in binary running on host.",
+            "NotFoundError: Graph ops missing from the python registry ({'Einsum'}) are also absent from the c++ registry.",
+        ),
+        rank=56,
+        follows=("gpu", "platform"),
+    ),
+    Rule(
+        name="operation-of-companion",
+        code="companion-mismatch",
+        reads="TensorFlow: a saved model with an operation of TensorFlow Text, Addons, I/O or Decision Forests, which is not imported or not installed",
+        needs=("op type not registered", "missing from the python registry"),
+        pattern=rf"Op type not registered '(?P<operation>{_OF_COMPANIONS})|ops missing from the python registry \(\{{'(?P<operation__graph>{_OF_COMPANIONS})",
+        examples=(
+            "NotFoundError: Op type not registered 'SentencepieceOp' in binary running on host.",
+            "NotFoundError: Op type not registered 'Addons>Gelu' in binary running on host.",
+        ),
+        rank=56,
+        follows=("gpu", "platform"),
     ),
     Rule(
         name="companion-symbol",

@@ -375,8 +375,10 @@ RULES: tuple[Rule, ...] = (
             "trace/bpt",
             "access violation",
             "fatal python error: aborted",
+            "signal: aborted",
+            *("exited on signal", "signal: floating point", "signal: bus"),
         ),
-        pattern=r"segmentation fault|SIGSEGV|SIGABRT|Abort(?:ed)? \(core dumped\)|\bbus error\b|^zsh: abort\b|^(?:zsh: )?trace trap\b|^(?:Abort|Trace/BPT) trap: \d|Fatal Python error: Aborted|"
+        pattern=r"\bSignal: (?:Aborted|Bus error|Floating point exception) \(\d|exited on signal (?:6|7|8|11)\b|segmentation fault|SIGSEGV|SIGABRT|Abort(?:ed)? \(core dumped\)|\bbus error\b|^zsh: abort\b|^(?:zsh: )?trace trap\b|^(?:Abort|Trace/BPT) trap: \d|Fatal Python error: Aborted|"
         + status_pattern("139", "134", "-11", "-6")
         + "|"
         + exception_pattern(*_NT_CRASHES),
@@ -387,6 +389,8 @@ RULES: tuple[Rule, ...] = (
             "zsh: trace trap  python train.py",
             "[1]    27238 abort (core dumped)  python train.py",
             "Abort trap: 6",
+            "[node1:44114] Signal: Aborted (6)",
+            "mpirun noticed that process rank 0 with PID 44114 on node node1 exited on signal 11 (Segmentation fault).",
         ),
         rank=25,
     ),

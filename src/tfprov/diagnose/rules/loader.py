@@ -141,7 +141,7 @@ RULES: tuple[Rule, ...] = (
             "library not found",
             *(f"{cannot} {verb}" for cannot in _CANNOT for verb in _VERBS),
         ),
-        pattern=rf"OSError: (?P<library__called>sndfile) library not found|(?:Could not load the|no) Qt platform plugin|(?:^'?|(?:Import|OS)Error\S*:? ?|error while loading shared libraries: |cannot load library '[^']+': |(?<!dlerror:)(?<!load error:)(?<!\.so:)\s'?)(?P<library>(?!{_OWN_RULES})lib[\w+.-]+\.so[.\d]*): cannot open shared object file|(?:{'|'.join(_CANNOT)}) (?:{'|'.join(_VERBS)})\b.{{0,60}}?\b(?P<library__named>(?!{_OWN_RULES})lib[\w+-]+\.so(?:\.\d+)+)|Error loading shared library (?P<library__musl>(?!ld-)\S+):",
+        pattern=rf"OSError: (?P<library__called>sndfile) library not found|(?:Could not load the|no) Qt platform plugin|(?:^'?|(?:Import|OS)Error\S*:? ?|error while loading shared libraries: |cannot load library '[^']+': |(?<!dlerror:)(?<!load error:)(?<!\.so:)\s'?)(?P<library>(?!{_OWN_RULES})lib[\w+.-]+\.so[.\d]*): cannot open shared object file(?!.{{0,40}}\bignored\b)|(?:{'|'.join(_CANNOT)}) (?:{'|'.join(_VERBS)})\b.{{0,60}}?\b(?P<library__named>(?!{_OWN_RULES})lib[\w+-]+\.so(?:\.\d+)+)(?!.{{0,100}}\bignored\b)|Error loading shared library (?P<library__musl>(?!ld-)\S+):",
         examples=(
             "ImportError: libGL.so.1: cannot open shared object file: No such file or directory",
             "python3: error while loading shared libraries: libcrypt.so.1: cannot open shared object file: No such file or directory",

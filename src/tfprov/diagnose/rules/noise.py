@@ -276,10 +276,10 @@ RULES: tuple[Rule, ...] = (
         "==> WARNING: A newer version of conda exists. <==",
     ),
     _noise(
-        "ld-preload",
-        "ld.so: a library of LD_PRELOAD that is not there is passed over",
-        ("from ld_preload cannot be preloaded",),
-        r"from LD_PRELOAD cannot be preloaded",
+        "library-ignored",
+        "ld.so and Open MPI: a library of LD_PRELOAD or of a plug-in that is not there is passed over",
+        ("from ld_preload cannot be preloaded", "cannot open shared object file"),
+        r"from LD_PRELOAD cannot be preloaded|cannot open shared object file.{0,40}\bignored\b",
         "ERROR: ld.so: object 'libdlfaker.so' from LD_PRELOAD cannot be preloaded (cannot open shared object file): ignored.",
     ),
     _noise(
