@@ -171,6 +171,7 @@ ACTS: tuple[tuple[str, _Act], ...] = (
     (rf"{_V} begins with the pre-release {_V}", _elsewhere),
     (rf"`>={_V}` would allow the pre-release", _this_release),
     (rf"the newest release is {_V}", _this_release),
+    (rf"without `[^`]+`, TensorFlow {_V} would be the newest", _this_release),
     (
         rf"`index\.exclude-newer = \"([\d-]+)\"` would allow TensorFlow {_V}",
         lambda p, h, m: (change(release(p, m[2]), index={"exclude-newer": m[1]}), h),

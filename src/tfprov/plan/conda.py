@@ -45,7 +45,7 @@ def plan_of_conda(context: DecisionContext) -> Plan:
         raise TfprovError(
             "conda-package-missing",
             f"conda-forge has no TensorFlow for {asked}",
-            evidence=tuple(f"{row.version} for {row.accelerator}" for row in context.table.conda),
+            evidence=tuple(dict.fromkeys(f"{row.version} for {row.accelerator}" for row in context.table.conda)),
             hint='use `tensorflow.accelerator = "auto"`',
         )
     if context.must_have_gpu and isinstance(context.gpus, Refusal):

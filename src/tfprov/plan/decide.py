@@ -218,7 +218,7 @@ def _check_vendor(context: DecisionContext, accelerator: str) -> None:
     if accelerator == "metal" and context.platform != "macos_arm64":
         raise TfprovError(
             "metal-plugin-mismatch",
-            "Metal is for Macs with Apple silicon",
+            "tfprov supports Metal on Macs with Apple silicon only",
             evidence=(f"this is {explain.platform(facts)}", '`tensorflow.accelerator = "metal"`'),
             hint='use `tensorflow.accelerator = "auto"`',
         )

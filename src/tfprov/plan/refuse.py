@@ -45,13 +45,23 @@ def no_such_release(context: DecisionContext) -> TfprovError:
     elif context.demands.are_older_than(finals[-1]):
         hint = f"tfprov installs TensorFlow {finals[-1]} and newer"
     else:
-        hint = f"the newest release is {finals[0]}"
+        hint = "; ".join(_without_one_range(context)) or f"the newest release is {finals[0]}"
     return TfprovError(
         "version-not-available",
         "no TensorFlow release is within the range that the profile allows",
         evidence=tuple(evidence),
         hint=hint,
     )
+
+
+def _without_one_range(context: DecisionContext) -> Iterator[str]:
+    """Of several ranges that contradict each other: the newest release that the others allow, without each of them."""
+    clauses = context.demands.clauses
+    for clause in clauses if len(clauses) > 1 else ():
+        demands = replace(context.demands, clauses=tuple(each for each in clauses if each is not clause))
+        found = (each.text for each in context.candidates if each.everywhere and demands.admits(each.version))
+        if (newest := next(found, None)) is not None:
+            yield f"without `{clause.where}`, TensorFlow {newest} would be the newest"
 
 
 def came_later(context: DecisionContext) -> list[Release]:
@@ -66,25 +76,36 @@ def came_later(context: DecisionContext) -> list[Release]:
     ]
 
 
+def _first_for(context: DecisionContext) -> Release | None:
+    """The first release with wheels for the platform; None where there is none, and where no time limits the choice."""
+    rows = (row for row in reversed(context.table.releases) if context.before is not None)
+    return next((row for row in rows if any(each.platform == context.platform for each in row.wheels)), None)
+
+
 def _too_early(context: DecisionContext, later: Sequence[Release]) -> TfprovError:
-    oldest = later[-1]
-    day = moment(uploaded_of(oldest) or "").date()
+    what = "no TensorFlow release within the range that the profile allows was out at that time"
+    version, at = later[-1].version, uploaded_of(later[-1])
+    return _before_all(context, version, at, what, f"TensorFlow {version} came out on {moment(at or '').date()}")
+
+
+def _before_all(context: DecisionContext, version: str, at: str | None, what: str, out: str) -> TfprovError:
     asked = [f"the profile asks for `{clause.where}`" for clause in context.demands.clauses]
     return TfprovError(
         "version-not-available",
-        "no TensorFlow release within the range that the profile allows was out at that time",
-        evidence=(
-            f'`index.exclude-newer = "{context.profile.index.exclude_newer}"`',
-            f"TensorFlow {oldest.version} came out on {day}",
-            *asked,
-        ),
-        hint=f'`index.exclude-newer = "{day}"` would allow TensorFlow {oldest.version}',
+        what,
+        evidence=(f'`index.exclude-newer = "{context.profile.index.exclude_newer}"`', out, *asked),
+        hint=f'`index.exclude-newer = "{moment(at or "").date()}"` would allow TensorFlow {version}',
     )
 
 
 def no_wheels(context: DecisionContext) -> TfprovError:
-    """The error when no release has a wheel for the platform."""
-    here = platform(context.facts)
+    """The error when no release has a wheel for the platform, or had one at the time in `index.exclude-newer`."""
+    here, first = platform(context.facts), _first_for(context)
+    if first is not None:
+        out = f"TensorFlow {first.version} was the first with wheels for {here}"
+        here_at = [each.uploaded for each in first.wheels if each.platform == context.platform and each.uploaded]
+        at = min(here_at, default=uploaded_of(first))
+        return _before_all(context, first.version, at, f"no TensorFlow had wheels for {here} at that time", out)
     return TfprovError(
         "platform-no-wheel",
         f"no TensorFlow has wheels for {here}",
@@ -128,8 +149,13 @@ def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
         refusal.code,
         f"CUDA cannot work on this machine: {refusal.why}",
         evidence=(f"the profile demands a GPU: {demand}", *_seen(context.facts)),
-        hint="; ".join(_gpu_ways(context, refusal)) or None,
+        hint=_told(_gpu_ways(context, refusal)),
     )
+
+
+def _told(ways: Iterable[str]) -> str | None:
+    """Hints in one line; None without any. The last of several begins with `or`."""
+    return "; ".join(dict.fromkeys(ways)).removeprefix("or ") or None
 
 
 def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
@@ -183,7 +209,7 @@ def nothing_fits(context: DecisionContext, accelerator: Accelerator, misses: Seq
         nearest.refusal.code,
         _what(nearest, accelerator, misses),
         evidence=tuple(_evidence(context, misses)),
-        hint="; ".join(dict.fromkeys(_hints(context, nearest, accelerator))) or None,
+        hint=_told(_hints(context, nearest, accelerator)),
     )
 
 
@@ -271,8 +297,7 @@ def ways_to_cuda(context: DecisionContext) -> Iterator[str]:
     _, misses = evaluate(context, "cuda")
     told = [miss for miss in misses if miss.depth in (Depth.GPU, Depth.DRIVER)]
     if told:
-        hints = "; ".join(_gpu_hints(context, context.gpus, closest(told)))
-        yield f"for CUDA: {hints}"
+        yield f"for CUDA: {_told(_gpu_hints(context, context.gpus, closest(told)))}"
 
 
 def _gpu_hints(context: DecisionContext, found: Gpus, nearest: Miss) -> Iterator[str]:

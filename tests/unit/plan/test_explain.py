@@ -226,7 +226,7 @@ hint: without `numpy>=2`, TensorFlow 2.11.1 on Python 3.10 would fit; TensorFlow
         profile(accelerator="metal"),
         hosts.MAC_INTEL,
         """\
-metal-plugin-mismatch 16: Metal is for Macs with Apple silicon
+metal-plugin-mismatch 16: tfprov supports Metal on Macs with Apple silicon only
 - this is macOS on Intel
 - `tensorflow.accelerator = "metal"`
 hint: use `tensorflow.accelerator = "auto"`""",
@@ -265,6 +265,45 @@ hint: unset `CUDA_VISIBLE_DEVICES`, or name the GPUs to use; or use the CPU""",
 version-not-available 10: no TensorFlow release is within the range that the profile allows
 - `tensorflow.version = "==1.14.0"` allows none of the known releases: 1.15.0 to 2.21.0
 hint: tfprov installs TensorFlow 1.15.0 and newer""",
+    ),
+    "two ranges that contradict each other": (
+        profile("==2.20.*", packages={"constraints": ["tensorflow<2.17"]}),
+        Host(),
+        """\
+version-not-available 10: no TensorFlow release is within the range that the profile allows
+- `tensorflow.version = "==2.20.*"` and `packages.constraints: tensorflow<2.17` together allow none of the known \
+releases: 1.15.0 to 2.21.0
+hint: without `tensorflow.version = "==2.20.*"`, TensorFlow 2.16.2 would be the newest; without \
+`packages.constraints: tensorflow<2.17`, TensorFlow 2.20.0 would be the newest""",
+    ),
+    "before the first wheels for a platform": (
+        profile(index={"exclude-newer": "2021-06-30"}),
+        Host(machine="aarch64", flags=()),
+        """\
+version-not-available 10: no TensorFlow had wheels for Linux on aarch64 at that time
+- `index.exclude-newer = "2021-06-30"`
+- TensorFlow 2.10.0 was the first with wheels for Linux on aarch64
+hint: `index.exclude-newer = "2022-09-06"` would allow TensorFlow 2.10.0""",
+    ),
+    "nothing but the cpu": (
+        profile(accelerator="cuda"),
+        hosts.MAC_INTEL,
+        """\
+wheel-without-cuda 17: CUDA cannot work on this machine: no TensorFlow for macOS has CUDA
+- the profile demands a GPU: `tensorflow.accelerator = "cuda"`
+- macOS on Intel
+- GPUs: none (NVML)
+- driver: none (NVML)
+hint: use the CPU""",
+    ),
+    "metal from conda": (
+        profile(accelerator="metal", environment={"kind": "conda"}, conda={"tensorflow": "conda"}),
+        hosts.MAC_ARM,
+        """\
+conda-package-missing 15: conda-forge has no TensorFlow for metal
+- 2.19.1 for cuda
+- 2.19.1 for cpu
+hint: use `tensorflow.accelerator = "auto"`""",
     ),
     "only a pre-release": (
         profile("==2.22.*"),

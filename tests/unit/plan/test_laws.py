@@ -60,8 +60,8 @@ def short(found: Plan | TfprovError) -> str:
 _UNREADABLE = re.compile(
     # What stands for nothing, …
     r"\bNone\b|\bnan\b|\(\)|\[\]|\{\}|``|''|\(, |, \)|,\s*,|;\s*;|\?;"
-    # … and what ends or begins with it.
-    r"|[:;,]\s*$|  |^\s|\s$|(?<!C)Python (?:only|and|$)|\bfor Python\s*$"
+    # … and what ends or begins with it, or with the last of several things to do.
+    r"|[:;,]\s*$|^or\b|  |^\s|\s$|(?<!C)Python (?:only|and|$)|\bfor Python\s*$"
 )
 
 
