@@ -132,6 +132,22 @@ def test_a_place_without_locks_serves(site: Site, tmp_path: Path) -> None:
     assert os.listdir(site.home / "data/environments/.locks")
 
 
+@needs_mounts
+def test_a_system_without_proc_serves(site: Site) -> None:
+    """As in a plain chroot: neither the time of the boot nor a process can be seen."""
+    for arguments in (("up",), ("up", "--recreate"), ("doctor",), ("remove", "--yes")):
+        command = site.command(arguments[0], "train.toml", *arguments[1:])
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh", *command],
+            env=site.environ(),
+            cwd=site.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
 @needs_root
 @pytest.mark.parametrize("mode", [0o755, 0o700])
 def test_a_home_in_which_root_is_nobody_is_refused_and_another_place_serves(

@@ -261,6 +261,9 @@ def _classed(error: OSError, failure: TfprovError) -> TfprovError:
     """The failure with a class of its own: what the system refuses is not a mistake of tfprov's."""
     if failure.code.name != "internal":
         return failure
+    if error.errno == errno.ENOENT and str(error.filename).startswith(("/proc/", "/sys/")):
+        what, hint = f"`{error.filename}` is missing", "mount the file systems of the kernel, as in any container"
+        return TfprovError("filesystem-feature", what, evidence=failure.evidence, hint=hint)
     if error.errno == errno.ENOENT:
         where = f"`{os.fsdecode(error.filename)}`" if error.filename is not None else "a file"
         what, hint = f"{where} was deleted while it was used", "run again; nothing else may delete files there"
@@ -288,13 +291,16 @@ def _of_place(error: OSError, failure: TfprovError) -> TfprovError:
 
 
 def _is_ours(path: Path) -> bool:
+    """Whether `TFPROV_HOME` moves it: it lies in a folder of tfprov's, or on the way to one."""
     from tfprov.paths import home
 
     try:
         own = home(os.environ)
     except TfprovError:
         return True
-    return any(path.absolute().is_relative_to(folder) for folder in (own.data, own.cache, own.state, own.store))
+    path = path.absolute()
+    folders = (own.data, own.cache, own.state, own.store)
+    return any(path.is_relative_to(folder) or folder.is_relative_to(path) for folder in folders)
 
 
 def _without_folder() -> TfprovError | None:

@@ -43,11 +43,9 @@ def holders(folders: Sequence[Path]) -> dict[Path, tuple[Holder, ...]]:
     """
     found: dict[Path, list[Holder]] = {folder: [] for folder in folders}
     if folders:
-        import psutil
-
         names = {os.path.normcase(os.path.join(*folder.parts[-3:])): folder for folder in folders}  # noqa: PTH118
         real, shells = functools.cache(followed), _shells(folders)
-        for process in psutil.process_iter(["exe", "cwd", "environ", "cmdline"]):
+        for process in _processes():
             if process.pid == os.getpid():
                 continue
             used = {
@@ -70,12 +68,10 @@ def running_from(folder: Path) -> tuple[Holder, ...]:
     Args:
         folder: of the environment, links resolved.
     """
-    import psutil
-
     found = []
     python = os.path.realpath(python_in(folder))
     inside = f"{folder}{os.sep}"
-    for process in psutil.process_iter(["exe", "cwd", "environ", "cmdline"]):
+    for process in _processes():
         if process.pid == os.getpid():
             continue
         variables, arguments = process.info["environ"] or {}, process.info["cmdline"] or []
@@ -91,6 +87,14 @@ def running_from(folder: Path) -> tuple[Holder, ...]:
         if own or started:
             found.append(Holder(pid=process.pid, command=_command(process)))
     return tuple(found)
+
+
+def _processes() -> Iterator[Any]:
+    """The processes of this system, as far as it shows them: none where /proc is not mounted, as in a plain chroot."""
+    import psutil
+
+    with contextlib.suppress(IndexError, FileNotFoundError):  # what psutil raises there
+        yield from psutil.process_iter(["exe", "cwd", "environ", "cmdline"])
 
 
 def _named(known: dict[str, Any], real: Callable[[str], str]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,12 @@ def boot_id() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
+        pass
+    # Elsewhere it is computed from clock and uptime, so it may vary by a second. psutil reads the latter in /proc, too.
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        began = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    else:
         import psutil
 
-        # Elsewhere it is computed from clock and uptime, so it may vary by a second.
-        return str(round(psutil.boot_time() / 10))
+        began = psutil.boot_time()
+    return str(round(began / 10))

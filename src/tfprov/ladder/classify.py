@@ -135,11 +135,19 @@ def classify_exception(exc: BaseException) -> TfprovError:
         return exc
     code = _http_code(exc) or _system_code(exc) or "internal"
     what = _words(exc, code)
-    evidence = tuple(dict.fromkeys(redact(_one_line(cause)) for cause in _chain(exc) if str(cause)))
+    evidence = tuple(dict.fromkeys(redact(_one_line(cause)) for cause in _told(exc) if str(cause)))
     if code.startswith("net-"):
         return TransferError(code, what, evidence=evidence)
-    hint = "raise it (`ulimit -u`; `ulimit -v` where memory is limited)" if isinstance(exc, RuntimeError) else None
-    return TfprovError(code, what, evidence=evidence, hint=hint)
+    return TfprovError(code, what, evidence=evidence, hint=_limit(exc) if code == "limit-reached" else None)
+
+
+def _limit(exc: BaseException) -> str | None:
+    """How to raise the limit that was reached, where the hint of the code names others."""
+    if any(isinstance(cause, OSError) and cause.errno == errno.EFBIG for cause in _chain(exc)):
+        return "raise the limit on the size of files (`ulimit -f`), or use a file system that has larger files"
+    if isinstance(exc, RuntimeError):
+        return "raise it (`ulimit -u`; `ulimit -v` where memory is limited)"
+    return None
 
 
 _OF_THE_DISK = frozenset({"disk-full", "disk-quota", "disk-io", "read-only-fs"})
@@ -180,7 +188,9 @@ def certificate_words(exc: BaseException) -> str:
 
 
 def _one_line(exc: BaseException) -> str:
-    text = " ".join(str(exc).split())
+    before, trace, after = str(exc).partition("Traceback (most recent call last):")
+    # A library may hand on the whole traceback of another process; its last line says what happened.
+    text = " ".join(before.split() + (after.strip().split("\n")[-1:] if trace else []))
     return text or type(exc).__name__
 
 
@@ -193,6 +203,13 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
         yield current
         # Suppressed contexts count too: httpcore raises `from None`, which hides the system's own error.
         current = current.__cause__ or current.__context__
+
+
+def _told(exc: BaseException) -> Iterator[BaseException]:
+    """The exceptions that explain it; not that a folder was missing, which is why it was made."""
+    for cause in _chain(exc):
+        if cause is exc or not (isinstance(exc, OSError) and isinstance(cause, FileNotFoundError)):
+            yield cause
 
 
 def _system_code(exc: BaseException) -> str | None:

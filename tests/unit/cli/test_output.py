@@ -42,8 +42,29 @@ def test_a_place_that_is_not_ours_is_not_moved_by_our_variable(
 def test_a_place_of_ours_is(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("TFPROV_HOME", str(tmp_path))
-    assert "TFPROV_HOME" in ended(OSError(number, os.strerror(number), str(tmp_path / "cache/store/x")), capsys)
+    monkeypatch.setenv("TFPROV_HOME", str(tmp_path / "share/tfprov"))
+    # The last two: in a home that cannot be written to, the folders above it cannot be made either.
+    for place in ("share/tfprov/cache/store/x", "share/tfprov", "share"):
+        assert "TFPROV_HOME" in ended(OSError(number, os.strerror(number), str(tmp_path / place)), capsys)
+
+
+def test_a_folder_that_cannot_be_made_is_told_without_those_that_were_to_lie_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as caught:
+        (tmp_path / "file" / "one" / "two").mkdir(parents=True)
+    told = ended(caught.value, capsys)
+    assert "Errno 20" in told
+    error = PermissionError(errno.EACCES, "denied", "/srv/home")
+    error.__context__ = FileNotFoundError(errno.ENOENT, "missing", "/srv/home/environments")
+    assert "environments" not in ended(error, capsys)
+
+
+def test_a_missing_file_of_the_kernel_was_not_deleted_by_anybody(capsys: pytest.CaptureFixture[str]) -> None:
+    told = ended(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/proc/stat"), capsys)
+    assert "error[filesystem-feature]: `/proc/stat` is missing" in told
+    assert "deleted" not in told
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

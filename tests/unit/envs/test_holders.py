@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tfprov.envs.following import SHELLS, hold
-from tfprov.envs.holders import OLDER_SHELLS, holders
+from tfprov.envs.holders import OLDER_SHELLS, holders, running_from
 
 WAIT = "print(flush=True); input()"
 BASH = shutil.which("bash")
@@ -180,3 +180,17 @@ def test_the_command_is_told_on_one_line(generation: Path) -> None:
     assert str(one).startswith(f"pid {one.pid} ({Path(sys.executable).name} -c print(")
     assert str(one).isprintable()
     assert len(str(one)) < 100
+
+
+@pytest.mark.parametrize("error", [IndexError("list index out of range"), FileNotFoundError(2, "missing", "/proc")])
+def test_where_no_process_can_be_seen_none_is_named(
+    generation: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """What psutil raises where /proc is empty or missing."""
+
+    def processes(_: object) -> Iterator[object]:
+        raise error
+
+    monkeypatch.setattr("psutil.process_iter", processes)
+    assert holders([generation]) == {generation: ()}
+    assert running_from(generation) == ()

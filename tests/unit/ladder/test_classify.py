@@ -202,6 +202,18 @@ def test_a_hidden_cause_is_found_all_the_same() -> None:
     assert classify_exception(caught.value).code.name == "net-tls-cert"
 
 
+def test_a_file_that_is_too_large_is_not_a_matter_of_their_number() -> None:
+    failed = RuntimeError("failed because:\nTraceback (most recent call last):\n  File 'x'\nOSError: too large\n")
+    failed.__cause__ = _os_error(errno.EFBIG)
+    for error in (_os_error(errno.EFBIG), failed):
+        found = classify_exception(error)
+        assert found.code.name == "limit-reached"
+        assert found.hint is not None
+        assert "ulimit -f" in found.hint
+    assert found.evidence[0] == "failed because: OSError: too large"
+    assert "ulimit -n" in str(classify_exception(_os_error(errno.EMFILE)).hint)
+
+
 def test_a_full_disk_names_the_file() -> None:
     error = classify_exception(_os_error(errno.ENOSPC, "/srv/store/x.part"))
     assert error.what == "no space left for `/srv/store/x.part`"
