@@ -37,6 +37,9 @@ needs_mounts = pytest.mark.skipif(
 )
 
 
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
 def mounted(mounts: str, bootstrap: Path, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run it where these mounts were made first."""
     command = ["unshare", "--mount", "sh", "-ec", f'{mounts}\nexec "$0" -I "$@"', sys.executable, str(bootstrap)]
@@ -376,6 +379,42 @@ def test_an_index_that_refuses_is_left_to_pip_or_named(
             module.tool_and_base(tmp_path, tmp_path)
     assert (caught.value.code, caught.value.status) == (code, status)
     assert "401" in caught.value.evidence[0]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_not_a_file_of_ours(tmp_path: Path, closed: str) -> None:
+    bootstrap = checkout(tmp_path)
+    told = tmp_path / "told"
+    (tmp_path / "src/tfprov/__main__.py").write_text(
+        "import os, sys\nprint('arguments')\nprint('words', file=sys.stderr)\nsys.stdout.flush()\n"
+        f"open({str(told)!r}, 'w').write(' '.join(os.readlink(f'/proc/self/fd/{{each}}') for each in range(3)))\n"
+    )
+    command = f'"$0" -I "$1" {closed}'
+    for _ in range(2):  # makes the environment, and uses it
+        done = subprocess.run(
+            ["sh", "-c", command, sys.executable, str(bootstrap)],
+            env=environ(tmp_path),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done
+        assert str(tmp_path) not in told.read_text()
+
+
+@pytest.mark.parametrize("full", ["2>&-", pytest.param("2>/dev/full", marks=needs_full)])
+def test_a_failure_that_cannot_be_told_has_its_status(tmp_path: Path, full: str) -> None:
+    bootstrap = checkout(tmp_path)
+    script = f'"$0" -I "$1" {full}'
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable, str(bootstrap)],
+        env={**environ(tmp_path), "TFPROV_PYTHON": "/nowhere/python"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 10, done
 
 
 def test_where_a_program_cannot_be_replaced_it_decides_what_ctrl_c_means(monkeypatch: pytest.MonkeyPatch) -> None:
