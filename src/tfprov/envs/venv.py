@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,9 @@ _SECONDS = 120.0
 _ROOM = 256 * 1024
 # From this release on virtualenv leaves a file beside the environment unless told otherwise.
 _REDIRECTS = (21, 12)
+_SPECIAL = frozenset("'\"$`\\")
+"""Characters of a path that mean something between double quotes, or end them."""
+_MESSAGE = re.compile(r' *echo "Virtual environment directory .*? does not exist!" >&2\n', re.DOTALL)
 
 
 def create(
@@ -141,17 +145,14 @@ def _broken(python: Path, said: str) -> TfprovError:
 
 
 def _mend_activation(path: Path) -> None:
-    """Remove a line from the activation script that is a syntax error in every shell.
+    """Remove a message from the activation script that is a syntax error in every shell, or runs a part of the path.
 
-    Releases before 21.12 quote a path with an apostrophe for the shell and put the quoted form inside double quotes.
-    conda-lock (extra `conda`) requires such a release; this can be removed when it no longer does.
+    Releases before 21.12 quote the path for the shell and put the quoted form inside double quotes. conda-lock (extra
+    `conda`) requires such a release; this can be removed when it no longer does.
     """
     script = path / "bin" / "activate"
-    if "'" not in str(path) or not script.is_file():
-        return
-    lines = script.read_text(encoding="utf-8").splitlines(keepends=True)
-    broken = '    echo "Virtual environment directory '
-    script.write_text("".join(line for line in lines if not line.startswith(broken)), encoding="utf-8")
+    if script.is_file() and _SPECIAL.intersection(str(path)):
+        script.write_text(_MESSAGE.sub("", script.read_text(encoding="utf-8"), count=1), encoding="utf-8")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

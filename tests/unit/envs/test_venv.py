@@ -200,3 +200,21 @@ def test_a_copied_python_whose_old_place_is_closed_gets_an_environment(
     refused = str(tmp_path / "second" / "bin")
     with pytest.raises(PermissionError):
         create(tmp_path / "second", cache)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script for shells of POSIX")
+@pytest.mark.parametrize("version", [VERSION, "3.8.0"], ids=["virtualenv", "uv"])
+@pytest.mark.parametrize("name", ["it's", 'a"b', "a\nb's \"c", "$(touch x) `touch y`", "a\\b\\", "plain"])
+def test_the_activation_script_works_at_any_path_and_runs_no_part_of_it(
+    tmp_path: Path, cache: Path, name: str, version: str
+) -> None:
+    target = tmp_path / name / "env"
+    create(target, cache, version=version)
+    activate = target / "bin" / "activate"
+    shown = ["sh", "-c", '. "$1"; printf %s "$VIRTUAL_ENV"', "sh", str(activate)]
+    done = process.run(shown, env=ENVIRON, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == (str(target), "")
+    target.rename(tmp_path / name / "moved")
+    shown[-1] = str(tmp_path / name / "moved" / "bin" / "activate")
+    process.run(shown, env=ENVIRON, cwd=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {name}
