@@ -185,8 +185,9 @@ RULES: tuple[Rule, ...] = (
             "no ptx compilation provider",
             "cuda_dir",
             "xla_gpu_cuda_data_dir",
+            "unresolved extern function",
         ),
-        pattern=r"libdevice(?:\.10\.bc)?(?: is)? not found|Can't find libdevice|(?:couldn't|could not|failed to|can't|unable to) (?:find|get|invoke|launch|locate|spawn)[^\n]{0,30}(?:ptxas|nvlink|libdevice)|(?:ptxas|nvlink)(?:: (?:command )?not found| not found| returned an error code 127)|No PTX compilation provider|XLA requires ptxas version|Can't find directory containing CUDA libevice|[Cc]annot find CUDA_HOME|CUDA_HOME (?:environment variable |env variable )?(?:is not set|is unset|does not exist|not found)|nvcc not found|xla_gpu_cuda_data_dir|ptxas .{1,300}: Unsupported \.(?:version|target)|`ptxas` invocation failed",
+        pattern=r"libdevice(?:\.10\.bc)?(?: is)? not found|Can't find libdevice|(?:couldn't|could not|failed to|can't|unable to) (?:find|get|invoke|launch|locate|spawn)[^\n]{0,30}(?:ptxas|nvlink|libdevice)|(?:ptxas|nvlink)(?:: (?:command )?not found| not found| returned an error code 127)|No PTX compilation provider|XLA requires ptxas version|Can't find directory containing CUDA libevice|[Cc]annot find CUDA_HOME|CUDA_HOME (?:environment variable |env variable )?(?:is not set|is unset|does not exist|not found)|nvcc not found|xla_gpu_cuda_data_dir|ptxas .{1,300}: Unsupported \.(?:version|target)|`ptxas` invocation failed|Unresolved extern function '__nv_",
         examples=(
             "ptxas /tmp/x.ptx, line 5; fatal   : Unsupported .version 8.6; current version is '8.4'",
             "InternalError: libdevice not found at ./libdevice.10.bc [Op:__inference_train_function_1]",
@@ -194,6 +195,7 @@ RULES: tuple[Rule, ...] = (
             "W external/local_xla/xla/stream_executor/gpu/asm_compiler.cc] Couldn't invoke ptxas --version",
             "UNAVAILABLE: No PTX compilation provider is available. Neither ptxas/nvlink nor nvjtlink is available.",
             "INTERNAL: XLA requires ptxas version 11.8 or higher",
+            "FATAL: ptxas fatal   : Unresolved extern function '__nv_logf'",
         ),
         rank=60,
         cases=(

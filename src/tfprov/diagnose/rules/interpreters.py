@@ -87,10 +87,23 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="python-not-activated",
         code="python-unsupported",
-        reads="Poetry: the Python that runs is outside the project's range",
-        needs=("is not supported by the project",),
-        pattern=r"activated Python version (?P<python>[\d.]+) is not supported by the project \((?P<wants>[^)]+)\)",
-        examples=("The currently activated Python version 3.8.10 is not supported by the project (>=3.9,<3.12).",),
+        reads="Poetry, get-pip.py, set-up programs: the Python that runs is outside a project's or a program's range",
+        needs=(
+            "is not supported by the project",
+            "this script does not work on python",
+            "required",
+        ),
+        pattern=r"activated Python version (?P<python>[\d.]+) is not supported by the project \((?P<wants>[^)]+)\)"
+        r"|This script does not work on Python (?P<python__pip>\d+\.\d+)\.?(?: The minimum supported Python version is (?P<wants__pip>\d+\.\d+))?"
+        r"|Python version (?:[23]\.\d+ or )?>=? ?[23]\.\d+ required"
+        r"|(?:Error|ERROR|error): Python(?: version)? (?:[<>=]{0,2} ?[23]\.\d+(?:\.\d+)?\+?,? (?:or |and )?){1,3}(?:newer |later |above |higher |greater )?(?:is )?required",
+        examples=(
+            "The currently activated Python version 3.8.10 is not supported by the project (>=3.9,<3.12).",
+            "ERROR: This script does not work on Python 3.6. The minimum supported Python version is 3.7. Please use https://bootstrap.pypa.io/pip/3.6/get-pip.py instead.",
+            "RuntimeError: Python version >= 3.9 required.",
+            "RuntimeError: Python version 2.7 or >= 3.4 required.",
+            "SystemExit: Error: Python 3.7 or later is required",
+        ),
         rank=58,
     ),
     Rule(
