@@ -253,8 +253,24 @@ def test_the_hint_is_for_this_distribution(bootstrap: ModuleType, release: str, 
         ("Because x was not found in the package registry", "package-name-wrong"),
         ("ERROR: No matching distribution found for hatchling>=1.27", "package-name-wrong"),
         ("  x No solution found when resolving dependencies:", "resolver-conflict"),
+        ("memory allocation of 17606056 bytes failed\nnote: run with `RUST_BACKTRACE=1`", "oom-killed"),
+        ("OSError: [Errno 12] Cannot allocate memory", "oom-killed"),
+        ("error: failed to write `/x`: File too large (os error 27)", "limit-reached"),
+        ("error: failed to open `/x`: Too many open files (os error 24)", "limit-reached"),
         ("something else", None),
     ],
 )
 def test_what_a_tool_says_has_a_code(bootstrap: ModuleType, text: str, code: str | None) -> None:
     assert bootstrap.code_of(text) == code
+
+
+@pytest.mark.parametrize("code", ["oom-killed", "limit-reached", "disk-full"])
+def test_a_hint_about_a_folder_is_for_what_a_folder_lacks(bootstrap: ModuleType, code: str) -> None:
+    assert ("TFPROV_HOME" in bootstrap.Problem(code, "x").hint) is (code == "disk-full")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_a_tool_that_is_killed_without_a_word_lacked_memory(bootstrap: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(bootstrap.Problem) as caught:
+        bootstrap.call([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], tmp_path)
+    assert caught.value.code == "oom-killed"
