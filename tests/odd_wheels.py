@@ -210,3 +210,8 @@ KINDS: dict[str, Odd] = {
     "Odd_Name": Odd({"odd_name_one.py": b""}),
 }
 """By project name, as the wheel has it."""
+
+if os.name == "nt":
+    # Windows has no such names, and a wheel with one is refused.
+    for each in ("names_commas", "names_specials"):
+        del KINDS[each]

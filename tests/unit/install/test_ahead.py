@@ -8,13 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from tfprov.envs.layout import python_in, site_packages
 from tfprov.install import compile_first
 from tfprov.install.ahead import Ahead
 
@@ -39,12 +39,12 @@ FOUND = {name for name in MODULES if name not in ("tensorflow/python/unused.py",
 @pytest.fixture
 def environment(tmp_path: Path) -> Path:
     root = tmp_path / "with space" / "umgebung-ü"
-    venv.create(root, with_pip=False)
+    subprocess.run([sys.executable, "-m", "virtualenv", "--quiet", "--no-seed", root], check=True)
     return root
 
 
 def library(environment: Path) -> Path:
-    return next(environment.glob("lib/python*/site-packages"))
+    return site_packages(environment)[0]
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def install(environment: Path, tree: Path) -> None:
 def bytecode(environment: Path) -> set[str]:
     """The modules that have some, as members of a wheel."""
     root = library(environment)
-    found = (path for path in root.rglob("*.pyc"))
+    found = (path for path in root.rglob("*.pyc") if not path.name.startswith("_virtualenv."))
     return {
         f"{path.parent.parent.relative_to(root).as_posix()}/{path.stem.split('.')[0]}.py".removeprefix("./")
         for path in found
@@ -102,10 +102,16 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compile_first, "_POLL_SECONDS", 0)
 
 
+@pytest.fixture(autouse=True)
+def bytecode_beside_the_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the child, which hears no variable."""
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+
+
 def test_what_the_imports_lead_to_is_compiled_and_python_takes_it(
     environment: Path, tree: Path, tmp_path: Path
 ) -> None:
-    python, root = environment / "bin" / "python", library(environment)
+    python, root = python_in(environment), library(environment)
     found = compiled(tmp_path / "landed", [(tree, list(MODULES))], root)
     assert {path for path, _, _ in found} == FOUND
     assert found[0][0] == "tensorflow/__init__.py"
@@ -144,7 +150,7 @@ def test_after_the_install_all_that_is_left_is_compiled_but_for_what_the_import_
     environment: Path, tree: Path, tmp_path: Path
 ) -> None:
     install(environment, tree)
-    subprocess.run([environment / "bin" / "python", "-I", "-c", "import six, keras._tf_keras.keras"], check=True)
+    subprocess.run([python_in(environment), "-I", "-c", "import six, keras._tf_keras.keras"], check=True)
     by_the_import = bytecode(environment)
     assert by_the_import == {"six.py", "keras/_tf_keras/keras/__init__.py"}
     found = compiled(tmp_path / "landed", [(tree, list(MODULES))], library(environment), whole=True)
@@ -171,7 +177,7 @@ def test_bytecode_appears_in_one_step(environment: Path, tree: Path, monkeypatch
 
 def test_the_packages_of_an_environment_lie_where_its_own_python_has_them(environment: Path) -> None:
     script = "import sysconfig; print(sysconfig.get_path('platlib'))"
-    said = subprocess.run([environment / "bin/python", "-I", "-c", script], capture_output=True, text=True, check=True)
+    said = subprocess.run([python_in(environment), "-I", "-c", script], capture_output=True, text=True, check=True)
     assert compile_first.library_of(str(environment)) == said.stdout.strip()
 
 
@@ -209,7 +215,7 @@ def test_the_bytecode_that_it_tells_of_is_there_when_the_install_ends(
 ) -> None:
     with Ahead(work(tmp_path)) as ahead:
         ahead.landed(tree, [*MODULES, "tensorflow/no module.so"])
-        ahead.start(environment / "bin" / "python", {})
+        ahead.start(python_in(environment), {})
         install(environment, tree)
         ahead.place()
         count = ahead.finish()
@@ -220,8 +226,7 @@ def test_the_bytecode_that_it_tells_of_is_there_when_the_install_ends(
 
 def test_what_the_install_left_is_compiled_beside_what_follows(environment: Path, tree: Path, tmp_path: Path) -> None:
     with Ahead(work(tmp_path)) as ahead:
-        base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-        ahead.start(base, {}, environment=environment)
+        ahead.start(Path(getattr(sys, "_base_executable", sys.executable)), {}, environment=environment)
         install(environment, tree)
         ahead.place()
         ahead.landed(library(environment), MODULES)
@@ -236,7 +241,7 @@ def test_without_an_installed_environment_nothing_is_written(environment: Path, 
     install(environment, tree)
     with pytest.raises(RuntimeError, match="no space"), Ahead(work(tmp_path)) as ahead:
         ahead.landed(tree, MODULES)
-        ahead.start(environment / "bin" / "python", {})
+        ahead.start(python_in(environment), {})
         raise RuntimeError("no space")
     assert bytecode(environment) == set()
 
