@@ -276,6 +276,7 @@ _ELSEWHERE = {
     "read-only-fs": "name a place that may be written to",
     "disk-full": "free some space there, or name another place",
     "disk-quota": "delete files of yours there, or name another place",
+    "path-not-ours": "name another place",
 }
 
 

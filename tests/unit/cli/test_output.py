@@ -38,6 +38,18 @@ def test_a_place_that_is_not_ours_is_not_moved_by_our_variable(
         assert "hint: " in told
 
 
+@pytest.mark.parametrize("number", [errno.EEXIST, errno.EISDIR, errno.ELOOP])
+def test_what_stands_in_the_way_of_an_output_is_no_environment(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught, failures(Output(command="export")):
+        raise OSError(number, os.strerror(number), "/srv/elsewhere/file")
+    told = capsys.readouterr().err
+    assert (caught.value.code, "environment.path" in told) == (2, False)
+    assert "error[path-not-ours]" in told
+    assert "hint: name another place" in told
+
+
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
 def test_a_place_of_ours_is(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
