@@ -12,6 +12,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from tfprov.errors import TfprovError
+
 MOST_CONTENT = 64 << 20
 """Default size limit of a text file, in bytes: a hundred times the size of the largest known lock."""
 
@@ -67,6 +69,18 @@ def text_of(path: Path, *, most: int = MOST_CONTENT) -> str:
         return content_of(path, most=most).decode("utf-8")
     except UnicodeDecodeError as error:
         raise OSError(errno.EINVAL, f"not UTF-8: {error.reason} at byte {error.start:,}", str(path)) from error
+
+
+def given_text(path: Path) -> str:
+    """The text of a file that the command line names, see `content_of`.
+
+    Raises:
+        TfprovError: `usage` if it cannot be read, or is not UTF-8.
+    """
+    try:
+        return text_of(path)
+    except OSError as error:
+        raise TfprovError("usage", f"`{path}` cannot be read", evidence=(str(error),)) from error
 
 
 def regular(path: Path) -> BinaryIO:

@@ -11,7 +11,7 @@ import typer
 
 from tfprov.cli import completion
 from tfprov.cli.options import Json, output_of
-from tfprov.cli.output import failures
+from tfprov.cli.output import failures, require_answers
 from tfprov.harmless import harmless
 
 if TYPE_CHECKING:
@@ -128,7 +128,6 @@ def report(
     """Bundle facts, profile, plan, journals, logs and lock for a bug report; secrets and names are taken out."""
     output = output_of("report", as_json)
     with failures(output):
-        from tfprov.errors import TfprovError
         from tfprov.pipeline.support_report import check, gather, write
         from tfprov.profile.source import nearest
         from tfprov.report import text
@@ -140,10 +139,7 @@ def report(
         if not as_json:
             print(output.typed(text.support_report(parts)), file=sys.stderr)
         if not yes and not as_json:
-            if sys.stdin is None or not sys.stdin.isatty():
-                raise TfprovError(
-                    "usage", "nothing was written: not interactive", hint="look at the list above, then pass `--yes`"
-                )
+            require_answers("nothing was written", "look at the list above, then pass `--yes`")
             typer.confirm(f"Write {to}?", abort=True, err=True)
         write(parts, to)
         output.result(
@@ -153,18 +149,14 @@ def report(
 
 def _context(found: tuple[Path, bool] | None, host: Path | None, *, is_piped: bool) -> LogContext:
     from tfprov.diagnose.records import LogContext
-    from tfprov.errors import TfprovError
     from tfprov.pipeline.explain import here, with_facts, with_profile
 
     context = here() if is_piped and host is None else LogContext()
     if host is not None:
-        from tfprov.contents import text_of
+        from tfprov.contents import given_text
         from tfprov.host.facts import load as load_facts
 
-        try:
-            context = with_facts(context, load_facts(text_of(host)))
-        except OSError as error:
-            raise TfprovError("usage", f"`{host}` cannot be read", evidence=(str(error),)) from error
+        context = with_facts(context, load_facts(given_text(host)))
     if found is not None:
         from tfprov.profile.load import load
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,7 @@ from typer.core import TyperCommand
 
 from tfprov.cli import completion
 from tfprov.cli.options import Json, ProfileName, output_of
-from tfprov.cli.output import failures
+from tfprov.cli.output import failures, require_answers
 from tfprov.cli.plain import go_back
 
 if TYPE_CHECKING:
@@ -232,11 +231,8 @@ def _confirm(question: str, *, yes: bool) -> None:
     Raises:
         TfprovError: `usage` when nobody can be asked.
     """
-    from tfprov.errors import TfprovError
-
     if yes:
         return
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise TfprovError("usage", "nothing was deleted: not interactive", hint="pass `--yes`")
+    require_answers("nothing was deleted", "pass `--yes`")
     if not typer.confirm(question, err=True):
         raise typer.Exit(1)

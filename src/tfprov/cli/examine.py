@@ -17,24 +17,26 @@ from tfprov.structured import json_text
 
 app = typer.Typer()
 
+_Existing = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[PROFILE]",
+        autocompletion=completion.profiles,
+        help="Of an existing environment. Default: that of the folder.",
+    ),
+]
+_Python = Annotated[
+    Path | None, typer.Option(help="Interpreter or folder of any environment, also one that tfprov did not make.")
+]
+
 
 @app.command(
     epilog="Examples: tfprov smoke cpu --level deep; tfprov smoke --python .venv --set smoke.require-gpus=1; "
     "tfprov smoke train --against receipt.json"
 )
 def smoke(
-    profile: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[PROFILE]",
-            autocompletion=completion.profiles,
-            help="Of an existing environment. Default: that of the folder.",
-        ),
-    ] = None,
-    python: Annotated[
-        Path | None,
-        typer.Option(help="Interpreter or folder of any environment, also one that tfprov did not make."),
-    ] = None,
+    profile: _Existing = None,
+    python: _Python = None,
     level: Annotated[
         Literal["quick", "standard", "deep"] | None,
         typer.Option(help="How much to check. Default: what the profile says, else standard."),
@@ -109,29 +111,13 @@ def smoke(
         )
         words = text.verdict(found) + (f"\n{verdicts.text(differences)}" if against else "")
         shown = {**as_document(found), "differences": verdicts.document(differences)}
-        failure = verdicts.loss(differences) if found.ok else as_error(found)
-        if failure is not None:
-            if not as_json:
-                print(output.told(words))
-            output.failure(failure, shown)
-            raise SystemExit(failure.exit_code)
-        output.result(words, shown)
+        output.end(words, shown, verdicts.loss(differences) if found.ok else as_error(found))
 
 
 @app.command(epilog="Examples: tfprov doctor train.toml --fix; tfprov doctor --python .venv")
 def doctor(
-    profile: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[PROFILE]",
-            autocompletion=completion.profiles,
-            help="Of an existing environment. Default: that of the folder.",
-        ),
-    ] = None,
-    python: Annotated[
-        Path | None,
-        typer.Option(help="Interpreter or folder of any environment, also one that tfprov did not make."),
-    ] = None,
+    profile: _Existing = None,
+    python: _Python = None,
     fix: Annotated[bool, typer.Option("--fix", help="Repair the damage, then verify the environment.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -162,13 +148,7 @@ def doctor(
                 found = examine(profile, cwd=Path.cwd(), environ=os.environ, emit=emit)
         name = str(python) if profile is None else profile
         failure = as_error(found, name or find("", cwd=Path.cwd(), environ=os.environ).owner.name)
-        if failure is None:
-            output.result(text.findings(found), documents.findings(found))
-            return
-        if not as_json:
-            print(output.told(text.findings(found)))
-        output.failure(failure, documents.findings(found))
-        raise SystemExit(failure.exit_code)
+        output.end(text.findings(found), documents.findings(found), failure)
 
 
 @app.command()

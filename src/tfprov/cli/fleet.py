@@ -66,11 +66,4 @@ def gather(
         hosts = fleet.gather(files, expected=expect or (), verify_with=verify_with, environ=os.environ)
         if html is not None:
             PAGE.write(html, fleet.html(hosts, title=title, made=datetime.now(timezone.utc)).encode())
-        failure = fleet.loss(hosts)
-        if failure is None:
-            output.result(fleet.describe(hosts), fleet.document(hosts))
-            return
-        if not as_json:
-            print(output.told(fleet.describe(hosts)))
-        output.failure(failure, fleet.document(hosts))
-        raise SystemExit(failure.exit_code)
+        output.end(fleet.describe(hosts), fleet.document(hosts), fleet.loss(hosts))

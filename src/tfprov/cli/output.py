@@ -95,6 +95,25 @@ class Output:
             for line in ci.failure_lines(self.ci, error):
                 _tell(sys.stderr, line)
 
+    def finding(self, words: str, document: Mapping[str, object], failure: TfprovError | None) -> None:
+        """Print what the command found, and then why it fails, if what it found is a failure."""
+        if failure is None:
+            self.result(words, document)
+            return
+        if not self.json:
+            print(self.told(words), flush=True)
+        self.failure(failure, document)
+
+    def end(self, words: str, document: Mapping[str, object], failure: TfprovError | None) -> None:
+        """As `finding`, for the end of the command.
+
+        Raises:
+            SystemExit: with the exit status of the failure, if there is one.
+        """
+        self.finding(words, document, failure)
+        if failure is not None:
+            raise SystemExit(failure.exit_code)
+
     def may_ask(self) -> bool:
         """Whether somebody sits at a terminal who can answer."""
         streams = (sys.stdin, sys.stderr)
@@ -157,6 +176,16 @@ class Output:
         if self.environ.get("NO_COLOR") or self.ci is not None:
             return False
         return bool(getattr(stream, "isatty", bool)())
+
+
+def require_answers(undone: str, hint: str) -> None:
+    """Check that a question can be answered: standard input is a terminal.
+
+    Raises:
+        TfprovError: `usage`, with what was not done.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise TfprovError("usage", f"{undone}: not interactive", hint=hint)
 
 
 def _tell(stream: TextIO | None, words: str) -> None:

@@ -167,7 +167,7 @@ def tell_status(
                     status.write_prometheus(metrics, found, now=datetime.now(timezone.utc))
                 if (words := status.words(found)) != told:
                     told = words
-                    _tell_look(output, words, status.document(found), failure)
+                    output.finding(words, status.document(found), failure)
                 if pause is None:
                     break
                 pause()
@@ -176,15 +176,6 @@ def tell_status(
                 raise
         if failure is not None:
             raise SystemExit(failure.exit_code)
-
-
-def _tell_look(output: Output, words: str, document: Mapping[str, object], failure: TfprovError | None) -> None:
-    if failure is None:
-        output.result(words, document)
-        return
-    if not output.json:
-        print(output.told(words), flush=True)
-    output.failure(failure, document)
 
 
 def go_back(output: Output, profile: str, *, number: int | None) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tfprov.contents import content_of, text_of
+from tfprov.contents import content_of, given_text
 from tfprov.envs import durable, following, git
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Generation, Seal
@@ -59,11 +59,7 @@ def gather_facts(context: Context) -> Machine:
         TfprovError: `usage` when that file cannot be read, or why its facts are invalid.
     """
     if context.request.host is not None:
-        try:
-            text = text_of(context.request.host)
-        except OSError as error:
-            raise TfprovError("usage", f"`{context.request.host}` cannot be read", evidence=(str(error),)) from error
-        return Machine(context, host_facts.load(text))
+        return Machine(context, host_facts.load(given_text(context.request.host)))
     python = context.loaded.profile.python.path
     facts = host_facts.gather(
         context.request.environ,

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from tfprov.contents import text_of
+from tfprov.contents import given_text
 from tfprov.errors import CODES, TfprovError
 from tfprov.redact import redact
-from tfprov.report.page import code, page, text
+from tfprov.report.page import code, page, table, text
 from tfprov.smoke import attestation
 from tfprov.structured import json_of, list_of, mapping_of
 from tfprov.words import count
@@ -120,9 +120,7 @@ def gather(
 def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
     name = path.name.removesuffix(".json")
     try:
-        found = json_of(text_of(path))
-    except OSError as error:
-        raise TfprovError("usage", f"`{path}` cannot be read", evidence=(str(error),)) from error
+        found = json_of(given_text(path))
     except (ValueError, RecursionError) as error:
         raise TfprovError("usage", f"`{path}` is not a JSON document", evidence=(str(error),)) from error
     envelope = attestation.opened(found)
@@ -286,36 +284,28 @@ def _trouble(host: Host) -> str:
 
 
 def _overview(hosts: Sequence[Host]) -> str:
-    rows = "".join(
-        f"<tr><th scope=row>{text(host.name)}</th>"
+    rows = (
+        f"<th scope=row>{text(host.name)}</th>"
         f'<td class="{"good" if host.state == VERIFIED else "bad"}">{text(host.state)}</td>'
         f"<td>{text(host.tensorflow)}</td><td>{text(host.python)}</td>"
         f"<td>{'' if host.before is None else host.before}</td>"
-        f"<td>{'' if host.generation is None else host.generation}</td></tr>"
+        f"<td>{'' if host.generation is None else host.generation}</td>"
         for host in hosts
     )
-    head = "".join(
-        f"<th scope=col>{name}</th>"
-        for name in ("host", "state", "TensorFlow", "Python", "before", "generation in use")
-    )
-    return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    return table(("host", "state", "TensorFlow", "Python", "before", "generation in use"), rows)
 
 
 def _matrix(hosts: Sequence[Host]) -> str:
     legs = list(dict.fromkeys(check.leg for host in hosts for check in host.checks))
     if not legs:
         return "<p class=none>No host sent results of checks</p>"
-    head = "".join(f"<th scope=col>{text(leg)}</th>" for leg in legs)
     rows = []
     for host in hosts:
         for device in dict.fromkeys(check.device for check in host.checks):
             mine = {check.leg: check for check in host.checks if check.device == device}
             cells = "".join(_cell(mine.get(leg)) for leg in legs)
-            rows.append(f"<tr><th scope=row>{text(host.name)}</th><td>{text(device)}</td>{cells}</tr>")
-    return (
-        f"<div class=wide><table><thead><tr><th scope=col>host</th><th scope=col>device</th>{head}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+            rows.append(f"<th scope=row>{text(host.name)}</th><td>{text(device)}</td>{cells}")
+    return table(("host", "device", *map(text, legs)), rows)
 
 
 def _cell(check: Check | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from tfprov.report.page import code, page, text
+from tfprov.report.page import code, page, table, text
 from tfprov.report.text import tally
 from tfprov.smoke.receipt import Difference
 from tfprov.smoke.records import Device, Leg, Verdict
@@ -154,13 +154,12 @@ def _differences(differences: Sequence[Difference]) -> list[str]:
     """A table of the differences from the receipt."""
     if not differences:
         return ["<p>Everything is as it was</p>"]
-    rows = "".join(
-        f"<tr><th scope=row>{text(one.what)}</th><td>{text(one.was or 'not there')}</td>"
-        f"<td class={'bad' if one.worse else 'none'}>{text(one.now or 'not there')}</td></tr>"
+    rows = (
+        f"<th scope=row>{text(one.what)}</th><td>{text(one.was or 'not there')}</td>"
+        f"<td class={'bad' if one.worse else 'none'}>{text(one.now or 'not there')}</td>"
         for one in differences
     )
-    head = "<thead><tr><th></th><th scope=col>was</th><th scope=col>is</th></tr></thead>"
-    return [f"<div class=wide><table>{head}<tbody>{rows}</tbody></table></div>"]
+    return [table(("", "was", "is"), rows)]
 
 
 def _not_checked(device: Device, leg: Leg) -> str:
@@ -183,18 +182,15 @@ def _matrix(verdict: Verdict) -> list[str]:
     legs = list(dict.fromkeys(leg.leg for device in devices for leg in device.legs))
     if not legs:
         return []
-    head = "".join(f"<th scope=col>{text(one.name)}<small>{text(one.description)}</small></th>" for one in devices)
     rows = []
     for name in legs:
         found = [next((leg for leg in device.legs if leg.leg == name), None) for device in devices]
         cells = (
             f'<td class="mark {_mark(leg)}">{text(_word(leg))}</td>' if leg else "<td class=mark></td>" for leg in found
         )
-        rows.append(f"<tr><th scope=row>{text(name)}</th>{''.join(cells)}</tr>")
-    return [
-        f'<div class=wide><table class="matrix"><thead><tr><th></th>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    ]
+        rows.append(f"<th scope=row>{text(name)}</th>{''.join(cells)}")
+    heads = (f"{text(one.name)}<small>{text(one.description)}</small>" for one in devices)
+    return [table(("", *heads), rows, style="matrix")]
 
 
 def _word(leg: Leg) -> str:
