@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tfprov.errors import TfprovError
 from tfprov.host.records import Fingerprint
 from tfprov.lock.target_records import Target
 
@@ -124,6 +125,17 @@ class Generation:
     number: int
     path: Path
     seal: Seal | None = None
+
+    @property
+    def sealed(self) -> Seal:
+        """The seal of a generation that was verified, as every active one was.
+
+        Raises:
+            TfprovError: `internal` if it has none.
+        """
+        if self.seal is None:
+            raise TfprovError("internal", f"generation {self.number} has no seal")
+        return self.seal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,9 +48,7 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
     """
     environment = find(name, cwd=cwd, environ=environ)
     generation = verified(environment, name, moved=True)
-    seal = generation.seal
-    if seal is None:
-        raise TfprovError("internal", "an active generation has no seal")
+    seal = generation.sealed
     facts = gather(environ, cache=home(environ).cache / "interpreters.json")
     backend = backend_for(generation)
     found = (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,7 +92,7 @@ def verified(environment: Environment, profile: str, *, moved: bool = False) -> 
             "environment-moved",
             f"the environment of `{environment.owner.name}` was moved, and its commands name the old place",
             evidence=(
-                f"made in `{generation.seal.place if generation.seal else ''}`",
+                f"made in `{generation.sealed.place}`",
                 f"found in `{generation.path}`",
             ),
             hint=f"run `{f'tfprov up {profile}'.rstrip()}`: it is rebuilt from its image, without a download",
@@ -156,14 +156,12 @@ def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict
     context = Context(request, emit)
     environment = find(request.profile, cwd=request.cwd, environ=request.environ)
     generation = verified(environment, request.profile)
-    if generation.seal is None:
-        raise TfprovError("internal", "an active generation has no seal")
     try:
         # The profile that the environment was made from: the request may give the name of the environment instead.
         path, shipped = source.find(environment.owner.profile, cwd=request.cwd)
     except TfprovError:
         path, shipped = source.find(request.profile, cwd=request.cwd)
-    wanted = smoke_request(load(path, overrides=request.overrides, shipped=shipped), generation.seal.target)
+    wanted = smoke_request(load(path, overrides=request.overrides, shipped=shipped), generation.sealed.target)
     if level is not None:
         wanted = dataclasses.replace(wanted, level=level)
     return smoke(
@@ -323,11 +321,10 @@ def remove(environment: Environment, name: str, *, force: bool = False) -> tuple
             _spare_replaced((environment,), name)
         held = environment.held()
         if held and not force:
-            raise TfprovError(
-                "environment-in-use",
+            raise _in_use(
+                held,
                 f"`{environment.owner.name}` is in use and was not deleted",
-                evidence=tuple(str(each) for each in held),
-                hint=f"stop what uses it, or delete it anyway: `tfprov remove {name} --force`",
+                f"stop what uses it, or delete it anyway: `tfprov remove {name} --force`",
             )
         left = _taken_away(environment)
     trees.delete(left)
@@ -353,21 +350,22 @@ def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environm
             _spare_replaced(every, "--all")
         held = tuple(each for environment in every for each in environment.held())
         if held and not force:
-            raise TfprovError(
-                "environment-in-use",
+            raise _in_use(
+                held,
                 "environments are in use, and none was deleted",
-                evidence=tuple(str(each) for each in held),
-                hint="stop what uses them, or delete them anyway: `tfprov remove --all --force`",
+                "stop what uses them, or delete them anyway: `tfprov remove --all --force`",
             )
-        left = []
-        for environment in every:
-            left.append(_taken_away(environment))
+        left = list(map(_taken_away, every))
         for folder in (home.images, home.data / "pythons"):
             if folder.is_dir():
                 left.append(trash.to_trash(folder))
     for folder in left:
         trees.delete(folder)
     return every, held
+
+
+def _in_use(held: Iterable[Held], what: str, hint: str) -> TfprovError:
+    return TfprovError("environment-in-use", what, evidence=tuple(map(str, held)), hint=hint)
 
 
 def _spare_replaced(every: Sequence[Environment], name: str) -> None:
@@ -418,11 +416,10 @@ def remove_old(environment: Environment, *, force: bool = False) -> None:
     with environment.locked():
         held = [one for one in environment.held() if one.generation.path == kept]
         if held and not force:
-            raise TfprovError(
-                "environment-in-use",
+            raise _in_use(
+                held,
                 f"the environment that `{environment.owner.name}` replaced is in use and was not deleted",
-                evidence=tuple(str(each) for each in held),
-                hint="stop what uses it, or delete it anyway with `--force`",
+                "stop what uses it, or delete it anyway with `--force`",
             )
         if not takeover.give_up(environment):
             raise TfprovError(

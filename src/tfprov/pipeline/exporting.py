@@ -102,9 +102,7 @@ def export(profile: str, request: ExportRequest, *, cwd: Path, environ: Mapping[
     _check(request)
     environment = find(profile, cwd=cwd, environ=environ)
     generation = in_use(environment, profile)
-    seal = generation.seal
-    if seal is None:
-        raise TfprovError("internal", "an active generation has no seal")
+    seal = generation.sealed
     flaw = environment.flaw(generation)
     if flaw is not None:
         raise TfprovError(

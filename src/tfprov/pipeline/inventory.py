@@ -8,7 +8,6 @@ from pathlib import Path
 from tfprov.envs.generations import Environment
 from tfprov.envs.integrity import installed
 from tfprov.envs.records import Generation
-from tfprov.errors import TfprovError
 from tfprov.inventory import advisories, cyclonedx
 from tfprov.inventory.components import Component, InstalledPackage, components
 from tfprov.pipeline.backends.choose import lock_of
@@ -22,9 +21,7 @@ def bill_of_materials(profile: str, *, cwd: Path, environ: Mapping[str, str]) ->
         TfprovError: `environment-missing`, `environment-moved`, `lock-invalid`; what is wrong with the profile.
     """
     environment, generation = _in_use(profile, cwd, environ)
-    seal = generation.seal
-    if seal is None:
-        raise TfprovError("internal", "an active generation has no seal")
+    seal = generation.sealed
     packages = [
         InstalledPackage(name=one.name, version=one.version, metadata=one.metadata)
         for one in installed(generation.path)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tfprov.envs.records import Generation, Seal
+from tfprov.envs.records import Generation
 from tfprov.errors import CODES, TfprovError
 from tfprov.pipeline import unpacked, uv
 from tfprov.pipeline.context import Context
@@ -59,7 +59,7 @@ def is_proved(context: Context, kept: Installation) -> bool:
         TfprovError: `internal` when it has no seal.
     """
     wanted = smoke_digest(smoke_request(context.loaded, kept.locked.lock.target))
-    return _seal_of(kept).smoke_digest == wanted and not context.changes(kept.generation)
+    return kept.generation.sealed.smoke_digest == wanted and not context.changes(kept.generation)
 
 
 @contextlib.contextmanager
@@ -88,15 +88,10 @@ def reseal(context: Context, kept: Installation) -> Generation:
 
     To be called only when the profile changed in nothing that the smoke test depends on.
     """
-    seal = replace(_seal_of(kept), profile_digest=context.loaded.digest, keep=context.loaded.profile.environment.keep)
+    seal = replace(
+        kept.generation.sealed, profile_digest=context.loaded.digest, keep=context.loaded.profile.environment.keep
+    )
     resealed = context.environment.reseal(kept.generation, seal)
     # The profile may ask for another path now, or the link there may have been deleted.
     context.environment.activate(resealed)
     return resealed
-
-
-def _seal_of(kept: Installation) -> Seal:
-    seal = kept.generation.seal
-    if seal is None:
-        raise TfprovError("internal", f"generation {kept.generation.number} has no seal")
-    return seal

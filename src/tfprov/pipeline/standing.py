@@ -41,7 +41,7 @@ class Standing:
 
         Optional: without it, `changes` does the same and waits.
         """
-        _, has_gpus = wanted = _rests_on(_sealed(generation))
+        _, has_gpus = wanted = _rests_on(generation.sealed)
         if has_gpus and wanted not in self._asking:
             # Imported here, not in the thread: there it would compete with the caller for the GIL.
             import tfprov.host.fingerprint
@@ -58,7 +58,7 @@ class Standing:
         """
         from tfprov.host.fingerprint import changes
 
-        seal = _sealed(generation)
+        seal = generation.sealed
         wanted = _rests_on(seal)
         if wanted in self._asking:
             self._asking[wanted].join()
@@ -75,12 +75,6 @@ class Standing:
         from tfprov.host.fingerprint import read
 
         return read(self._environ, python=python, has_gpus=has_gpus)
-
-
-def _sealed(generation: Generation) -> Seal:
-    if generation.seal is None:
-        raise TfprovError("internal", f"generation {generation.number} has no seal")
-    return generation.seal
 
 
 def _rests_on(seal: Seal) -> tuple[str, bool]:

@@ -61,9 +61,7 @@ def outcome(result: Outcome, *, profile: str, shell: str = "") -> str:
         profile: as the user named it.
         shell: path of the user's shell, which decides how to activate; empty for a shell like sh.
     """
-    seal = result.generation.seal
-    if seal is None:
-        raise TfprovError("internal", "an environment without a seal was reported as verified")
+    seal = result.generation.sealed
     target = seal.target
     head = f"TensorFlow {seal.tensorflow} on Python {seal.python_version}"
     place = result.environment.stable
