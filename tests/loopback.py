@@ -25,8 +25,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 CHUNK = 64 * 1024
 
@@ -129,7 +132,7 @@ class _GoneError(Exception):
 
 
 class _Listener:
-    """A thread that accepts connections and gives each a thread of its own."""
+    """A thread that accepts connections and gives each a thread of its own. Use it as a context manager."""
 
     def __init__(self, port: int = 0) -> None:
         self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
@@ -139,6 +142,13 @@ class _Listener:
         self._closing = False
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self.connections = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         self._thread.start()
@@ -184,7 +194,7 @@ class _Listener:
 
 
 class Index(_Listener):
-    """A package index with files. Use it as a context manager.
+    """A package index with files.
 
     Pages are below `/simple/`, files below `/files/`.
     """
@@ -214,13 +224,6 @@ class Index(_Listener):
         self._bucket = _Bucket(faults.total_rate)
         self._hashes: dict[str, str] = {}
         self._asked: dict[str, int] = {}
-
-    def __enter__(self) -> Index:
-        self.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
 
     @property
     def origin(self) -> str:
@@ -556,20 +559,13 @@ class _Bucket:
 
 
 class Proxy(_Listener):
-    """An HTTP proxy: CONNECT and plain requests. Use it as a context manager."""
+    """An HTTP proxy: CONNECT and plain requests."""
 
     def __init__(self, *, login: str | None = None, mode: Literal["good", "silent", "reset", "502"] = "good") -> None:
         super().__init__()
         self._login = login
         self._mode = mode
         self.seen: list[Seen] = []
-
-    def __enter__(self) -> Proxy:
-        self.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:
@@ -615,19 +611,12 @@ class Proxy(_Listener):
 
 
 class SocksProxy(_Listener):
-    """A SOCKS 5 proxy, with or without a login. Use it as a context manager."""
+    """A SOCKS 5 proxy, with or without a login."""
 
     def __init__(self, *, login: str | None = None) -> None:
         super().__init__()
         self._login = login
         self.targets: list[str] = []
-
-    def __enter__(self) -> SocksProxy:
-        self.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-FILE = Path(__file__).resolve().parents[2] / "bootstrap"
+from bootstrapping import loaded
 
 
 @pytest.fixture(scope="module")
 def bootstrap() -> ModuleType:
-    loader = SourceFileLoader("bootstrap_under_test", str(FILE))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return loaded()
 
 
 PROFILES = [

@@ -65,13 +65,20 @@ def left(folder: Path) -> list[str]:
     )
 
 
+def unfolded(wheel: Path, trees: Path) -> dict[str, bytes]:
+    (tree,) = unpack(trees, wheel_at(wheel))
+    return {one: (tree.root / one).read_bytes() for one in tree.files}
+
+
+def read_by_zipfile(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as reader:
+        return {one: reader.read(one) for one in reader.namelist() if not one.endswith("/")}
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_of_wheel_unfolds_to_what_zipfile_reads(tmp_path: Path, name: str) -> None:
     path = KINDS[name].write(tmp_path, name)
-    (tree,) = unpack(tmp_path / "trees", wheel_at(path))
-    with zipfile.ZipFile(path) as reader:
-        expected = {one: reader.read(one) for one in reader.namelist() if not one.endswith("/")}
-    assert {one: (tree.root / one).read_bytes() for one in tree.files} == expected
+    assert unfolded(path, tmp_path / "trees") == read_by_zipfile(path)
     assert left(tmp_path / "trees") == []
 
 
@@ -89,10 +96,7 @@ def test_a_wheel_is_unpacked_where_all_readers_move_one_position(
     monkeypatch.delattr(os, "pread", raising=False)
     monkeypatch.setattr(os, "lseek", slow)
     path = KINDS[name].write(tmp_path, name)
-    (tree,) = unpack(tmp_path / "trees", wheel_at(path))
-    with zipfile.ZipFile(path) as reader:
-        expected = {one: reader.read(one) for one in reader.namelist() if not one.endswith("/")}
-    assert {one: (tree.root / one).read_bytes() for one in tree.files} == expected
+    assert unfolded(path, tmp_path / "trees") == read_by_zipfile(path)
 
 
 def test_a_stream_and_reads_at_offsets_do_not_move_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
