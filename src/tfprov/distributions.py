@@ -49,6 +49,10 @@ BUILDS: Mapping[Kind, tuple[str, str]] = MappingProxyType(
 """The projects that are installed: the full build, and the one without CUDA."""
 
 
+OLDEST_PYTHON = (3, 6)
+"""The oldest Python that environments are made for: no release since 2.4 has wheels for an older one."""
+
+
 def is_small(name: str) -> bool:
     """Whether a project is the build without CUDA."""
     return any(name == small for _, small in BUILDS.values())

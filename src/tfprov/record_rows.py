@@ -1,11 +1,13 @@
-"""Reads RECORD, the list of files of an installed distribution, as untrusted text.
+"""RECORD, the list of files of an installed distribution: its rows, and how to read it as untrusted text.
 
 A row may have any shape, and its path may lead anywhere: check it with `is_below` before using it as a file name.
 """
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +28,16 @@ class Row(NamedTuple):
     path: str
     digest: str
     size: str
+
+
+def row_of(path: str, content: bytes) -> Row:
+    """The row of a file with this content."""
+    return Row(path, written(hashlib.sha256(content).digest()), str(len(content)))
+
+
+def written(sha256: bytes) -> str:
+    """A SHA-256 in the notation of RECORD, `sha256=…`."""
+    return "sha256=" + base64.urlsafe_b64encode(sha256).decode().rstrip("=")
 
 
 def rows_of(text: str) -> Iterator[Row]:

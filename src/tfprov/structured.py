@@ -6,7 +6,11 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+    from pydantic import ValidationError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -45,6 +49,16 @@ def numbers_in(version: str) -> tuple[int, ...]:
 def minor_of(version: str) -> str:
     """The minor version, `3.12` for `3.12.1`."""
     return ".".join(version.split(".")[:2])
+
+
+def version_in(text: str) -> Version | None:
+    """The version that a text is; None if it is none, or has a number that is too long to be compared."""
+    from packaging.version import Version
+
+    try:
+        return Version(text)
+    except ValueError:
+        return None
 
 
 def json_text(document: object, *, default: Callable[[object], object] | None = None, indent: int | None = 2) -> str:
@@ -92,6 +106,12 @@ def toml_of(text: str) -> dict[str, Any]:
     except (ValueError, OverflowError) as error:
         raise TomlError(str(error)) from error
     return found
+
+
+def first_mistake(error: ValidationError) -> tuple[str, str]:
+    """The first mistake that a validation found: the dotted place, empty for the whole document, and what is wrong."""
+    first = error.errors(include_url=False)[0]
+    return ".".join(str(part) for part in first["loc"]), first["msg"]
 
 
 def mapping_of(value: object) -> Mapping[str, object]:

@@ -28,6 +28,11 @@ def write_through(path: Path, content: bytes) -> None:
     write_atomic(place, content, mode=mode)
 
 
+def end_of_list(files: int) -> str:
+    """The last line of a list of files, which shows that the list is complete."""
+    return f"complete: {files} files"
+
+
 def write_atomic(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Write a file atomically: readers see the old content or the new one, never a part.
 

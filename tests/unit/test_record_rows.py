@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfprov.record_rows import is_below, rows_in, rows_of
+from tfprov.record_rows import is_below, row_of, rows_in, rows_of
 
 GOOD = "a.py,sha256=x,3\n"
 
@@ -52,3 +52,7 @@ def test_a_path_that_leads_out_is_not_below(path: str) -> None:
 @pytest.mark.parametrize("path", ["a", "a/b", "a/..b", "..a/b", "a...b"])
 def test_dots_in_a_name_are_no_way_out(path: str) -> None:
     assert is_below(path)
+
+
+def test_a_row_is_written_as_installers_write_it() -> None:
+    assert row_of("six.py", b"x = 1\n") == ("six.py", "sha256=nia_NpkRxFwkPGhBR7I_yeHc_PJX0pmhxjIBam_NM_Q", "6")

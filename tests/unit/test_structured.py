@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from hosts import H100, MAC_ARM, Host
 from tfprov.diagnose.view import numbers
@@ -27,12 +28,12 @@ from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.explain import glibc_of
 from tfprov.plan.offers import _minors
-from tfprov.plan.tags import _two
+from tfprov.plan.tags import major_minor
 from tfprov.profile.records import Profile
 from tfprov.smoke.cures import _bounds
 from tfprov.smoke.group import renumbered
 from tfprov.smoke.runner import _order
-from tfprov.structured import list_of, mapping_of, mappings_of, minor_of, texts_of, whole_number
+from tfprov.structured import list_of, mapping_of, mappings_of, minor_of, texts_of, version_in, whole_number
 
 OTHERS = [None, True, 3, 1.5, "text", b"bytes", ("a",), {"a"}]
 
@@ -90,7 +91,7 @@ READERS: dict[str, Callable[[Path, str], object]] = {
     "AMD's driver": lambda _, text: parse_numbers(f"simd_count {text}\n"),
     "limits of the machine": _limits,
     "tags of wheels": lambda _, text: (_minors(frozenset({f"cp3{text}"})), glibc_of([f"manylinux_2_{text}_x86_64"])),
-    "version of glibc": lambda _, text: _two(f"2.{text}-13+deb11u5"),
+    "version of glibc": lambda _, text: major_minor(f"2.{text}-13+deb11u5"),
     "version in a log": lambda _, text: numbers(f"2.{text}"),
     "version of a package": lambda _, text: _bounds("thing", f"{text}.{text}"),
     "name of a device": lambda _, text: (_order(f"GPU:{text}"), renumbered(f"/device:GPU:{text}", (0,))),
@@ -121,10 +122,11 @@ def test_no_version_in_the_facts_of_another_machine_is_too_odd_to_decide(host: H
 
 
 def test_the_minor_version_is_the_first_two_numbers() -> None:
-    assert [minor_of(version) for version in ("3.12.1", "3.12", "3", "3.14.0rc1", "")] == [
-        "3.12",
-        "3.12",
-        "3",
-        "3.14",
-        "",
-    ]
+    assert [minor_of(version) for version in ("3.12.1", "3.12", "3", "3.14.0rc1")] == ["3.12", "3.12", "3", "3.14"]
+
+
+@pytest.mark.parametrize(
+    ("text", "version"), [("2.16.1", Version("2.16.1")), ("", None), ("1.0-custom-build", None), ("9" * 5000, None)]
+)
+def test_what_is_no_version_has_none(text: str, version: Version | None) -> None:
+    assert version_in(text) == version

@@ -9,7 +9,6 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from tfprov.adopt.judge import conflicts, tensorflow_of
 from tfprov.adopt.read import SPEC_NAME
@@ -19,7 +18,7 @@ from tfprov.envs.records import Defect
 from tfprov.plan.companions import breaks_in
 from tfprov.redact import holds_password
 from tfprov.requires_dist import applies, parsed, values_of
-from tfprov.structured import minor_of
+from tfprov.structured import minor_of, version_in
 from tfprov.wants.names import OF_SYSTEM
 
 # Installed by the tools that create environments; nobody asks for them.
@@ -66,11 +65,7 @@ def _is_of_conda(found: ForeignEnvironment, one: FoundDistribution) -> bool:
 
 def _wishes(found: ForeignEnvironment) -> Iterator[tuple[str, str]]:
     for name, version in found.versions.items():
-        try:
-            Version(version)
-        except ValueError:
-            continue
-        if name not in _SEEDS and kind_of(name) is None:
+        if version_in(version) is not None and name not in _SEEDS and kind_of(name) is None:
             yield name, version
 
 
@@ -92,9 +87,8 @@ def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -
         elif found.distributions:
             notes.append("no TensorFlow is left in the environment: any release is accepted")
         return replace(wanted, tensorflow=f"=={minor}.*" if minor else "", notes=(*wanted.notes, *notes))
-    try:
-        version = Version(chosen.version)
-    except ValueError:
+    version = version_in(chosen.version)
+    if version is None:
         return wanted
     kind = kind_of(chosen.name)
     minor = f"{version.major}.{version.minor}"

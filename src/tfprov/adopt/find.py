@@ -25,7 +25,9 @@ def environments_below(folder: Path) -> Iterator[Path]:
     except OSError:
         return  # no permission to read it
     names = {entry.name for entry in entries}
-    is_environment = bool(names & {"pyvenv.cfg", "conda-meta"}) or ("bin" in names and _has_packages(folder))
+    is_environment = bool(names & {"pyvenv.cfg", "conda-meta"}) or (
+        "bin" in names and any(folder.glob("lib/python3*/site-packages/*.dist-info"))
+    )
     # An environment of tfprov, its folder of generations, or an image.
     if SEAL in names or {"owner.json", "generations"} <= names or {"manifest", "tree"} <= names:
         return
@@ -36,7 +38,3 @@ def environments_below(folder: Path) -> Iterator[Path]:
         inside = entry.name not in _PASSED_OVER and entry.path not in _OF_SYSTEM
         if inside and trees.is_folder(entry):
             yield from environments_below(Path(entry.path))
-
-
-def _has_packages(folder: Path) -> bool:
-    return any(any(path.glob("*.dist-info")) for path in folder.glob("lib/python3*/site-packages"))

@@ -25,6 +25,7 @@ from tfprov.plan.companions import breaks_in
 from tfprov.plan.compat import table
 from tfprov.requires_dist import is_met
 from tfprov.smoke.requirements import unmet
+from tfprov.structured import version_in
 
 _ADOPT = "recreate it with `tfprov adopt {place}`"
 _PLATFORM = re.compile(r"_(x86_64|i686|aarch64|armv7l|ppc64le|s390x|amd64|arm64|win32|universal2)$")
@@ -56,7 +57,7 @@ def findings(found: ForeignEnvironment, *, thorough: bool = True) -> tuple[Defec
 
 def conflicts(found: ForeignEnvironment) -> Iterator[Defect]:
     """Requirements of installed distributions that the installed versions do not meet, as `pip check` reports them."""
-    versions = _visible_versions(found)
+    versions = {**{one.name: one.version for one in found.outside}, **found.versions}
     python = _full(found.python.version)
     for one in found.distributions:
         who = "TensorFlow" if kind_of(one.name) is not None else one.project
@@ -66,11 +67,6 @@ def conflicts(found: ForeignEnvironment) -> Iterator[Defect]:
             yield Defect(
                 code=each.code, path=one.name, expected=f"{needed} (required by {asker})", found=said, fix=_fix(found)
             )
-
-
-def _visible_versions(found: ForeignEnvironment) -> dict[str, str]:
-    """Versions, by name, of all distributions that the environment's Python finds."""
-    return {**{one.name: one.version for one in found.outside}, **found.versions}
 
 
 def _full(version: str) -> str | None:
@@ -274,10 +270,7 @@ def _broken(
 def tensorflow_version(found: ForeignEnvironment) -> Version | None:
     """The TensorFlow release in the metadata; None when there is none, or its version is invalid."""
     chosen = tensorflow_of(found)
-    try:
-        return Version(chosen.version) if chosen is not None else None
-    except ValueError:
-        return None
+    return version_in(chosen.version) if chosen is not None else None
 
 
 def tensorflow_of(found: ForeignEnvironment) -> FoundDistribution | None:
@@ -295,10 +288,8 @@ def tensorflow_of(found: ForeignEnvironment) -> FoundDistribution | None:
 
 
 def _reverse(version: str) -> tuple[int, ...]:
-    try:
-        return tuple(-part for part in Version(version).release)
-    except ValueError:
-        return (0,)
+    found = version_in(version)
+    return tuple(-part for part in found.release) if found is not None else (0,)
 
 
 def _visible(found: ForeignEnvironment) -> Iterator[Defect]:

@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -252,7 +252,7 @@ def _pack(root: Path, target: Path) -> None:
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as packed,
     ):
-        for path in _sorted_files(root):
+        for path in sorted(each for each in root.rglob("*") if each.is_symlink() or each.is_file()):
             member = tarfile.TarInfo(path.relative_to(root).as_posix())
             member.mtime = _MOMENT
             if path.is_symlink():
@@ -263,10 +263,6 @@ def _pack(root: Path, target: Path) -> None:
             member.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
             with path.open("rb") as content:
                 packed.addfile(member, content)
-
-
-def _sorted_files(root: Path) -> Iterator[Path]:
-    return iter(sorted(path for path in root.rglob("*") if path.is_symlink() or path.is_file()))
 
 
 def _refused(python: Path, why: str) -> TfprovError:

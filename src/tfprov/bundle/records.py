@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from tfprov.errors import TfprovError
 from tfprov.paths import plain
 from tfprov.profile.records import EnvironmentName, PlatformName
-from tfprov.structured import json_of
+from tfprov.structured import first_mistake, json_of
 
 FORMAT = 1
 """Incremented when an older tfprov would misread a bundle."""
@@ -162,10 +162,6 @@ class Manifest:
         """The platforms that have an environment in the bundle."""
         return tuple(one.platform for one in self.served)
 
-    def served_on(self, platform: str) -> ServedPlatform | None:
-        """The environment for a platform; None when the bundle does not have the platform."""
-        return next((one for one in self.served if one.platform == platform), None)
-
     def entry(self, path: str) -> BundleFile | None:
         """The file at a path; None if there is none."""
         return next((one for one in self.files if one.path == path), None)
@@ -210,9 +206,8 @@ def parse(raw: bytes, *, source: str) -> Manifest:
     try:
         found = TypeAdapter(Manifest).validate_json(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise _invalid(source, f"`{MANIFEST}`: `{where}`: {first['msg'].removeprefix('Value error, ')}") from error
+        where, what = first_mistake(error)
+        raise _invalid(source, f"`{MANIFEST}`: `{where}`: {what.removeprefix('Value error, ')}") from error
     paths = [one.path for one in found.files]
     named = (
         found.profile,

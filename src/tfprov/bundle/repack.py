@@ -6,10 +6,8 @@ editable checkout: without a build tool or a network, and never from another ver
 
 from __future__ import annotations
 
-import base64
 import configparser
 import csv
-import hashlib
 import io
 import os
 import stat
@@ -22,6 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tfprov.errors import TfprovError
+from tfprov.record_rows import row_of
 
 # Written by installers; the installer of the new wheel writes them again.
 _ADDED = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json"})
@@ -89,7 +88,7 @@ def packed(files: Mapping[str, bytes], info: str) -> bytes:
     """
     record = f"{info}/RECORD"
     text = io.StringIO()
-    rows = [(path, f"sha256={_digest(data)}", str(len(data))) for path, data in sorted(files.items())]
+    rows = [row_of(path, data) for path, data in sorted(files.items())]
     csv.writer(text, lineterminator="\n").writerows([*rows, (record, "", "")])
     every = {**files, record: text.getvalue().encode()}
     stream = io.BytesIO()
@@ -165,7 +164,3 @@ def _tags(wheel: str) -> str:
     """The compressed tag set of a WHEEL file: `py2.py3-none-any`."""
     found = [line.partition(":")[2].strip().split("-") for line in wheel.splitlines() if line.startswith("Tag:")]
     return "-".join(".".join(dict.fromkeys(parts)) for parts in zip(*found, strict=True))
-
-
-def _digest(data: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")

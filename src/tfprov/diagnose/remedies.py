@@ -12,6 +12,7 @@ from tfprov.diagnose.records import Hit, ProfileChange, Remedy
 from tfprov.diagnose.releases import newest_for, pythons_of
 from tfprov.diagnose.system_libraries import providers
 from tfprov.diagnose.view import View, numbers
+from tfprov.distributions import OLDEST_PYTHON
 from tfprov.errors import CODES
 
 _UNIX_ONLY = re.compile(r"^(?:sudo|df|export|unset|date$|dmesg|rocminfo)\b|\$|source ")
@@ -27,9 +28,8 @@ KNOWN_NAMES = (
 _CAPTURES = ("requirement", "package", "library", "symbol", "attribute", "wheel", "path", "url", "capability", "wants")
 
 
-# The oldest versions that tfprov supports: a profile that requests older ones is refused.
+# The oldest release that tfprov supports: a profile that requests an older one is refused.
 _OLDEST_RELEASE = (1, 15)
-_OLDEST_PYTHON = (3, 6)
 
 
 def what_happened(code: str, hit: Hit, captures: Mapping[str, str], view: View) -> str:
@@ -78,8 +78,8 @@ def _of_pair(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy
     if served and wanted:
         low, high = (".".join(map(str, one)) for one in served)
         said.append(f"TensorFlow {'.'.join(map(str, wanted[:2]))} has wheels for Python {low} to {high}")
-        if wanted >= _OLDEST_RELEASE and served[1] >= _OLDEST_PYTHON:
-            low = ".".join(map(str, max(served[0], _OLDEST_PYTHON)))
+        if wanted >= _OLDEST_RELEASE and served[1] >= OLDEST_PYTHON:
+            low = ".".join(map(str, max(served[0], OLDEST_PYTHON)))
             changes.append(ProfileChange(key="python.version", value=f">={low},<{served[1][0]}.{served[1][1] + 1}"))
     python = view.python
     if python:

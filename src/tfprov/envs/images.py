@@ -23,15 +23,16 @@ from typing import NamedTuple
 from tfprov import trees
 from tfprov.envs import commands, spares
 from tfprov.envs.holders import OLDER_SHELLS
-from tfprov.envs.integrity import bad_files, digest_of, digests, owners, recorded
+from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.layout import BINDING
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.host.records import Interpreter
 from tfprov.paths import beside
+from tfprov.record_rows import row_of
 from tfprov.renames import replace
 from tfprov.temporary import is_being_made
 from tfprov.trash import discard
-from tfprov.writing import naming, write_atomic
+from tfprov.writing import end_of_list, naming, write_atomic
 
 _MANIFEST = "manifest"
 _TREE = "tree"
@@ -87,7 +88,7 @@ class Image:
             text = self._text()
         except OSError:
             return False
-        return bool(_LINES.fullmatch(text)) and text.endswith("\n" + _end(text.count("\n") - 1))
+        return bool(_LINES.fullmatch(text)) and text.endswith("\n" + end_of_list(text.count("\n") - 1))
 
     def save(self, environment: Path, *, skip: Collection[str] = ()) -> bool:
         """Keep the packages and commands of a verified environment as this image.
@@ -233,8 +234,9 @@ class Image:
                     if entry is None:
                         continue
                     content = archive.read(member)  # checks the CRC of the member
+                    found = row_of(entry.path, content).digest
                     # Of two packages that have the file, only one has the content that is recorded.
-                    if len(content) == entry.size and expected.get(entry.path) in (None, digest_of(content)):
+                    if len(content) == entry.size and expected.get(entry.path, found) == found:
                         self._replace(entry, content, executable=_is_program(member))
                         del wanted[member.filename]
         if wanted:
@@ -387,7 +389,7 @@ def _is_same(path: Path, *, size: int, mtime: int) -> bool:
 
 def _write_manifest(folder: Path, made_from: str, entries: Iterable[ImageFile]) -> None:
     lines = [made_from, *(f"{entry.size} {entry.mtime} {entry.path}" for entry in entries)]
-    lines.append(_end(len(lines) - 1))
+    lines.append(end_of_list(len(lines) - 1))
     write_atomic(folder / _MANIFEST, "\n".join(lines).encode("utf-8", "surrogateescape"))
 
 
@@ -396,10 +398,6 @@ def _same(one: os.stat_result, two: os.stat_result) -> bool:
     if (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino):
         return True
     return (one.st_size, one.st_mtime_ns) == (two.st_size, two.st_mtime_ns)
-
-
-def _end(entries: int) -> str:
-    return f"complete: {entries} files"
 
 
 def _contents(environment: Path) -> Iterator[str]:

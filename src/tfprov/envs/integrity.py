@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import re
@@ -16,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from tfprov import trees
 from tfprov.envs.layout import BINDING, is_metadata, site_packages
-from tfprov.record_rows import is_below, rows_in
+from tfprov.record_rows import is_below, rows_in, written
 
 # Files that virtualenv, Python and tfprov put there and no package owns.
 _OWNED_BY_NOBODY = re.compile(
@@ -167,16 +166,7 @@ def _digest(path: str) -> str:
                 break
     finally:
         os.close(descriptor)
-    return _written(content.digest())
-
-
-def digest_of(content: bytes) -> str:
-    """Hash of a content in the notation of RECORD."""
-    return _written(hashlib.sha256(content).digest())
-
-
-def _written(digest: bytes) -> str:
-    return "sha256=" + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    return written(content.digest())
 
 
 def _files(folder: Path, prefix: str) -> Iterator[str]:

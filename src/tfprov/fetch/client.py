@@ -105,7 +105,9 @@ def _routed(route: Route, context: ssl.SSLContext, names: Names) -> httpx.BaseTr
             found = route.proxy_for(str(request.url))
             proxy = found.reveal() if found else None
             if proxy not in self._transports:
-                through = None if proxy is None else httpx.Proxy(proxy, ssl_context=_proxy_context(proxy, context))
+                # Only a proxy that is spoken to over TLS may be given certificates.
+                trusted = context if proxy is not None and proxy.startswith("https://") else None
+                through = None if proxy is None else httpx.Proxy(proxy, ssl_context=trusted)
                 # Keep-alive for one: each client belongs to one thread.
                 limits = httpx.Limits(max_connections=2, max_keepalive_connections=1)
                 made = httpx.HTTPTransport(verify=context, trust_env=False, proxy=through, limits=limits)
@@ -124,7 +126,3 @@ def _routed(route: Route, context: ssl.SSLContext, names: Names) -> httpx.BaseTr
                 transport.close()
 
     return Routed()
-
-
-def _proxy_context(proxy: str, context: ssl.SSLContext) -> ssl.SSLContext | None:
-    return context if proxy.startswith("https://") else None

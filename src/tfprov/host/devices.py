@@ -10,7 +10,7 @@ from tfprov.host.graphics import GpuHost, Graphics
 from tfprov.host.loader import LIBRARY
 from tfprov.host.processor import brand
 from tfprov.host.records import LOST_DEVICES, Driver, Fact, Gpu, Problem
-from tfprov.host.system import exists, names, read_text
+from tfprov.host.system import exists, names, number_in, read_text
 from tfprov.structured import whole_number
 
 _PCI_NAMES = ("usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids", "usr/share/pci.ids")
@@ -158,13 +158,9 @@ def pci_gpus(place: GpuHost) -> Iterator[Gpu]:
             name=name,
             vendor="amd" if vendor == "amd" else "intel" if vendor == "intel" else "nvidia",
             pci=address,
-            memory_total=_file_number(device / "mem_info_vram_total"),
-            memory_used=_file_number(device / "mem_info_vram_used"),
+            memory_total=number_in(device / "mem_info_vram_total"),
+            memory_used=number_in(device / "mem_info_vram_used"),
         )
-
-
-def _file_number(file: Path) -> int | None:
-    return whole_number((read_text(file) or "").strip())
 
 
 def _pci_name(root: Path, vendor: str, device: str) -> str:

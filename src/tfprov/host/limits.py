@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov.host.records import Fact
-from tfprov.host.system import ROOT, System, read_text
+from tfprov.host.system import ROOT, System, number_in, read_text
 from tfprov.structured import whole_number
 
 
@@ -63,7 +63,7 @@ def memory(system: System, *, root: Path = ROOT) -> Fact[int]:
         return Fact(value=total, source=source)
     for folder in _group_folders("memory", root):
         for name in ("memory.max", "memory.limit_in_bytes"):
-            limit = _number(folder / name)
+            limit = number_in(folder / name)
             # Version 1 writes "no limit" as a number that exceeds the memory of any machine.
             if limit is not None and 0 < limit < total:
                 total, source = limit, str(folder / name)
@@ -105,7 +105,7 @@ def _quota(folder: Path) -> tuple[float, str] | None:
     file, (quota, period) = folder / "cpu.max", numbers if len(numbers) == 2 else (None, None)
     if quota is None or period is None:
         file = folder / "cpu.cfs_quota_us"
-        quota, period = _number(file), _number(folder / "cpu.cfs_period_us")
+        quota, period = number_in(file), number_in(folder / "cpu.cfs_period_us")
     return (quota / period, str(file)) if quota and period else None
 
 
@@ -143,7 +143,3 @@ def _groups(text: str) -> dict[str, str]:
             for controller in parts[1].split(","):
                 found[controller] = parts[2]
     return found
-
-
-def _number(file: Path) -> int | None:
-    return whole_number((read_text(file) or "").strip())

@@ -282,7 +282,7 @@ def _index(
     chosen: dict[str, tuple[Setting, ...]] = {}
     # A file that cannot be parsed may have named the index; using another one would be wrong.
     invalid = [f"`{hazard.name}` cannot be read: {hazard.value}" for hazard in hazards]
-    if _has_index(pip, uv):
+    if pip.get("index-url") or uv.get("url"):
         invalid = []
     for key, option in _PIP_KEYS:
         of_pip = [tuple(replace(said, value=part) for part in said.value.split()) for said in pip.get(option, ())]
@@ -298,10 +298,6 @@ def _index(
         invalid=tuple(dict.fromkeys(invalid)),
     )
     return Fact(value=config, source=", ".join(sources) or "neither uv nor pip is configured")
-
-
-def _has_index(pip: Mapping[str, tuple[Setting, ...]], uv: Mapping[str, tuple[tuple[Setting, ...], ...]]) -> bool:
-    return bool(pip.get("index-url") or uv.get("url"))
 
 
 def _first_meant(

@@ -13,6 +13,7 @@ from typing import Literal
 
 from tfprov.errors import TfprovError
 from tfprov.host.records import Fact, Libc
+from tfprov.structured import whole_number
 
 System = Literal["linux", "macos", "windows"]
 
@@ -236,6 +237,11 @@ def ci(environ: Mapping[str, str]) -> Fact[str | None]:
     if environ.get("CI", "").lower() not in _FALSE:
         return Fact(value="generic", source="CI")
     return Fact(value=None, source="no variable of a CI system")
+
+
+def number_in(file: Path) -> int | None:
+    """The number that a file consists of; None for any other content, and if it cannot be read."""
+    return whole_number((read_text(file) or "").strip())
 
 
 def read_text(file: Path, limit: int = 1 << 20) -> str | None:

@@ -6,11 +6,9 @@ metadata about the installation are written; pypa's `installer` knows their form
 
 from __future__ import annotations
 
-import base64
 import configparser
 import contextlib
 import csv
-import hashlib
 import io
 import os
 import shutil
@@ -27,7 +25,7 @@ from tfprov import process, trees
 from tfprov.errors import TfprovError
 from tfprov.install.installers import OWN
 from tfprov.paths import plain
-from tfprov.record_rows import Row, rows_in, rows_of
+from tfprov.record_rows import Row, row_of, rows_in, rows_of
 from tfprov.structured import json_of
 from tfprov.unpack.records import Tree, broken
 from tfprov.writing import naming
@@ -277,9 +275,8 @@ def _write(target: Path, content: bytes, library: str, *, executable: bool = Fal
         target.write_bytes(content)
     if executable:
         target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
     relative = _relative(str(target), library)
-    return relative, (relative, f"sha256={digest}", str(len(content)))
+    return relative, row_of(relative, content)
 
 
 def _relative(target: str, library: str) -> str:

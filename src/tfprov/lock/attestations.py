@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from tfprov.errors import TfprovError
 from tfprov.extras import require
 from tfprov.lock.records import LockedFile
-from tfprov.structured import json_of
+from tfprov.structured import first_mistake, json_of
 
 _MODULES = ("pypi_attestations",)
 # Not signed: the certificate of a publisher does not say which environment a workflow ran in.
@@ -86,9 +86,8 @@ def verified(file: LockedFile, provenance: bytes) -> tuple[Publisher, ...]:
     except AttestationError as error:
         raise _invalid(file, str(error)) from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise _invalid(file, f"`{where}`: {first['msg']}" if where else first["msg"]) from error
+        where, what = first_mistake(error)
+        raise _invalid(file, f"`{where}`: {what}" if where else what) from error
     bundles = json_of(provenance)["attestation_bundles"]
     if not bundles or not all(bundle["attestations"] for bundle in bundles):
         raise _invalid(file, "it contains no attestation")

@@ -43,7 +43,7 @@ from tfprov.lock.records import Header, Inputs, Lock, LockedFile, LockedSource
 from tfprov.lock.resolve import FOLDER, is_wheel_at
 from tfprov.paths import plain, relative
 from tfprov.redact import redact, without_userinfo
-from tfprov.structured import TomlError, toml_of
+from tfprov.structured import TomlError, first_mistake, toml_of
 from tfprov.writing import write_atomic
 
 if TYPE_CHECKING:
@@ -266,11 +266,9 @@ def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
             hint=_MOVE,
         ) from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise TfprovError(
-            "lock-invalid", f"`{path}` is damaged", evidence=(f"`tool.tfprov.{where}`: {first['msg']}",)
-        ) from error
+        where, what = first_mistake(error)
+        evidence = (f"`tool.tfprov.{where}`: {what}",)
+        raise TfprovError("lock-invalid", f"`{path}` is damaged", evidence=evidence) from error
     return raw, header, pylock
 
 

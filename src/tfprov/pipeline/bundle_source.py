@@ -82,7 +82,7 @@ def accept(request: Request, emit: Emit) -> tuple[Request, Bundle]:
     bundle = open_all(request.bundle, cwd=request.cwd, environ=request.environ)
     manifest = bundle.manifest
     platform = this_platform()
-    if manifest.served_on(platform) is None:
+    if platform not in manifest.platforms:
         raise TfprovError(
             "bundle-unfit",
             f"`{bundle.source}` is not for this platform",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.contents import text_of
-from tfprov.diagnose.records import Diagnosis, LogContext, ProfileChange
+from tfprov.diagnose.records import Diagnosis, LogContext
 from tfprov.errors import TfprovError
 from tfprov.profile.edit import difference, edited
 
@@ -96,10 +95,5 @@ def proposed(path: Path, found: Diagnosis) -> tuple[str, str]:
         before = text_of(path)
     except OSError as error:
         raise TfprovError("profile-missing", f"`{path}` cannot be read", evidence=(str(error),)) from error
-    after = edited(before, as_mapping(changes))
+    after = edited(before, {change.key: change.value for change in changes})
     return after, difference(before, after, name=path.name)
-
-
-def as_mapping(changes: Iterable[ProfileChange]) -> dict[str, str | bool | int | tuple[str, ...]]:
-    """The values of changes, by dotted key."""
-    return {change.key: change.value for change in changes}

@@ -30,6 +30,7 @@ from tfprov.plan.versions import published
 from tfprov.requires_dist import applies, parsed, values_of
 from tfprov.smoke.cures import GENCODE, LikelyBound
 from tfprov.smoke.records import Leg
+from tfprov.structured import version_in
 
 _FRAME = re.compile(r'File "[^"]*[/\\](?:site|dist)-packages[/\\](?P<path>[^"]+)"')
 _NAMED = re.compile(
@@ -249,7 +250,4 @@ def _asked(leg: Leg) -> str:
 
 
 def _number(text: str) -> Version:
-    try:
-        return Version(text.removesuffix(".*"))
-    except ValueError:
-        return Version("0")
+    return version_in(text.removesuffix(".*")) or Version("0")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from tfprov.contents import content_of
+from tfprov.digests import sha256_of
 from tfprov.envs.generations import Environment, environments
 from tfprov.errors import TfprovError
 from tfprov.paths import Home
@@ -70,6 +69,6 @@ def bundle_of(environment: Environment, home: Home) -> str | None:
     if folder.parent != home.data / "bundles":
         return None
     try:
-        return hashlib.sha256(content_of(folder / "bundle.json")).hexdigest()
+        return sha256_of(folder / "bundle.json")
     except OSError:
         return None

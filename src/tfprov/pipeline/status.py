@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tfprov.contents import content_of
+from tfprov.digests import sha256_of
 from tfprov.envs import rollbacks
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation, Seal
@@ -189,7 +188,7 @@ def _lock_changed(known: str, lock: Path | None, up: str) -> _Finding | None:
     if lock is None:
         reasons = ("the lock is gone",)
         return _Finding(state="outdated", code="lock-missing", reasons=reasons, next_step=f"{up} makes a new one")
-    if hashlib.sha256(content_of(lock)).hexdigest() == known:
+    if sha256_of(lock) == known:
         return None
     reasons = (f"`{lock.name}` changed",)
     return _Finding(state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} installs what it lists")

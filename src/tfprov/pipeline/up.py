@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.contents import content_of
+from tfprov.digests import sha256_of
 from tfprov.envs import rollbacks
 from tfprov.envs.generations import Environment
 from tfprov.envs.place import check_execution
@@ -267,7 +267,7 @@ def still_verified(context: Context) -> Generation | None:
     if generation is None or generation.seal is None or generation.seal.profile_digest != context.source.digest:
         return None
     lock_path = context.lock_path
-    if not lock_path.exists() or hashlib.sha256(content_of(lock_path)).hexdigest() != generation.seal.lock_digest:
+    if not lock_path.exists() or sha256_of(lock_path) != generation.seal.lock_digest:
         return None
     return generation if context.is_whole(generation) and not context.changes(generation) else None
 
@@ -289,7 +289,7 @@ def rolled_back(context: Context) -> Generation | None:
     if found is None or active is None or recreate or request.upgrade or request.overrides or request.bundle:
         return None
     lock_path = context.lock_path
-    now = hashlib.sha256(content_of(lock_path)).hexdigest() if lock_path.exists() else ""
+    now = sha256_of(lock_path) if lock_path.exists() else ""
     if (context.source.digest, now) != (found.profile_digest, found.lock_digest):
         return None
     if request.keep_rollback is False or (environment.flaw(active) is not None and not request.thorough):

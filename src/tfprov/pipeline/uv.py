@@ -7,8 +7,6 @@ import os
 import shutil
 from pathlib import Path
 
-_FORGET_SECONDS = 60.0
-
 
 def uv_executable() -> Path:
     """Path of the uv executable that is installed with tfprov."""

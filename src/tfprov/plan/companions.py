@@ -17,7 +17,7 @@ from packaging.version import Version
 from tfprov.distributions import TENSORFLOWS, kind_of
 from tfprov.plan.records import Constraint, Decision, RequiredVariable
 from tfprov.plan.versions import published
-from tfprov.structured import toml_of
+from tfprov.structured import toml_of, version_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ def _unpaired(versions: Mapping[str, str]) -> Iterator[Break]:
     release = _version("tensorflow", versions)
     for name, version in versions.items() if release else ():
         rows = () if kind_of(name) is not None else published(name)
-        taken = next((row for row in rows if row.version == _parsed(version)), None)
+        taken = next((row for row in rows if row.version == version_in(version)), None)
         if release is None or taken is None or taken.tensorflow is None or _within(release, taken.tensorflow):
             continue
         older = [row for row in rows if row.version < taken.version and not row.version.is_prerelease]
@@ -211,7 +211,7 @@ def newer_than_known(versions: Mapping[str, str], *, python: str) -> tuple[Break
         version = _version(row.package, versions)
         # The bound of a `<` is a version that is known to work; that of a `<=` is only the newest known one.
         known = re.fullmatch(r"<=([^,]+)", row.versions)
-        there = None if version is None else _parsed(version)
+        there = None if version is None else version_in(version)
         if there is None or known is None or there <= Version(known[1]):
             continue
         if row.holds({**versions, row.package: known[1]}, python) and not row.is_met(versions):
@@ -299,14 +299,6 @@ def _version(name: str, versions: Mapping[str, str]) -> str | None:
         return versions.get(name)
     # The version of whichever build of TensorFlow is there; a part of a release has the version of the whole.
     return next((version for other, version in versions.items() if kind_of(other) is not None), None)
-
-
-def _parsed(version: str) -> Version | None:
-    """None for a version that PEP 440 does not know, as a distribution in a foreign environment may have."""
-    try:
-        return Version(version)
-    except ValueError:
-        return None
 
 
 def _within(version: str | None, bounds: str) -> bool:

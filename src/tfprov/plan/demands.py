@@ -12,10 +12,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tfprov.distributions import Kind, is_small, kind_of
+from tfprov.distributions import OLDEST_PYTHON, Kind, is_small, kind_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts
-from tfprov.plan.interpreters import OLDEST_PYTHON
 from tfprov.plan.tags import marker_environment, platform_name
 from tfprov.profile.records import Profile, SmokeTable
 from tfprov.requires_dist import applies

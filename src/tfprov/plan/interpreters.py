@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from tfprov.distributions import OLDEST_PYTHON
 from tfprov.host.records import Facts, Interpreter
 from tfprov.plan.offers import Offer
 from tfprov.plan.records import Refusal
 from tfprov.plan.tags import architecture, major_minor, platform_tags
 from tfprov.profile.records import Profile
 
-OLDEST_PYTHON = (3, 6)
-"""The oldest Python that environments are made for: no release since 2.4 has wheels for an older one."""
 _OLDEST_BY_CHOICE = (3, 9)
 # uv has no standalone builds of older versions.
 _OLDEST_BROUGHT = (3, 8)

@@ -16,7 +16,7 @@ from tfprov.distributions import BUILDS, is_small
 from tfprov.plan.compat import Compat, Release, WheelKind, Wheels
 from tfprov.plan.records import BuildInfo, IndexFile, Listing
 from tfprov.redact import without_userinfo
-from tfprov.structured import whole_number
+from tfprov.structured import version_in, whole_number
 from tfprov.times import moment
 
 _ANY = "any"
@@ -274,11 +274,8 @@ def _files(
 
 
 def _version(text: str, oldest: Version) -> Version | None:
-    try:
-        version = Version(text)
-    except ValueError:
-        return None
-    return version if version >= oldest else None
+    version = version_in(text)
+    return version if version is not None and version >= oldest else None
 
 
 def _of_listing(package: str, wheels: Iterable[_Tags], row: Release | None, platform: str) -> Offer | None:
@@ -321,10 +318,7 @@ def version_of(file: IndexFile) -> Version | None:
     """The version in a wheel's file name; None for other files, and for yanked ones."""
     if file.yanked or not file.filename.endswith(".whl") or file.filename.count("-") < 4:
         return None
-    try:
-        return Version(file.filename.split("-")[1])
-    except ValueError:
-        return None
+    return version_in(file.filename.split("-")[1])
 
 
 def is_wheel_for(file: IndexFile, platform: str) -> bool:

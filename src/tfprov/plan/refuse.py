@@ -11,7 +11,7 @@ from tfprov.distributions import BUILDS
 from tfprov.errors import CODES, TfprovError
 from tfprov.host.records import LOST_DEVICES, Facts, Gpu
 from tfprov.plan import gpus, interpreters, ways
-from tfprov.plan.compat import CondaBuild, Release
+from tfprov.plan.compat import Release
 from tfprov.plan.context import DecisionContext, Depth, Miss
 from tfprov.plan.demands import METAL
 from tfprov.plan.explain import closest, few, platform, releases
@@ -316,7 +316,8 @@ def _gpu_hints(context: DecisionContext, found: Gpus, nearest: Miss) -> Iterator
     if driver is not None:
         yield from _last_branches(found.usable)
     if nearest.refusal.code == "gpu-arch-unsupported":
-        built = next((row for row in _conda_builds(context) if not gpus.conda_refusal(row, found, table)), None)
+        rows = (row for row in table.conda if row.platform == context.platform and row.accelerator == "cuda")
+        built = next((row for row in rows if not gpus.conda_refusal(row, found, table)), None)
         if built is not None:
             yield f"conda-forge's TensorFlow {built.version} for CUDA {built.cuda} has code for this GPU"
         some = tuple(gpu for gpu in found.usable if cuda is not None and gpus.serves(cuda, gpu, table))
@@ -333,10 +334,6 @@ def _last_branches(devices: Sequence[Gpu]) -> Iterator[str]:
     branches = {gpu.name: branch for gpu in devices if (branch := gpus.last_branch(gpu)) is not None}
     for name, branch in branches.items():
         yield f"branch {branch} of the driver is the last for {name}"
-
-
-def _conda_builds(context: DecisionContext) -> Iterator[CondaBuild]:
-    return (row for row in context.table.conda if row.platform == context.platform and row.accelerator == "cuda")
 
 
 def _no_python(

@@ -40,7 +40,7 @@ def reporter(system: str, stream: TextIO, *, verbose: bool, clock: Callable[[], 
     """A reporter that prints plain lines, in a section for each stage where the system folds sections."""
     plain = PlainReporter(stream, verbose=verbose)
     if system == "github":
-        return _Sections(plain, stream, _github_begin, _github_end, warn=True)
+        return _Sections(plain, stream, "::group::tfprov {}".format, lambda _: "::endgroup::", warn=True)
     if system == "gitlab":
         return _Sections(
             plain,
@@ -97,14 +97,6 @@ class _Sections:
     def _say(self, line: str) -> None:
         self._stream.write(line + "\n")
         self._stream.flush()
-
-
-def _github_begin(name: str) -> str:
-    return f"::group::tfprov {name}"
-
-
-def _github_end(_name: str) -> str:
-    return "::endgroup::"
 
 
 def annotation(level: str, message: str, *, title: str, file: str = "", line: str = "") -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from tfprov.pipeline.status import Status
 from tfprov.products import Product
@@ -109,11 +108,7 @@ def write_prometheus(path: Path, found: tuple[Status, ...], *, now: datetime) ->
     METRICS.write(path, prometheus(found, now=now))
 
 
-def _is_metrics(stream: BinaryIO) -> bool:
-    return stream.read(len(_FIRST)) == _FIRST
-
-
-METRICS = Product(what="a file of metrics", is_ours=_is_metrics)
+METRICS = Product(what="a file of metrics", is_ours=lambda stream: stream.read(len(_FIRST)) == _FIRST)
 
 
 def _lines(one: Status) -> Iterator[str]:

@@ -95,7 +95,7 @@ class TreeStore:
     def _undamaged(self, folder: Path, text: str) -> tuple[str, ...] | None:
         """The files of a tree if all of them are as they were written, else None."""
         boot, *rows = text.split("\n")
-        if not rows or rows.pop() != _end(len(rows)):
+        if not rows or rows.pop() != writing.end_of_list(len(rows)):
             return None
         if boot != self._boot and not (folder / _FLUSHED).exists():
             return None
@@ -156,7 +156,7 @@ class TreeStore:
             OSError: the disk is full, or the folder is gone.
         """
         rows = [f"{size} {mtime} {path}" for path, (size, mtime) in files.items()]
-        text = "\n".join((self._boot, *rows, _end(len(rows))))
+        text = "\n".join((self._boot, *rows, writing.end_of_list(len(rows))))
         writing.write_atomic(made.parent / _MANIFEST, text.encode("utf-8", "surrogateescape"))
         target = self.root / sha256
         for _ in range(2):
@@ -262,7 +262,3 @@ def _is_ours(folder: Path) -> bool:
     except OSError:
         return True
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
-
-
-def _end(files: int) -> str:
-    return f"complete: {files} files"

@@ -10,8 +10,8 @@ from pathlib import Path
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
+from tfprov.structured import version_in
 from tfprov.wants import names
 
 
@@ -70,7 +70,7 @@ def unfit(requirement: Requirement, origin: SourceFile) -> Unfit | None:
         return _OF_SYSTEM
     if origin.is_of_conda and name in names.OF_CONDA_ITSELF:
         return Unfit(words="it is a part of conda where the list was made", may_go=True)
-    odd = [one.version for one in requirement.specifier if one.operator == "===" and not _is_version(one.version)]
+    odd = [one.version for one in requirement.specifier if one.operator == "===" and version_in(one.version) is None]
     if odd:
         return Unfit(words=f"`{odd[0]}` is not a version: write one, as in `{requirement.name}==1.2.3`")
     if requirement.marker is not None:
@@ -116,14 +116,6 @@ def _misnamed(name: str, requirement: Requirement) -> Unfit | None:
     if requirement.name in names.OF_PYTHON_2:
         return Unfit(words="that is a module of Python 2: remove the line", is_misnamed=True)
     return None
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _foreign(name: str, requirement: Requirement, origin: SourceFile) -> Unfit | None:

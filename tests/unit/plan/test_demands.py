@@ -8,11 +8,10 @@ from packaging.version import Version
 
 import hosts
 from hosts import Host
-from tfprov.distributions import TENSORFLOWS
+from tfprov.distributions import OLDEST_PYTHON, TENSORFLOWS
 from tfprov.errors import TfprovError
 from tfprov.lock.resolve import is_tensorflow
 from tfprov.plan.demands import Demands, conflict, gather
-from tfprov.plan.interpreters import OLDEST_PYTHON
 from tfprov.plan.tags import marker_environment
 from tfprov.profile.records import Profile
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.conda.records import file_name
-from tfprov.contents import content_of
+from tfprov.digests import sha256_of
 
 if TYPE_CHECKING:
     from tfprov.conda.records import Package
@@ -145,7 +144,7 @@ class CondaBackend:
             subdir=subdir_of(facts),
             environ=clean_environment(environ),
             cache=home(environ).cache / "conda" / "locks",
-            digest=hashlib.sha256(content_of(lock)).hexdigest(),
+            digest=sha256_of(lock),
             emit=emit,
         )
         return _drifted(root, part.packages), wheels
