@@ -111,6 +111,7 @@ def given(path: Path, raw: bytes) -> Given:
     """Extract the profile from a file.
 
     A profile is a TOML file, or `[tool.tfprov]` in a `pyproject.toml` or in the metadata of a script (PEP 723).
+    A program without metadata lists dependencies if it has commands that install them.
     For any other file that lists dependencies, a profile is implied that names this file and nothing else.
 
     Args:
@@ -124,11 +125,13 @@ def given(path: Path, raw: bytes) -> Given:
     if name == "pyproject.toml":
         return _inside(raw.decode("utf-8-sig"), path, "")
     if name.endswith(".py") and name != "setup.py":
-        from tfprov.wants.script import block, first_line
+        from tfprov.wants.programs import of_program
+        from tfprov.wants.script import block, first_line, has_block
         from tfprov.wants.text import decoded
 
         text = decoded(raw)
-        return _inside(block(text), path, path.stem, first_line=first_line(text))
+        if has_block(text) or not of_program(text)[0]:
+            return _inside(block(text), path, path.stem, first_line=first_line(text))
     if _is_list(path, raw):
         # Two dependency files in one folder make two environments, each with its own lock.
         own = "" if nearest(path.parent) == path else f"-{path.stem}"

@@ -1,16 +1,20 @@
-"""Reads files that install packages with commands: notebooks, shell scripts, Dockerfiles and instructions."""
+"""Reads files that install packages with commands, from notebooks and shell scripts to instructions."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
+from tfprov.contents import is_readable
 from tfprov.structured import json_of
 from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.basket import Basket
+from tfprov.wants.command_lines import CommandLine, command_lines
+from tfprov.wants.poetry import requirement, specifier
+from tfprov.wants.programs import of_cell, of_program
 from tfprov.wants.requirements_file import Reader, RequirementsLine
 from tfprov.wants.variables import Kind, filled, unknown_in, values_in
 
@@ -22,15 +26,30 @@ _PIP = re.compile(r"^(?:.*/)?pip[\d.]*$")
 _PYTHON = re.compile(r"^(?:(?:.*/)?python[\d.]*|\{sys\.executable\})$")
 # Options such as `--mount=type=cache,target=DIR` stand before the command.
 _RUN = re.compile(r"^\s*RUN\s+(?:--\S+\s+)*(?P<command>.*)$", re.IGNORECASE)
-_HERE_DOCUMENT = re.compile(r"<<-?(?P<quote>['\"]?)(?P<end>\w+)(?P=quote)")
 _OF_COLAB = re.compile(r"^tensorflow_version\s+(?P<major>[12])(?:\.x)?\b")
 _REDIRECTED = re.compile(r"^\d*>+(?P<to>.*)$")
 _BEFORE = re.compile(r"^(?:sudo|time|exec|env|if|then|else|elif|do|while|until|!|\{|-[HE]|[A-Za-z_]\w*=\S*)$")
 # Everything before a comment, which begins with a `#` at the start of a word.
 _UNCOMMENTED = re.compile(r"""(?:[^'"\\#]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?<=[^\s;&|(])#)*""", re.DOTALL)
+_COPIED = re.compile(r"^\s*(?:COPY|ADD)\s+(?:--\S+\s+)*(?P<source>[^\s*\[]+)\s+(?P<to>\S+)\s*$", re.IGNORECASE)
 _END = re.compile(r"^[;&|()]+$")
 _CONDA = re.compile(r"^(?:.*/)?(?:conda|mamba|micromamba)$")
 _RUNS = re.compile(rf"{_CONDA.pattern}|^(?:poetry|pipenv|uv|hatch|pdm)$")
+_ADDS = {"uv": "add", "pdm": "add", "poetry": "add", "pipenv": "install"}
+_TAKE_A_VALUE_OF_ADD = re.compile(
+    r"^(?:-[a-zA-Z]*[GE]|-[ir]|--(?:group|optional|extra|extras|index|default-index|source|package|python|project|categories|tag|rev|"
+    r"branch|requirements|constraints|markers|marker))$"
+)
+_OF_POETRY = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)@(?P<range>[\w.^~*<>=!,]+)$")
+_INSTALLS = re.compile(r"\bpip[\d.]*\s(?:.*\s)?install\b")
+_FILES = {"pipenv": "Pipfile", "pixi": "pixi.toml"} | dict.fromkeys(("poetry", "uv", "pdm", "hatch"), "pyproject.toml")
+# Commands that install what a file of the project names.
+_OF_FILES = (
+    re.compile(r"(?:\S*/)?(?:poetry|pdm) (?:install|sync|update)\b|uv sync\b|pixi install\b|hatch env create\b"),
+    re.compile(r"(?:\S*/)?pipenv (?:sync|install)(?: -\S+)*$"),
+    re.compile(r"(?:\S*/)?(?:conda|mamba|micromamba) env (?:create|update)\b(?:.* (?:-f|--file)[ =]?(?P<file>\S+))?"),
+    re.compile(r"(?:\S*/)?(?:conda|mamba|micromamba) (?:install|create)\b.* (?:-f|--file)[ =](?P<file>\S+)"),
+)
 _TAKE_A_VALUE_OF_CONDA = re.compile(r"^(?:-[ncpf]|--(?:name|channel|prefix|file|solver|platform|subdir))$")
 # Of a notebook or a terminal, in commands that were copied from there.
 _PROMPT = re.compile(r"^\s*(?:[!%]|\$\s)\s*")
@@ -54,42 +73,31 @@ _TAKE_A_VALUE = re.compile(
     r"only-binary|use-feature|config-settings?|global-option))$"
 )
 
+_NOTHING = "nothing in it says what is needed: it has no `pip install` or `conda install`"
+_NO_PROGRAM = "it is a program without a block `# /// script` that lists what it needs"
+
 
 def read(kind: Kind, text: str, basket: Basket) -> None:
     """Add what the commands in a file install to the basket, without running any of them."""
     try:
-        found = list({"notebook": _of_notebook, "dockerfile": _of_dockerfile, "shell": _of_shell}[kind](text))
-        values = values_in(kind, (line for line, _ in _joined("\n".join(_cells(text)) if kind == "notebook" else text)))
+        found, values = _commands_in(kind, text, basket)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         basket.problem(basket.name, f"it cannot be read: {error}")
         return
-    is_any = kind == "dockerfile" and _images(text, basket, values)
-    for written, place in found:
-        command, where = filled(written, values), f"{basket.name}:{place}"
-        if of_colab := _OF_COLAB.match(command):
-            is_any = True
-            basket.want(f"tensorflow=={of_colab['major']}.*", where)
-            continue
-        try:
-            words = _words(command)
-        except ValueError as error:
-            if "install" in command:
-                basket.problem(where, f"`{command}` cannot be divided into words: {error}")
-            continue
-        for spec in _conda_specs(words):
-            is_any = True
-            basket.conda(spec, where)
-        for arguments in _installs(words):
-            is_any = True
-            for line in _lines(arguments, basket.origin.path.parent):
-                if (variable := unknown_in(line.asked)) and not os.environ.get(variable.strip("${}")):
-                    basket.problem(
-                        where, f"`{line.asked}`: the value of `{variable}` is not in the file: write it there"
-                    )
-                else:
-                    Reader(basket, "requirements").line(line, where)
-    if not is_any:
-        basket.problem(basket.name, "nothing in it says what is needed: it has no `pip install` or `conda install`")
+    is_any = kind == "dockerfile" and _images(found, basket, values)
+    reader = _Commands(basket, _copied(found) if kind == "dockerfile" else {})
+    for line, place in found:
+        if line.file:
+            reader.written[_name_of(line.file)] = line.text
+        elif kind != "dockerfile":
+            reader.read(filled(line.text, values), f"{basket.name}:{place}")
+        elif run := _RUN.match(line.text):
+            reader.read(filled(_shell_form(run["command"]), values), f"{basket.name}:{place}")
+    is_any |= reader.is_any
+    for where, words in reader.elsewhere:
+        (basket.note if is_any else basket.problem)(where, words)
+    if not is_any and not reader.elsewhere:
+        basket.problem(basket.name, _NO_PROGRAM if kind == "program" else _NOTHING)
 
 
 def code_in(text: str) -> str:
@@ -105,13 +113,98 @@ def code_in(text: str) -> str:
     return "\n".join(found)
 
 
-def _of_notebook(text: str) -> Iterator[tuple[str, str]]:
-    """The shell commands and magics of a notebook, each with the number of its cell, counted from 1."""
-    for number, code in enumerate(_cells(text), start=1):
-        is_shell = code.lstrip().startswith(("%%bash", "%%sh", "%%shell"))
-        for line, _ in _joined(code):
-            if (own := line.lstrip())[:1] in ("!", "%") or is_shell:
-                yield own.lstrip("!%"), f" cell {number}"
+def _commands_in(kind: Kind, text: str, basket: Basket) -> tuple[list[tuple[CommandLine, str]], dict[str, str]]:
+    """The command lines of a file, each with its place in it, and the variables that have one value there."""
+    own: dict[str, str] = {}
+    if kind == "notebook":
+        cells = list(_cells(text))
+        found = [(line, f" cell {number}") for number, code in enumerate(cells, start=1) for line in of_cell(code)]
+        return found, values_in(kind, (line for code in cells for line in code.splitlines()))
+    if kind == "program":
+        commands, are_comments = of_program(text)
+        if commands and are_comments:
+            words = "commands in comments are read, as a notebook had them that was exported"
+            basket.note(f"{basket.name}:{commands[0].number}", words)
+        own = values_in(kind, text.splitlines())
+    elif kind == "workflow":
+        from tfprov.wants.workflows import of_workflow
+
+        commands, own = of_workflow(text)
+    else:
+        commands = tuple(command_lines(text, is_dockerfile=kind == "dockerfile"))
+        own = values_in(kind, (line.text for line in commands if not line.file))
+    return [(line, str(line.number)) for line in commands], own
+
+
+class _Commands:
+    """Reads commands in their order, each of which may write a file that a later one names.
+
+    Attributes:
+        written: contents of the files that commands write, by name.
+        is_any: whether one of the commands read so far installs something.
+        elsewhere: what is installed from files that are not read here: the place of the command, and what to name.
+    """
+
+    def __init__(self, basket: Basket, copied: Mapping[str, str]) -> None:
+        self.written: dict[str, str] = {}
+        self.is_any = False
+        self.elsewhere: list[tuple[str, str]] = []
+        self._basket = basket
+        self._copied = copied
+
+    def read(self, text: str, where: str) -> None:
+        """Add what one command line installs to the basket; `where` is its place, for messages."""
+        command = _PROMPT.sub("", text)
+        if of_colab := _OF_COLAB.match(command):
+            self.is_any = True
+            self._basket.want(f"tensorflow=={of_colab['major']}.*", where)
+            return
+        try:
+            words = _words(command)
+        except ValueError as error:
+            if "install" in command:
+                self._basket.problem(where, f"`{command}` cannot be divided into words: {error}")
+            return
+        for spec in _conda_specs(words):
+            self.is_any = True
+            self._basket.conda(spec, where)
+        for arguments in _installs(words):
+            self.is_any = True
+            for line in _lines(arguments):
+                self._line(line, where)
+        for own in _commands(words):
+            if named := _from_elsewhere(own):
+                self.elsewhere.append((where, f"`{shlex.join(own)}` is not followed: {named}"))
+
+    def _line(self, line: RequirementsLine, where: str) -> None:
+        """Add one argument of `pip install` to the basket."""
+        if line.asked == "$" or "`" in line.asked:
+            words = "what a command prints is not known here: write the packages, or name their file with `-r`"
+            self._basket.problem(where, f"`pip install $(…)`: {words}")
+            return
+        if (variable := unknown_in(line.asked)) and not os.environ.get(variable.strip("${}")):
+            words = f"`{line.asked}`: the value of `{variable}` is not in the file: write it there"
+            self._basket.problem(where, words)
+            return
+        reader = Reader(self._basket, "requirements")
+        if line.options[:1] in (("-r",), ("--requirement",), ("-c",), ("--constraint",)):
+            option, name = line.options
+            last = _name_of(name)
+            if last in self.written and option in ("-r", "--requirement"):
+                reader.listed([(self.written[last], where)])
+                return
+            origin = self._basket.origin
+            # A Dockerfile names the copy in the image. The original is in the folder that it is built from: that of the
+            # Dockerfile, or the project's, in which commands of CI run, too.
+            here = (origin.path.parent, origin.folder)
+            copied = [each for each in (self._copied.get(last),) if each]
+            names = [str(folder / each) for each in (*copied, *map(_name_of, copied), name, last) for folder in here]
+            line = replace(line, options=(option, next((each for each in names if is_readable(each)), name)))
+        reader.line(line, where)
+
+
+def _name_of(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _cells(text: str) -> Iterator[str]:
@@ -121,17 +214,10 @@ def _cells(text: str) -> Iterator[str]:
         yield source if isinstance(source, str) else "".join(source)
 
 
-def _of_dockerfile(text: str) -> Iterator[tuple[str, str]]:
-    end = ""
-    for line, number in _joined(text):
-        if end and line.strip() == end:
-            end = ""
-        elif end:
-            yield line, str(number)
-        elif found := _RUN.match(line):
-            begun = _HERE_DOCUMENT.search(found["command"])
-            end = begun["end"] if begun else ""
-            yield _shell_form(found["command"]), str(number)
+def _copied(found: Iterable[tuple[CommandLine, str]]) -> dict[str, str]:
+    """The paths of the single files that a Dockerfile copies under another name, by the name in the image."""
+    copies = (_COPIED.match(line.text) for line, _ in found)
+    return {_name_of(each["to"]): each["source"] for each in copies if each and not each["to"].endswith("/")}
 
 
 def _shell_form(command: str) -> str:
@@ -142,37 +228,22 @@ def _shell_form(command: str) -> str:
         return command
 
 
-def _of_shell(text: str) -> Iterator[tuple[str, str]]:
-    return ((_PROMPT.sub("", line), str(number)) for line, number in _joined(text))
-
-
-def _joined(text: str) -> Iterator[tuple[str, int]]:
-    """Lines joined where a backslash continues them, each with the number of its first part; comments are skipped."""
-    begun, first = "", 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.lstrip().startswith("#"):
-            continue
-        first = first if begun else number
-        if line.rstrip().endswith("\\"):
-            begun += line.rstrip().removesuffix("\\") + " "
-            continue
-        yield begun + line, first
-        begun = ""
-    if begun:
-        yield begun, first
-
-
-def _images(text: str, basket: Basket, values: Mapping[str, str]) -> bool:
+def _images(found: Iterable[tuple[CommandLine, str]], basket: Basket, values: Mapping[str, str]) -> bool:
     """Add what the base images of a Dockerfile imply, with the values of its variables.
 
     Returns:
         Whether one of them is an image of TensorFlow.
     """
     said: dict[str, tuple[str, str, int]] = {}
-    for line, number in _joined(text):
-        words = [word for word in filled(line, values).split() if not word.startswith("--")]
-        if len(words) > 1 and words[0].upper() == "FROM" and (image := _IMAGE.match(words[1])):
-            said[image["name"]] = (words[1], image["version"] or "", number)
+    for line, _ in found:
+        words = [word for word in filled(line.text, values).split() if not word.startswith("--")]
+        if len(words) < 2 or words[0].upper() != "FROM":
+            continue
+        if image := _IMAGE.match(words[1]):
+            said[image["name"]] = (words[1], image["version"] or "", line.number)
+        elif "tensorflow" in words[1]:
+            words_of_it = f"the image `{words[1]}` may have a TensorFlow, of a release that its name does not say"
+            basket.note(f"{basket.name}:{line.number}", f"{words_of_it}: name it in `tensorflow.version`")
     for name, (image_name, version, number) in said.items():
         where = f"{basket.name}:{number}"
         release = _RELEASE.match(version)
@@ -231,6 +302,37 @@ def _installs(words: list[str]) -> Iterator[list[str]]:
             at += 2 if valued is not None and valued["given"] is None else 1
         if at < len(own) and _PIP.match(own[0]) and own[at] == "install":
             yield [*own[1:at], *own[at + 1 :]]
+        elif added := list(_added(command)):
+            yield added
+
+
+def _added(own: list[str]) -> Iterator[str]:
+    """The requirements in `uv add`, `pdm add`, `poetry add` and `pipenv install`, which change the project's file."""
+    if not own or own[1:2] != [_ADDS.get(_name_of(own[0]))]:
+        return
+    rest = iter(own[2:])
+    for word in rest:
+        if _TAKE_A_VALUE_OF_ADD.match(word):
+            next(rest, None)
+        elif own[0] == "poetry" and (pair := _OF_POETRY.match(word)):
+            try:
+                yield requirement(pair["name"], {}, "" if pair["range"] == "latest" else specifier(pair["range"]))
+            except ValueError:
+                yield word
+        elif not word.startswith("-") and word != ".":
+            yield word
+
+
+def _from_elsewhere(own: list[str]) -> str | None:
+    """What to do about a command that installs what a file names; None for any other command."""
+    text = shlex.join(own)
+    if text.startswith("xargs ") and _INSTALLS.search(text):
+        return "name the file that its packages come from in `packages.files`"
+    found = next((each for each in (pattern.match(text) for pattern in _OF_FILES) if each), None)
+    if found is None:
+        return None
+    file = found.groupdict().get("file") or _FILES.get(_name_of(own[0]), "environment.yml")
+    return f"add `{file}` to `packages.files`"
 
 
 def _conda_specs(words: list[str]) -> Iterator[str]:
@@ -246,7 +348,7 @@ def _conda_specs(words: list[str]) -> Iterator[str]:
                 yield word
 
 
-def _lines(arguments: list[str], folder: Path) -> Iterator[RequirementsLine]:
+def _lines(arguments: list[str]) -> Iterator[RequirementsLine]:
     """Translate the arguments of `pip install` into lines of a requirements file."""
     rest = iter(arguments)
     for word in rest:
@@ -259,20 +361,8 @@ def _lines(arguments: list[str], folder: Path) -> Iterator[RequirementsLine]:
             if valued["given"] is None:
                 next(rest, None)
         elif _TAKE_A_VALUE.match(word):
-            value = next(rest, "")
-            if word in ("-r", "--requirement", "-c", "--constraint"):
-                value = _beside(value, folder)
-            yield RequirementsLine(number=0, asked="", options=(word, value))
+            yield RequirementsLine(number=0, asked="", options=(word, next(rest, "")))
         elif word.startswith("-"):
             yield RequirementsLine(number=0, asked="", options=(word,))
         else:
             yield RequirementsLine(number=0, asked=word, options=())
-
-
-def _beside(name: str, folder: Path) -> str:
-    """The path of a requirements file that a command names.
-
-    A Dockerfile names the copy in the image; the original is then expected beside the Dockerfile, under the same name.
-    """
-    last = Path(name).name
-    return last if not (folder / name).is_file() and (folder / last).is_file() else name

@@ -23,6 +23,8 @@ def read(text: str, basket: Basket) -> None:
         return
     if root is not None and not isinstance(root, yaml.MappingNode):
         basket.problem(f"{name}:{_line(root)}", "it must have keys such as `dependencies:`, and packages below them")
+    elif root is not None and "dependencies" not in dict(_pairs(root)):
+        basket.problem(name, "nothing in it says what is needed: it has no `dependencies`")
     for key, node in _pairs(root):
         if key == "channels":
             basket.channels(one for one, _ in _texts(node, basket) if one != "nodefaults")

@@ -25,6 +25,13 @@ from tfprov.wants.basket import Basket, Part
 from tfprov.wants.names import conda_platform
 from tfprov.wants.tables import Table, table, texts, with_source
 
+_LISTS = {
+    **dict.fromkeys(("uv-lock", "poetry-lock", "conda-lock"), ("package",)),
+    "pylock": ("packages",),
+    "pipfile-lock": ("default", "develop"),
+}
+"""Where each format has its packages."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pin:
@@ -60,6 +67,11 @@ def read(kind: str, text: str, basket: Basket, part: Part) -> None:
             document = toml_of(text)
     except (ValueError, yaml.YAMLError) as error:
         basket.problem(basket.name, f"it cannot be read: {' '.join(str(error).split())}")
+        return
+    lists = (table(document).get(key) for key in _LISTS[kind])
+    if not any(isinstance(each, Mapping if kind == "pipfile-lock" else list) for each in lists):
+        shown = " or ".join(f"`{key}`" for key in _LISTS[kind])
+        basket.problem(basket.name, f"nothing in it says what is needed: it has no list {shown}")
         return
     {
         "uv-lock": _uv,

@@ -16,7 +16,8 @@ from tfprov.wants.unfit import SourceFile
 
 Kind = Literal[
     "requirements", "pip-list", "conda-list", "pyproject", "pipfile", "setup-cfg", "setup-py", "script", "environment",
-    "uv-lock", "poetry-lock", "pylock", "pipfile-lock", "conda-lock", "notebook", "dockerfile", "shell", "instructions",
+    "uv-lock", "poetry-lock", "pylock", "pipfile-lock", "conda-lock", "notebook", "program", "dockerfile", "shell",
+    "workflow", "instructions",
 ]  # fmt: skip
 PROJECTS = frozenset({"pyproject", "pipfile", "setup-cfg", "setup-py", "uv-lock", "poetry-lock", "pipfile-lock"})
 """Formats with extras or groups, in the file itself or in the project file beside it."""
@@ -100,7 +101,7 @@ def kind_of(name: str, text: str) -> Kind:
     if name in _BY_NAME:
         kind = _BY_NAME[name]
     elif name.endswith(".py") or script.has_block(text):
-        kind = "script"
+        kind = "script" if script.has_block(text) else "program"
     elif _DOCKERFILE.match(name):
         kind = "dockerfile"
     elif name.endswith((".sh", ".bat", ".cmd", ".ps1")):
@@ -112,7 +113,7 @@ def kind_of(name: str, text: str) -> Kind:
     elif text.lstrip().startswith("{"):
         kind = "pipfile-lock"
     elif name.endswith((".yml", ".yaml")) or key:
-        kind = "conda-lock" if key and key["key"] == "package" else "environment"
+        kind = _kind_of_yaml(text, key["key"] if key else "")
     elif name.endswith(".toml") or _TABLE.search(text):
         kind = _kind_of_toml(text)
     elif pasted.is_of_commands(text):
@@ -122,6 +123,16 @@ def kind_of(name: str, text: str) -> Kind:
     elif pasted.is_pip_list(text):
         kind = "pip-list"
     return kind
+
+
+def _kind_of_yaml(text: str, key: str) -> Kind:
+    if key == "package":
+        return "conda-lock"
+    if key == "dependencies":
+        return "environment"
+    from tfprov.wants import workflows
+
+    return "workflow" if workflows.holds_commands(text) else "environment"
 
 
 def _kind_of_toml(text: str) -> Kind:
@@ -150,7 +161,10 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
     elif kind == "pyproject" and (beside := _of_setuptools(text, origin.path)):
         before = read((beside,), origin.folder, parts)
         parts = ProjectParts()
-    if kind == "requirements":
+    if basket.name.lower() == "tox.ini":
+        words = "it says what the tests need: name the file of the project itself, such as `pyproject.toml`"
+        basket.problem(basket.name, words)
+    elif kind == "requirements":
         from tfprov.wants import requirements_file
 
         requirements_file.read(text, basket)
@@ -166,7 +180,7 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
         from tfprov.wants import setup_files
 
         (setup_files.read_setup_cfg if kind == "setup-cfg" else setup_files.read_setup_py)(text, basket, parts)
-    elif kind in ("notebook", "dockerfile", "shell"):
+    elif kind in ("notebook", "program", "dockerfile", "shell", "workflow"):
         from tfprov.wants import commands
 
         commands.read(kind, text, basket)
@@ -217,6 +231,12 @@ def _read_project(kind: Kind, text: str, basket: Basket, parts: ProjectParts) ->
             return
         from tfprov.wants import pyproject
 
+        is_other = kind == "pyproject" and basket.name.lower() not in ("pyproject.toml", "hatch.toml")
+        if is_other and not (document.get("project") or pyproject.has_dependencies(document)):
+            basket.problem(
+                basket.name, "nothing in it says what is needed: it has no `[project]`, nor another such table"
+            )
+            return
         if kind == "script":
             # A script has at the top level the keys that a project has in `[project]`.
             own = ("dependencies", "requires-python")

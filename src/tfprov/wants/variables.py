@@ -18,7 +18,7 @@ _USED = re.compile(
 # `${VERSION:+==$VERSION}`: the second part only where there is a value.
 _IF_SET = re.compile(rf"\$\{{(?P<name>{_NAME}):?\+(?P<then>(?:[^{{}}]|\{{[^{{}}]*\}})*)\}}")
 
-Kind = Literal["notebook", "dockerfile", "shell"]
+Kind = Literal["notebook", "program", "dockerfile", "shell", "workflow"]
 
 
 def values_in(kind: Kind, lines: Iterable[str]) -> dict[str, str]:
@@ -26,7 +26,7 @@ def values_in(kind: Kind, lines: Iterable[str]) -> dict[str, str]:
 
     Args:
         kind: of the file.
-        lines: of the file; those of all cells for a notebook.
+        lines: of the file; those of all cells for a notebook, and of the commands in a file of a CI service.
     """
     given: dict[str, set[str]] = {}
     for line in lines:
@@ -35,12 +35,15 @@ def values_in(kind: Kind, lines: Iterable[str]) -> dict[str, str]:
     known = {name: next(iter(values)) for name, values in given.items() if len(values) == 1}
     # A value may name other variables. One that needs a command, or itself, has no value that is written out.
     for _ in range(len(known)):
-        known = {name: filled(value, {**known, name: f"${name}"}) for name, value in known.items()}
+        known = {
+            name: filled(value, {other: text for other, text in known.items() if other != name})
+            for name, value in known.items()
+        }
     return {name: value for name, value in known.items() if not re.search(r"[$`]", value)}
 
 
 def _assigned(kind: Kind, line: str) -> Iterator[tuple[str, str]]:
-    if kind == "notebook":
+    if kind in ("notebook", "program"):
         if found := _PYTHON.match(line):
             yield found["name"], found["value"]
         return
@@ -55,7 +58,7 @@ def _assigned(kind: Kind, line: str) -> Iterator[tuple[str, str]]:
         # The older form, `ENV NAME value`.
         words = [f"{words[0]}={' '.join(words[1:])}"]
     given = [_GIVEN.match(word) for word in words]
-    if kind == "shell" and not all(given):
+    if kind != "dockerfile" and not all(given):
         return  # the variables are those of one command
     yield from ((each["name"], each["value"]) for each in given if each is not None)
 

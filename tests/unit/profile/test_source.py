@@ -312,6 +312,11 @@ level = "quick"
         with pytest.raises(TfprovError, match="is not a profile"):
             load(path)
 
+    def test_an_exported_notebook_is_a_list(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "# %%\n# %pip install six\nimport six\n", "train.py")
+        assert (load(path).profile.name, load(path).requirements) == (f"{tmp_path.name}-train"[:64], ("six",))
+        assert glance(path, shipped=False) == load(path).source
+
 
 @pytest.mark.parametrize(
     ("text", "name"),

@@ -12,6 +12,8 @@ from tfprov.wants.as_wheels import as_wheels
 from tfprov.wants.basket import Basket
 from tfprov.wants.commands import read
 from tfprov.wants.recognise import kind_of
+from tfprov.wants.recognise import read as read_files
+from tfprov.wants.records import ProjectParts
 from tfprov.wants.unfit import SourceFile
 from wants_files import Read, texts
 
@@ -79,6 +81,65 @@ def test_what_conda_is_told_to_install_is_read_too(
         found = as_wheels(read_file(name, f"RUN {line}\n" if name == "Dockerfile" else f"{line}\n"))
         assert sorted(texts(found.requirements)) == sorted(asked)
         assert (texts(found.python), found.problems) == (python, ())
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("uv add numpy 'scipy>=1.5' --group dev", ["numpy", "scipy>=1.5"]),
+        ("poetry add tensorflow@^2.15 numpy@latest -G train six", ["tensorflow<3,>=2.15", "numpy", "six"]),
+        ("pipenv install numpy --dev && pdm add -dG test six", ["numpy", "six"]),
+    ],
+)
+def test_what_is_added_to_a_project_is_installed_too(read_file: Read, line: str, asked: list[str]) -> None:
+    found = read_file("install.sh", f"{line}\n")
+    assert (texts(found.requirements), found.problems) == (asked, ())
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("poetry install --no-root", "pyproject.toml"),
+        ("uv sync --frozen", "pyproject.toml"),
+        ("pipenv install --deploy", "Pipfile"),
+        ("pixi install", "pixi.toml"),
+        ("conda env create -f env/gpu.yml", "env/gpu.yml"),
+        ("mamba env update --file=gpu.yml", "gpu.yml"),
+        ("conda env create", "environment.yml"),
+        ("conda install -y --file needs.txt", "needs.txt"),
+    ],
+)
+def test_a_file_that_is_installed_without_pip_is_named(read_file: Read, line: str, file: str) -> None:
+    words = f"`{line}` is not followed: add `{file}` to `packages.files`"
+    assert read_file("Dockerfile", f"FROM x\nRUN {line}\n").problems == (f"Dockerfile:2: {words}",)
+    found = read_file("Dockerfile", f"FROM x\nRUN pip install six && {line}\n")
+    assert (found.notes, found.problems) == ((f"Dockerfile:2: {words}",), ())
+
+
+def test_what_a_command_prints_is_not_known(read_file: Read) -> None:
+    words = "what a command prints is not known here: write the packages, or name their file with `-r`"
+    for line in ("pip install $(cat needs.txt)", "pip install `cat needs.txt`"):
+        assert read_file("install.sh", f"{line}\n").problems[0] == f"install.sh:1: `pip install $(…)`: {words}"
+    words = "name the file that its packages come from in `packages.files`"
+    found = read_file("install.sh", "cat needs.txt | xargs -n 1 pip install\n")
+    assert found.problems == (f"install.sh:1: `xargs -n 1 pip install` is not followed: {words}",)
+
+
+def test_a_requirements_file_has_the_name_that_it_has_outside_of_the_image(read_file: Read, tmp_path: Path) -> None:
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "gpu.txt").write_text("tensorflow\n")
+    (tmp_path / "requirements.txt").write_text("no\n")
+    text = "FROM x\nCOPY docker/gpu.txt /tmp/requirements.txt\nRUN pip install -r /tmp/requirements.txt\n"
+    assert texts(read_file("Dockerfile", text).requirements) == ["tensorflow"]
+    (tmp_path / "docker" / "Dockerfile").write_text(text)
+    found = read_files((tmp_path / "docker" / "Dockerfile",), tmp_path, ProjectParts())
+    assert texts(found.requirements) == ["tensorflow"]
+
+
+def test_an_image_with_a_tensorflow_of_unknown_release_is_told(read_file: Read) -> None:
+    found = read_file("Dockerfile", "FROM nvcr.io/nvidia/tensorflow:23.10-tf2-py3\nRUN pip install six\n")
+    words = "may have a TensorFlow, of a release that its name does not say: name it in `tensorflow.version`"
+    assert found.notes == (f"Dockerfile:1: the image `nvcr.io/nvidia/tensorflow:23.10-tf2-py3` {words}",)
 
 
 def test_a_notebook_is_read_by_its_cells(read_file: Read) -> None:
@@ -162,7 +223,7 @@ def test_a_notebook_is_known_by_its_content() -> None:
     assert kind_of("lock.json", '{"_meta": {}, "default": {"cells": {"version": "==1"}}}') == "pipfile-lock"
 
 
-@given(st.text(max_size=60), st.sampled_from(["notebook", "dockerfile", "shell"]))
+@given(st.text(max_size=60), st.sampled_from(["notebook", "program", "dockerfile", "shell", "workflow"]))
 def test_whatever_stands_there_is_a_requirement_or_a_problem(line: str, kind: str) -> None:
     text = notebook(f"!{line}", f"!pip install {line}") if kind == "notebook" else f"RUN pip install {line}\n{line}\n"
     basket = Basket(SourceFile(path=Path("/nowhere/x"), folder=Path("/nowhere")))

@@ -20,7 +20,9 @@ from wants_files import Read
         ("deps", '[packages]\nsix = "*"\n', "pipfile"),
         ("pyproject.toml", "[tool.black]\n", "pyproject"),
         ("Pipfile", "", "pipfile"),
-        ("x.py", "", "script"),
+        ("x.py", "", "program"),
+        ("x.py", "# /// script\n# dependencies = []\n# ///\n", "script"),
+        ("ci.yml", "jobs:\n  a:\n    steps:\n    - run: ls\n", "workflow"),
         ("setup.py", "", "setup-py"),
         ("env.yaml", "name: x\n", "environment"),
         ("setup.bat", "pip install six\n", "shell"),
@@ -47,3 +49,26 @@ def test_extras_without_a_project_are_a_problem(read_file: Read) -> None:
 def test_an_empty_file_asks_for_nothing(read_file: Read) -> None:
     found = read_file("requirements.txt", "\n")
     assert (found.requirements, found.problems) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("compose.yml", "services:\n  a:\n    image: tensorflow/tensorflow:2.15.0\n"),
+        ("meta.yaml", "package:\n  name: x\nrequirements:\n  run:\n  - tensorflow\n"),
+        ("package.json", '{"dependencies": {"x": "1"}}'),
+        ("requirements.json", '["tensorflow"]'),
+        ("uv.toml", '[[index]]\nurl = "https://h.example/simple"\n'),
+        ("poetry.toml", "[virtualenvs]\nin-project = true\n"),
+        ("uv.lock", "version = 1\n"),
+    ],
+)
+def test_a_file_that_lists_nothing_is_told(read_file: Read, name: str, text: str) -> None:
+    (problem,) = read_file(name, text).problems
+    assert problem.startswith(f"{name}: nothing in it says what is needed: ")
+
+
+def test_a_list_for_tests_is_not_taken_for_that_of_the_project(read_file: Read) -> None:
+    assert read_file("tox.ini", "[testenv]\ndeps =\n  pytest\n").problems == (
+        "tox.ini: it says what the tests need: name the file of the project itself, such as `pyproject.toml`",
+    )

@@ -24,6 +24,7 @@ def cells(*lines: str) -> str:
         ("a.sh", "pip install tensorflow==${TF:-2.15.1}\n"),
         ("a.sh", "TF=2.15.1\nTF=2.15.1\nFOO=1 python x.py\npip install tensorflow==$TF\n"),
         ("Dockerfile", "ARG TF=2.15.1\nFROM x\nARG TF\nRUN pip install tensorflow==${TF}\n"),
+        ("Dockerfile", "FROM x\nARG TF\nENV TF=${TF:-2.15.1}\nRUN pip install tensorflow==$TF\n"),
         ("Dockerfile", "FROM x\nENV A=1 TF=2.15.1\nRUN pip install tensorflow==$TF\n"),
         ("Dockerfile", "FROM x\nenv TF 2.15.1\nRUN pip install tensorflow==$TF\n"),
         ("Dockerfile", "ARG TF=2.15.1\nFROM x\nRUN pip install tensorflow${TF:+==${TF}}${NO:+<${NO}}\n"),
