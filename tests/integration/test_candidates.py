@@ -470,6 +470,16 @@ def test_all_names_that_no_index_has_are_named_at_once(site: Site) -> None:
     assert "; or without `nowhere==1.0`, without `nothing-of-the-kind`: this resolves, with TensorFlow" in error["hint"]
 
 
+def test_a_known_name_that_was_meant_is_tried(site: Site, tmp_path: Path) -> None:
+    site.offer(*(build_wheel(tmp_path / "more", name, "1.0") for name in ("tf-agents", "gym")))
+    ask(site, "tensorflow-agent>=7", "gyn", "sheaborn", "left")
+    hint = refusal(site, "lock")["hint"]
+    assert (
+        "; or `tf-agents==1.0` instead of `tensorflow-agent>=7`, `gym==1.0` instead of `gyn`, without `sheaborn`: "
+        f"this resolves, with TensorFlow {RELEASE}" in hint
+    )
+
+
 @pytest.mark.parametrize(("day", "release"), [("2025-09-01", OLDER), ("2026-04-01", RELEASE)])
 def test_a_time_pin_holds_on_an_index_that_gives_no_times(site: Site, tmp_path: Path, day: str, release: str) -> None:
     # By the table that comes with tfprov: 2.20.0 came in August 2025, 2.21.0 in March 2026, h5py 3.15 in October 2025.

@@ -23,6 +23,11 @@ KNOWN_NAMES = (
     *("keras-hub", "keras-tuner", "numpy", "pandas", "scipy", "scikit-learn", "scikit-image", "matplotlib", "seaborn"),
     *("opencv-python", "opencv-python-headless", "pillow", "h5py", "protobuf", "grpcio", "jupyter", "jupyterlab"),
     *("ipykernel", "transformers", "jax", "torch", "requests", "tqdm", "pyyaml", "setuptools", "plotly", "xgboost"),
+    *("tensorflow-addons", "tensorflow-decision-forests", "tensorflow-model-optimization", "tensorflow-ranking"),
+    *("tensorflow-quantum", "tensorflow-recommenders", "tensorflow-serving-api", "tensorflow-transform", "tf-agents"),
+    *("tf-models-official", "autokeras", "deepface", "gensim", "gym", "gymnasium", "imgaug", "librosa", "lightgbm"),
+    *("mtcnn", "nltk", "numba", "onnx", "onnxruntime", "pyarrow", "pycocotools", "pygame", "resampy", "seqeval"),
+    *("segmentation-models", "shapely", "spacy", "stable-baselines3", "statsmodels"),
 )
 """Projects that are commonly installed with TensorFlow; suggested for a misspelt name that is close to one."""
 _CAPTURES = ("requirement", "package", "library", "symbol", "attribute", "wheel", "path", "url", "capability", "wants")
@@ -136,13 +141,22 @@ def _of_container(general: Remedy, captures: Mapping[str, str], _view: View) -> 
     )
 
 
+def near_name(asked: str) -> str | None:
+    """The known project whose name is closest to one that no index has; None when none is close."""
+    name = re.sub(r"[-_.]+", "-", asked).lower()
+    # Some projects of TensorFlow are called `tf-…`. One letter is a large part of a short name.
+    names = (name, f"tf-{name.removeprefix('tensorflow-')}") if name.startswith("tensorflow-") else (name,)
+    cutoff = 0.65 if len(name) < 5 else 0.75
+    near = [(each, other) for each in names for other in difflib.get_close_matches(each, KNOWN_NAMES, 1, cutoff)]
+    best = max(near, key=lambda pair: difflib.SequenceMatcher(None, *pair).ratio(), default=None)
+    return None if best is None or best[1] == name else best[1]
+
+
 def _of_name(general: Remedy, captures: Mapping[str, str], _view: View) -> Remedy:
     """For a misspelt name: suggest the known project that is closest."""
     asked = re.match(r"[\w.-]+", captures.get("requirement") or captures.get("package") or "")
-    near = difflib.get_close_matches(asked[0].lower().replace("_", "-"), KNOWN_NAMES, n=1, cutoff=0.75) if asked else []
-    if asked is None or not near or near[0] == asked[0].lower():
-        return general
-    return replace(general, text=f"did you mean `{near[0]}`? else {general.text}")
+    near = near_name(asked[0]) if asked else None
+    return general if near is None else replace(general, text=f"did you mean `{near}`? else {general.text}")
 
 
 def _of_library(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy:

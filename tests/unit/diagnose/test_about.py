@@ -29,7 +29,14 @@ def test_what_tfprov_does_by_itself_does_not_contradict_the_strategies_that_it_t
 
 
 @pytest.mark.parametrize(
-    ("asked", "near"), [("tensorflwo", "tensorflow"), ("scikit-lern", "scikit-learn"), ("zzz", "")]
+    ("asked", "near"),
+    [
+        ("tensorflwo", "tensorflow"),
+        ("scikit-lern", "scikit-learn"),
+        ("tensorflow-agent", "tf-agents"),
+        ("gyn", "gym"),
+        ("zzz", ""),
+    ],
 )
 def test_a_misspelt_name_gets_a_proposal(asked: str, near: str) -> None:
     root = diagnose_text(f"  Because {asked} was not found in the package registry and you require {asked}, no\n").root

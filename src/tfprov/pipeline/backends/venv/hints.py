@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tfprov.diagnose.remedies import near_name
 from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
 from tfprov.lock.resolve import is_tensorflow, sources_in
@@ -159,7 +160,8 @@ def _impossible(context: Context, machine: Machine, profile: Profile, error: Tfp
 
     Returns:
         The replacement for each: versions that begin with the requested one (4.6.0.66 for 4.6.0, 2.1.0 for the build
-        2.1.0+cu121), or any version if there are none; empty if there is no such project.
+        2.1.0+cu121), or any version if there are none; if there is no such project, a known one of a similar name that
+        the index has, else empty.
     """
     if error.code.name not in ("version-not-available", "package-name-wrong"):
         return {}
@@ -186,7 +188,9 @@ def _impossible(context: Context, machine: Machine, profile: Profile, error: Tfp
         pin = re.fullmatch(r"(?P<public>==[\d.]+)(?P<build>\+.+)?", str(requirement.specifier))
         near = on_any_version(requirement, f"{pin['public']}{'' if pin['build'] else '.*'}") if pin else ""
         if _NO_PROJECT in message:
-            found[named] = ""
+            other = near_name(requirement.name)
+            line = on_any_version(requirement).replace(requirement.name, other, 1) if other else ""
+            found[named] = line if line and not failure(line) else ""
         else:
             found[named] = near if near and not failure(near) else on_any_version(requirement)
     return found
@@ -206,7 +210,7 @@ def _with_all_possible(profile: Profile, others: Mapping[str, str]) -> _Change:
     def words(solution: Solution) -> str:
         parts = []
         for line, other in others.items():
-            parts.append(f"`{_taken(line, solution)}` instead of `{line}`" if other else f"without `{line}`")
+            parts.append(f"`{_taken(other, solution)}` instead of `{line}`" if other else f"without `{line}`")
         return f"{', '.join(parts)}: this resolves, with {_pair(solution)}"
 
     return _Change(profile=with_requirements(profile, asked), words=words)
@@ -333,7 +337,8 @@ def _other_version(line: str, solution: Solution) -> str:
 def _taken(line: str, solution: Solution) -> str:
     """A line changed to pin the version that the solution has, with its extras and marker."""
     requirement = Requirement(line)
-    return on_any_version(requirement, f"=={solution.version(requirement.name)}")
+    version = solution.release if is_tensorflow(line) else solution.version(requirement.name)
+    return on_any_version(requirement, f"=={version}")
 
 
 def _near(line: str) -> str | None:
