@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from loopback import Index
+from loopback import Faults, Index
 from site_under_test import RELEASE, Site, only_here, sham_wheel
+from tfprov.lock.renew import versions_in
 from wheels import build_wheel
 
 pytestmark = only_here
@@ -132,3 +133,83 @@ def test_a_package_that_two_indexes_have_is_said_with_the_one_that_serves_it(
         locked = site.run("lock", "train.toml")
         assert locked.returncode == 0, locked.stderr
         assert f'name = "ours"\nversion = "{"1.0" if strategy == "first" else "9.0"}"' in site.lock.read_text()
+
+
+def test_packages_on_several_indexes_are_reported_in_one_note_when_the_lock_is_made(site: Site, tmp_path: Path) -> None:
+    made = tmp_path / "wheels"
+    public = [sham_wheel(made, RELEASE, requires=("dep",)), build_wheel(made, "dep", "1.0")]
+    site.offer(*public)
+    with Index({path.name: path for path in public}) as extra, Index({public[1].name: public[1]}) as more:
+        (site.root / "requirements.txt").write_text(f"--extra-index-url {extra.simple}\n")
+        (site.root / "more.txt").write_text(f"--extra-index-url {more.simple}\n")
+        site.write('[packages]\nfiles = ["requirements.txt", "more.txt"]\n')
+        for command in ("lock", "up", "up"):
+            done = site.run(command, "train.toml")
+            assert done.returncode == 0, done.stderr
+            assert (done.stdout + done.stderr).count("index.strategy") == (1 if command == "lock" else 0)
+        site.lock.unlink()
+        done = site.run("up", "train.toml")
+        assert (done.stdout + done.stderr).count("index.strategy") == 1
+
+
+@pytest.mark.parametrize("strategy", ["first", "best"])
+@pytest.mark.parametrize("by", ["profile", "file"])
+def test_a_project_comes_from_its_own_index_and_nothing_else_does(
+    site: Site, tmp_path: Path, strategy: str, by: str
+) -> None:
+    made = tmp_path / "wheels"
+    public = [sham_wheel(made, RELEASE), build_wheel(made, "ours", "9.0"), build_wheel(made, "dep", "1.0")]
+    private = tmp_path / "private"
+    files = [build_wheel(private, "ours", "1.0", requires=["dep"]), build_wheel(private, "dep", "9.0")]
+    with Index({path.name: path for path in public}) as main, Index({path.name: path for path in files}) as own:
+        only = f'only = {{ Ours = "{own.simple}" }}\n'
+        project = (
+            f'[project]\nname = "mine"\ndependencies = ["ours"]\n[tool.uv.sources]\nours = {{ index = "own" }}\n'
+            f'[[tool.uv.index]]\nname = "own"\nurl = "{own.simple}"\nexplicit = true\n'
+        )
+        (site.root / "pyproject.toml").write_text(project)
+        packages = 'requirements = ["ours"]' if by == "profile" else 'files = ["pyproject.toml"]'
+        text = site.profile.read_text(encoding="utf-8")
+        site.profile.write_text(
+            f'{text}\n[packages]\n{packages}\n[index]\nurl = "{main.simple}"\nstrategy = "{strategy}"\n'
+            + (only if by == "profile" else ""),
+            encoding="utf-8",
+        )
+        done = site.run("lock", "train.toml")
+        assert done.returncode == 0, done.stderr
+        lock = site.lock.read_text(encoding="utf-8")
+        assert dict(versions_in(lock)) == {"dep": "1.0", "ours": "1.0", "tensorflow-cpu": RELEASE}
+        assert lock.count(own.origin) > 0
+        assert {seen.path for seen in own.seen if seen.path.startswith("/simple/")} == {"/simple/ours/"}
+        assert "/simple/ours/" not in {seen.path for seen in main.seen}
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [
+        (Faults(), "has none of the packages"),
+        (Faults(each=(403,) * 99), "answered 403 Forbidden: it is taken not to have what it refuses, as in pip"),
+    ],
+)
+def test_a_further_index_without_anything_is_told_and_the_rest_is_locked(
+    site: Site, tmp_path: Path, faults: Faults, words: str
+) -> None:
+    site.offer(sham_wheel(tmp_path / "wheels", RELEASE), build_wheel(tmp_path / "wheels", "ours", "1.0"))
+    with Index({}, faults) as extra:
+        (site.root / "requirements.txt").write_text(f"--extra-index-url {extra.simple}\nours\n")
+        site.write('[packages]\nfiles = ["requirements.txt"]\n')
+        done = site.run("up", "train.toml")
+        assert done.returncode == 0, done.stderr
+        assert (done.stdout + done.stderr).count(f"`{extra.simple}` {words}") == 1
+
+
+def test_an_index_that_comes_first_must_not_refuse(site: Site, tmp_path: Path) -> None:
+    wheels = [sham_wheel(tmp_path / "wheels", RELEASE), build_wheel(tmp_path / "wheels", "ours", "1.0")]
+    with Index({path.name: path for path in wheels}) as main, Index({}, Faults(each=(403,) * 99)) as extra:
+        text = site.profile.read_text(encoding="utf-8")
+        more = f'[packages]\nrequirements = ["ours"]\n[index]\nurl = "{main.simple}"\nextra = ["{extra.simple}"]\n'
+        site.profile.write_text(f"{text}\n{more}", encoding="utf-8")
+        done = site.run("lock", "train.toml", "--json")
+        error = json.loads(done.stdout)["error"]
+        assert error["code"] == "mirror-http-error"
+        assert f"index.extra names the index `{extra.simple}`" in error["evidence"]

@@ -72,7 +72,7 @@ def listing(
 
     As in uv, a project is taken from the first index that has it, `extra` before the main one, and the files from
     find-links are added. Where the machine's pip configuration names the extra indexes, all indexes count, as in pip. A
-    project that no index has maps to an empty tuple.
+    project of `index.only` is taken from its own index. One that no index has maps to an empty tuple.
 
     Args:
         projects: names, normalised or not.
@@ -88,7 +88,7 @@ def listing(
     names = tuple(dict.fromkeys(canonicalize_name(project) for project in projects))
     with contextlib.closing(Clients(network)) as clients:
         found = _files(names, kinds, Ways(network=network, emit=emit, clients=clients, deadline=deadline))
-    sources = [*network.extra, network.simple_url, *network.find_links]
+    sources = [*network.further, network.simple_url, *network.find_links]
     return Listing(files=found, source=", ".join(without_userinfo(source) for source in sources))
 
 
@@ -100,7 +100,7 @@ def _files(names: Sequence[str], kinds: tuple[str, ...], ways: Ways) -> dict[str
 
     def files(name: str) -> tuple[IndexFile, ...]:
         links = [link for link in flat if _project_of(link.filename) == name]
-        for url in (*network.extra, network.simple_url):
+        for url in network.indexes_of(name):
             listed = _project(url, name, ways)
             if listed is not None:
                 links += listed
@@ -143,7 +143,7 @@ def offerings(
     emit: Emit,
     deadline: float | None = None,
     known: Callable[[str], bool] = lambda _: False,
-    only_several: bool = False,
+    only_further: bool = False,
 ) -> tuple[Offering, ...]:
     """The indexes that have each of some projects; projects that no index has are left out.
 
@@ -153,13 +153,13 @@ def offerings(
         emit: receives an `Attempt` for every try.
         deadline: time on the monotonic clock after which nothing is waited for; None for no limit.
         known: whether the page at a URL was read in this run, so that it need not be requested again.
-        only_several: whether to return only projects on more than one index. Then the last index, which is the one with
-            everything, is not asked for projects that no other index has.
+        only_further: whether to return only projects on another index than the last one, which is the one with
+            everything. Then that is not asked for the others.
 
     Raises:
         TfprovError: an index cannot be read.
     """
-    *first, last = (*network.extra, network.simple_url)
+    of = {project: network.indexes_of(project) for project in projects}
     with (
         contextlib.closing(Clients(network)) as clients,
         ThreadPoolExecutor(max_workers=network.connections, thread_name_prefix="index") as pool,
@@ -169,11 +169,15 @@ def offerings(
         def ask(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bool]:
             return dict(zip(pairs, pool.map(lambda pair: _has(pair[1], pair[0], ways, known), pairs), strict=True))
 
-        has = ask([(project, index) for project in projects for index in first])
-        others = [project for project in projects if not only_several or any(has[project, each] for each in first)]
-        has |= ask([(project, last) for project in others])
-    found = ((project, tuple(index for index in (*first, last) if has.get((project, index)))) for project in projects)
-    return tuple(Offering(project=project, indexes=there) for project, there in found if len(there) > only_several)
+        has = ask([(project, index) for project in projects for index in of[project][:-1]])
+        others = [each for each in projects if not only_further or any(has[each, index] for index in of[each][:-1])]
+        has |= ask([(project, of[project][-1]) for project in others])
+    found = ((project, tuple(index for index in of[project] if has.get((project, index)))) for project in projects)
+    return tuple(
+        Offering(project=project, indexes=there)
+        for project, there in found
+        if there and not (only_further and there == of[project][-1:])
+    )
 
 
 def find_file(file: LockedFile, index_url: str, network: Network, *, emit: Emit = ignore) -> str | None:
@@ -232,7 +236,7 @@ def _project(index_url: str, name: str, ways: Ways) -> list[Link] | None:
             return parse_html(content_of(page).decode("utf-8", "replace"), page.as_uri())
         return _links_in(folder) if folder.is_dir() else None
     own, *mirrors = _pages(index_url, name, ways.network)
-    return ways.read(own, partial(_read_page, network=ways.network), elsewhere=mirrors)
+    return ways.read(own, partial(_read_page, ways=ways), elsewhere=mirrors)
 
 
 def _has(index_url: str, name: str, ways: Ways, known: Callable[[str], bool]) -> bool:
@@ -240,7 +244,7 @@ def _has(index_url: str, name: str, ways: Ways, known: Callable[[str], bool]) ->
     if local_path(index_url) is not None:
         return _project(index_url, name, ways) is not None
     own, *mirrors = _pages(index_url, name, ways.network)
-    return known(own) or ways.read(own, partial(_has_page, network=ways.network), elsewhere=mirrors)
+    return known(own) or ways.read(own, partial(_has_page, ways=ways), elsewhere=mirrors)
 
 
 def _pages(index_url: str, name: str, network: Network) -> list[str]:
@@ -256,7 +260,7 @@ def _read_place(place: str, ways: Ways) -> list[Link]:
     """The links of one find-links entry: a folder, a local page or a remote page."""
     path = local_path(place)
     if path is None and "://" in place:
-        return ways.read(place, partial(_read_page, network=ways.network)) or []
+        return ways.read(place, partial(_read_page, ways=ways)) or []
     path = path or Path(place)
     if path.is_file():
         return parse_html(content_of(path).decode("utf-8", "replace"), path.as_uri())
@@ -264,21 +268,21 @@ def _read_place(place: str, ways: Ways) -> list[Link]:
     return _links_in(path) if path.is_dir() else []
 
 
-def _has_page(client: httpx.Client, url: str, network: Network) -> bool:
-    headers = {"Accept": ACCEPT}
-    with response_to(client, without_userinfo(url), method="HEAD", headers=headers, auth=network.auth(url)) as response:
-        if response.status_code in (404, 410):
+def _has_page(client: httpx.Client, url: str, ways: Ways) -> bool:
+    headers, auth = {"Accept": ACCEPT}, ways.network.auth(url)
+    with response_to(client, without_userinfo(url), method="HEAD", headers=headers, auth=auth) as response:
+        if ways.is_absent(response.status_code, url):
             return False
         if response.status_code == 200:
             return True
     # Some servers do not support HEAD; for any other error, the page itself gives the reason.
-    return _read_page(client, url, network) is not None
+    return _read_page(client, url, ways) is not None
 
 
-def _read_page(client: httpx.Client, url: str, network: Network) -> list[Link] | None:
+def _read_page(client: httpx.Client, url: str, ways: Ways) -> list[Link] | None:
     headers = {"Accept": ACCEPT, "Accept-Encoding": "gzip"}
-    with response_to(client, without_userinfo(url), headers=headers, auth=network.auth(url)) as response:
-        if response.status_code in (404, 410):
+    with response_to(client, without_userinfo(url), headers=headers, auth=ways.network.auth(url)) as response:
+        if ways.is_absent(response.status_code, url):
             return None
         raise_for_status(response, url)
         body = body_of(response, url)

@@ -29,6 +29,7 @@ def local_network(profile: Profile, folder: Path, facts: Facts, environ: Mapping
             "url": next(iter(_local((index.url or "",))), None),
             "mirrors": (),
             "extra": _local(index.extra),
+            "only": {name: url for name, url in index.only.items() if _local((url,))},
             "find_links": _folders(index.find_links),
         }
     )
@@ -57,7 +58,7 @@ def _kept_pages(profile: Profile, folder: Path, facts: Facts, environ: Mapping[s
     links = (place for place in known.find_links if "://" in place and place not in _folders((place,)))
     return KeptPages(
         index=stand_in(known.simple_url, "index", veil),
-        extra=tuple(stand_in(url, "index", veil) for url in known.extra),
+        extra=tuple(stand_in(url, "index", veil) for url in known.further),
         find_links=tuple(stand_in(place, "links", veil) for place in links),
     )
 

@@ -53,7 +53,7 @@ def _provenance(file: LockedFile, ways: Ways) -> bytes | None:
             raise_for_status(response, url)
             return body_of(response, url, METADATA)
 
-    for index in (*network.extra, network.simple_url):
+    for index in network.indexes_of(file.name):
         link = find_link(file, index, ways)
         if link is not None:
             return ways.read(link.provenance, read) if link.provenance else None

@@ -158,7 +158,7 @@ class Relay:
             index: a main index other than the network's.
         """
         main = index or self.network.simple_url
-        extra = [stand_ins.stand_in(url, "index", self.veil) for url in self.network.extra]
+        extra = [stand_ins.stand_in(url, "index", self.veil) for url in self.network.further]
         variables = {
             "UV_DEFAULT_INDEX": stand_ins.stand_in(main, "index", self.veil),
             # All retries and waits happen here.
@@ -198,7 +198,10 @@ class Relay:
             self.failure = self.failure or error
 
     def elsewhere(self, kind: str, url: str) -> tuple[str, tuple[str, ...]] | None:
-        """URL of a page with its index's credentials, and its URLs on mirrors; None for a page outside this run."""
+        """URL of a page with its index's credentials, and its URLs on mirrors; None for a page outside this run.
+
+        The URL is empty for a project that must come from another index, or that this one is not asked for.
+        """
         network = self.network
         if kind == "channel":
             found = next((each for each in self._channels if url.startswith(f"{each.address}/")), None)
@@ -209,14 +212,18 @@ class Relay:
         if kind == "links":
             own = next((place for place in network.find_links if _same(place, url)), None)
             return None if own is None else (own, ())
-        for place in (network.simple_url, *network.mirrors, *network.extra):
-            base = f"{without_userinfo(place).partition('?')[0].rstrip('/')}/"
-            if url.startswith(base):
-                rest = url[len(base) :]
-                # The mirrors are those of the main index; other indexes have none.
-                mirrors = network.mirrors if place == network.simple_url else ()
-                return f"{place.rstrip('/')}/{rest}", tuple(f"{mirror.rstrip('/')}/{rest}" for mirror in mirrors)
-        return None
+        places = (network.simple_url, *network.mirrors, *network.further)
+        bases = {f"{without_userinfo(place).partition('?')[0].rstrip('/')}/": place for place in reversed(places)}
+        # An index may lie below another one.
+        base = max((base for base in bases if url.startswith(base)), key=len, default=None)
+        if base is None:
+            return None
+        place, rest = bases[base], url[len(base) :]
+        if (network.simple_url if place in network.mirrors else place) not in network.indexes_of(rest.strip("/")):
+            return "", ()
+        # The mirrors are those of the main index; other indexes have none.
+        mirrors = network.mirrors if place == network.simple_url else ()
+        return f"{place.rstrip('/')}/{rest}", tuple(f"{mirror.rstrip('/')}/{rest}" for mirror in mirrors)
 
     def _serve(self) -> None:
         while not self._closing:
@@ -321,8 +328,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if kind in ("file", "wheel"):
             return self._file(relay.signed.get(url, url), asked)
         known = self.relay.elsewhere(kind, url)
-        if known is None:
-            return RelayAnswer(status=403, body=b"this is no index of this run")
+        if known is None or not known[0]:
+            return RelayAnswer(status=404 if known else 403, body=b"this index does not serve it in this run")
         read = self._file if kind == "channel" else self._page
         return read(known[0], asked, elsewhere=known[1])
 

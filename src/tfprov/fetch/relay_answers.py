@@ -104,8 +104,9 @@ def page_answer(
         # This validator is the relay's own, which the index does not know.
         del headers["If-None-Match"]
     with response_to(client, address, headers=headers, auth=network.auth(url)) as response:
-        if response.status_code in (304, 404, 410):
-            return RelayAnswer(status=response.status_code, headers=headers_of(response, _TOLD)), {}
+        if response.status_code == 304 or ways.is_absent(response.status_code, url):
+            status = 304 if response.status_code == 304 else 404
+            return RelayAnswer(status=status, headers=headers_of(response, _TOLD)), {}
         raise_for_status(response, url)
         body, kind, base = body_of(response, url), kind_of_page(response), str(response.url)
     told, there = headers_of(response, _TOLD), stand_ins.Base(url=base, allow_http=network.allow_http, veil=veil)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from tfprov import paths
-from tfprov.default_index import default_index
+from tfprov.default_index import default_index, is_default
 from tfprov.errors import TfprovError
 from tfprov.fetch.addresses import expand, local_path, origin_of, place, variable
 from tfprov.fetch.certificates import bundle, certificates_of, tls_context
@@ -22,7 +24,7 @@ from tfprov.fetch.veil import behind_host, names_in
 from tfprov.host.records import Facts, IndexConfig
 from tfprov.index_address import mistake_in
 from tfprov.profile.records import Profile
-from tfprov.redact import redact
+from tfprov.redact import redact, without_userinfo
 from tfprov.secret import Secret
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Network:
     Attributes:
         index_url: the index, with credentials if it has any; None for the default of the tools.
         extra: further indexes to resolve from.
+        only: projects that must come from one index, by normalised name, each with that index.
         merged: whether a project is taken from all indexes (as in pip) or from the first that has it (as in uv).
         mirrors: indexes with the same files.
         find_links: folders (absolute paths) and pages (URLs).
@@ -67,6 +70,7 @@ class Network:
         allow_http: hosts that an https URL may redirect or link to without encryption.
         offline: whether no server may be contacted.
         kept: cached pages of servers that may be used offline; None when there are none.
+        refusing: indexes that refused a page in this run and are taken not to have it.
         health: what this run has learnt about routes and servers.
         keyring: credentials that the user's keyring gave in this run.
         names: host addresses resolved in this run.
@@ -74,6 +78,7 @@ class Network:
 
     index_url: str | None = field(repr=False)
     extra: tuple[str, ...] = field(default=(), repr=False)
+    only: Mapping[str, str] = field(default_factory=dict, repr=False)
     merged: bool = False
     mirrors: tuple[str, ...] = field(default=(), repr=False)
     find_links: tuple[str, ...] = field(default=(), repr=False)
@@ -90,6 +95,7 @@ class Network:
     allow_http: tuple[str, ...] = ()
     offline: bool = False
     kept: KeptPages | None = None
+    refusing: set[str] = field(default_factory=set, compare=False, repr=False)
     health: Health = field(default_factory=Health, compare=False, repr=False)
     keyring: Keyring = field(default_factory=Keyring, compare=False, repr=False)
     names: Names = field(default_factory=Names, compare=False, repr=False)
@@ -98,6 +104,22 @@ class Network:
     def simple_url(self) -> str:
         """The configured index, or the public default of pip and uv."""
         return self.index_url or default_index()
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """All indexes other than the main one, in the order to ask them."""
+        return tuple(dict.fromkeys((*self.extra, *(url for url in self.only.values() if url != self.simple_url))))
+
+    def optional_index(self, url: str) -> str | None:
+        """The further index of a page, if the newest version on any index is taken, as in pip; else None."""
+        page = without_userinfo(url)
+        found = (without_userinfo(place) for place in self.extra if self.merged)
+        return next((place for place in found if page.startswith(f"{place.partition('?')[0].rstrip('/')}/")), None)
+
+    def indexes_of(self, project: str) -> tuple[str, ...]:
+        """The indexes that may serve a project, in the order to ask them."""
+        own = self.only.get(canonicalize_name(project))
+        return (*self.extra, self.simple_url) if own is None else (own,)
 
     @property
     def has_pages(self) -> bool:
@@ -220,10 +242,11 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
         "index_url": (index_url,) if index_url else (),
         "extra": (*profile.index.extra, *machine.extra),
         "mirrors": profile.index.mirrors,
+        "only": tuple(profile.index.only.values()),
     }
     expanded = {key: tuple(_address(url, environ) for url in values) for key, values in urls.items()}
     find_links = (*profile.index.find_links, *machine.find_links)
-    every = (*expanded["index_url"], *expanded["extra"], *expanded["mirrors"])
+    every = (*expanded["index_url"], *expanded["extra"], *expanded["mirrors"], *expanded["only"])
     home = environ.get("HOME") or environ.get("USERPROFILE")
     candidates = [Path(environ["NETRC"])] if environ.get("NETRC") else []
     candidates += [Path(home) / name for name in (".netrc", "_netrc")] if home else []
@@ -234,6 +257,10 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
         variables=variables,
         index_url=next(iter(expanded["index_url"]), None),
         extra=expanded["extra"],
+        only={
+            canonicalize_name(name): next(iter(expanded["index_url"]), default_index()) if is_default(url) else url
+            for name, url in zip(profile.index.only, expanded["only"], strict=True)
+        },
         merged=machine.merged or profile.index.strategy == "best",
         mirrors=expanded["mirrors"],
         find_links=tuple(place(_address(entry, environ), folder) for entry in find_links),

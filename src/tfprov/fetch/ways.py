@@ -19,6 +19,7 @@ from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network
 from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
+from tfprov.redact import redact
 
 if TYPE_CHECKING:
     import httpx
@@ -146,6 +147,21 @@ class Ways:
         if text not in self.told:
             self.told.add(text)
             self.emit(Note(text=text, level="warning"))
+
+    def is_absent(self, status: int, url: str) -> bool:
+        """Whether a response says that an index does not have a page.
+
+        pip goes on if one of several indexes refuses a page, because some of them do so for whatever they do not have.
+        That is followed where the newest version on any index is taken, with a warning once in a run.
+        """
+        if status in (404, 410):
+            return True
+        index = self.network.optional_index(url) if status == 403 else None
+        if index is not None and index not in self.network.refusing:
+            self.network.refusing.add(index)
+            words = "it is taken not to have what it refuses, as in pip"
+            self.emit(Note(text=f"`{redact(index)}` answered 403 Forbidden: {words}", level="warning"))
+        return index is not None
 
     def waiting(self, url: str, known: TfprovError) -> None:
         """Emit once per server that it is waited for."""

@@ -64,7 +64,7 @@ class IndexAccess:
                 `bare_environment` passes on and those of git and SSH.
         """
         network, environ = self._network, self._context.request.environ
-        index, extra = index or network.index_url, network.extra
+        index, extra = index or network.index_url, network.further
         if network.kept is not None:
             index, extra = index or network.kept.index, network.kept.extra
         variables = network.tool_environment(self.route)
@@ -145,7 +145,7 @@ def index_access(context: Context, machine: Machine, requirements: Sequence[str]
         The access, which is not valid after the block.
     """
     network = machine.network
-    places = (network.index_url or "https://", *network.extra, *network.find_links)
+    places = (network.index_url or "https://", *network.further, *network.find_links)
     remote = any("://" in place and local_path(place) is None for place in places)
     if network.offline or not (remote or any("://" in line for line in requirements)):
         yield IndexAccess(context, machine, None, requirements)

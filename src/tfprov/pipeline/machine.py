@@ -206,6 +206,7 @@ def lines_that_lead_to(profile: Profile, error: TfprovError) -> Iterator[str]:
         *((packages.place_of(line), "asks for", line, Requirement(line).url) for line in packages.requirements),
         *((packages.place_of(url, "index.url"), "names the index", url, url) for url in (index.url,) if url),
         *((packages.place_of(url, "index.extra"), "names the index", url, url) for url in index.extra),
+        *((packages.place_of(url, "index.only"), "names the index", url, url) for url in index.only.values()),
         *((packages.place_of(url, "index.find-links"), "names the page", url, url) for url in index.find_links),
     ]
     for place, verb, text, url in asked:

@@ -15,7 +15,7 @@ from tfprov.redact import redact, without_userinfo
 _MOST_NAMES = 3
 
 
-def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tuple[str, ...]:
+def origins(context: Context, machine: Machine, projects: Iterable[str], *, are_all: bool = False) -> tuple[str, ...]:
     """Lines that say which index serves which of these projects, and which projects are on several indexes.
 
     A project that is on more than one index is open to dependency confusion: an attacker can publish a package under
@@ -27,12 +27,13 @@ def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tupl
         context: of the run.
         machine: provides the network, and records the projects that were reported.
         projects: their names.
+        are_all: whether these are all projects, so that an index without any of them is reported, too.
     """
     network = machine.network
     if not network.merged and not context.request.name_indexes:
         return ()
     names = {str(canonicalize_name(name)) for name in projects} - machine.told_origins
-    if not network.extra or network.offline or machine.unreachable is not None or not names:
+    if not network.further or network.offline or machine.unreachable is not None or not names:
         return ()
     machine.told_origins.update(names)
     try:
@@ -42,7 +43,7 @@ def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tupl
             emit=context.emit,
             deadline=context.deadline,
             known=machine.pages.has,
-            only_several=network.merged,
+            only_further=network.merged,
         )
     except TfprovError as error:
         return (f"could not find out which index has which package: {error.what}",)
@@ -52,6 +53,9 @@ def origins(context: Context, machine: Machine, projects: Iterable[str]) -> tupl
         for index in dict.fromkeys(offering.indexes[0] for offering in found):
             served = [offering.project for offering in found if offering.indexes[0] == index]
             lines.append(f"`{_shown(index)}` serves {_listed(served)}")
+    serving = {index for offering in found for index in offering.indexes}
+    useless = [index for index in network.further if are_all and index not in serving]
+    lines += [f"`{_shown(index)}` has none of the packages" for index in useless]
     return (*lines, *_on_several(found, merged=network.merged))
 
 

@@ -75,12 +75,14 @@ def _index(profile: Profile, wants: Wants) -> dict[str, object]:
     def urls(kind: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(address.url for address in wants.addresses if address.kind == kind))
 
+    only = {canonicalize_name(each.project): each.url for each in wants.addresses if each.kind == "only"}
     # Only one index can replace the default; further ones are added to it.
     first, *more = urls("index") or ("",)
     extra = (*more, *urls("extra"))
     return {
         "url": profile.index.url or first or None,
         "extra": (*profile.index.extra, *extra),
+        "only": only | dict(profile.index.only),
         "strategy": "best" if extra else profile.index.strategy,
         "find_links": (*profile.index.find_links, *urls("find-links")),
     }

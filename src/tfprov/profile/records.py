@@ -166,6 +166,9 @@ class IndexTable(_Table):
     """Other indexes with the same files; files are downloaded from them by hash."""
     extra: Many[IndexUrl] = ()
     """Additional indexes to resolve from; the first index that has a package wins."""
+    only: dict[ProjectName, IndexUrl] = {}
+    """Projects that must come from one index: `torch = "https://…"`. That index is asked for nothing else, unless it is
+    also `url` or in `extra`. An index in a folder (`file://`) is asked for everything."""
     strategy: Literal["first", "best"] = "first"
     """`best`: the best version on any index, as in pip; always used for `--extra-index-url` in a file."""
     find_links: Many[FileOrUrl] = ()

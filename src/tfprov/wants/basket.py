@@ -25,7 +25,7 @@ from tfprov.structured import has_endless_number
 from tfprov.wants import names
 from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.mend import advice
-from tfprov.wants.records import Address, LocalProject, Want, Wants
+from tfprov.wants.records import Address, AddressKind, LocalProject, Want, Wants
 from tfprov.wants.unfit import SourceFile, unfit, unusable, was_built_by_conda
 
 Part = Literal["requirements", "constraints", "overrides"]
@@ -157,11 +157,11 @@ class Basket:
         """Add conda channels, most important first."""
         self._channels += found
 
-    def address(self, kind: Literal["index", "extra", "find-links"], url: str, where: str) -> None:
-        """Add an index, or a folder or page with wheels (find-links); a folder is relative to the file."""
+    def address(self, kind: AddressKind, url: str, where: str, project: str = "") -> None:
+        """Add an index, for one project or for all, or a folder or page (find-links), relative to the file."""
         if not self._is_usable(url, url, where):
             return
-        if kind != "find-links" and is_default(url):
+        if kind in ("index", "extra") and is_default(url):
             # It stands for "the default index", which the settings of pip and uv on this machine may redirect.
             self.note(where, f"`{url}` is the public index: the one that this machine is set up with serves for it")
             return
@@ -170,7 +170,7 @@ class Basket:
                 self.problem(where, f"`{url}` is not the address of an index: it must begin with https:// or http://")
                 return
             url = str((self.origin.path.parent / expanded(url)).absolute())
-        self._addresses.append(Address(kind=kind, url=url, where=where))
+        self._addresses.append(Address(kind=kind, url=url, where=where, project=project))
 
     def want(self, text: str, where: str, *, part: Part = "requirements", hashes: tuple[str, ...] = ()) -> None:
         """Add a requirement: PEP 508, or an address or path as pip accepts it.

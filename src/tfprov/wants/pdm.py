@@ -23,6 +23,7 @@ def read(document: Table, basket: Basket) -> None:
                 is_page = source.get("type") in ("find_links", "find-links")
                 is_main = source.get("name") in _REPLACES
                 basket.address("find-links" if is_page else "index" if is_main else "extra", url, basket.place(key))
+                _for_projects(source, url, basket.place(key), basket)
     resolution = table(document, "tool", "pdm", "resolution")
     where = basket.place("tool.pdm.resolution")
     for name, value in table(resolution, "overrides").items():
@@ -31,6 +32,17 @@ def read(document: Table, basket: Basket) -> None:
     basket.exclude(texts(document, "tool", "rye", "excluded-dependencies"), basket.place("tool.rye"))
     if left := [f"`{name}`" for name in resolution if name not in _READ]:
         basket.note(where, f"{', '.join(left)} of PDM: left out, tfprov has settings of its own")
+
+
+def _for_projects(source: Table, url: str, where: str, basket: Basket) -> None:
+    """Add the projects that must come from a source to the basket; a note tells which patterns have no effect."""
+    patterns = texts(source, "include_packages")
+    for pattern in patterns:
+        if "*" not in pattern:
+            basket.address("only", url, where, pattern)
+    left = [f"`{each}`" for each in (*(each for each in patterns if "*" in each), *texts(source, "exclude_packages"))]
+    if left:
+        basket.note(where, f"{', '.join(left)}: left out; name single projects in `index.only`")
 
 
 def _override(name: str, value: object) -> str:

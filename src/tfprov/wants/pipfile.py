@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from packaging.utils import canonicalize_name
 
@@ -30,10 +30,26 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     for key, end in (("python_version", ".*"), ("python_full_version", "")):
         if isinstance(version := requires.get(key), str) and version not in ("*", "3"):
             basket.python(f"=={version}{end}", f"{name}: requires.{key}")
-    sources = document.get("source")
-    for number, source in enumerate(sources if isinstance(sources, Sequence) else ()):
-        if isinstance(source, Mapping) and isinstance(url := source.get("url"), str):
-            basket.address("extra" if number else "index", url, f"{name}: source")
+    _read_sources(document, groups.values(), basket)
+
+
+def _read_sources(document: Table, groups: Iterable[str], basket: Basket) -> None:
+    """Add the sources, and the packages that must come from one of them, to the basket.
+
+    As in pipenv, a source that packages name serves these only; the first one serves all others.
+    """
+    where = basket.place("source")
+    found = document.get("source")
+    sources = [each for each in found if isinstance(each, Mapping)] if isinstance(found, Sequence) else []
+    urls = {str(each.get("name")): str(each["url"]) for each in sources if isinstance(each.get("url"), str)}
+    entries = [entry for key in ("packages", *groups) for entry in table(document, key).items()]
+    named = {package: str(table(entry).get("index")) for package, entry in entries if "index" in table(entry)}
+    for number, source in enumerate(sources):
+        if isinstance(url := source.get("url"), str) and not (number and source.get("name") in named.values()):
+            basket.address("extra" if number else "index", url, where)
+    for package, index in named.items():
+        if index in urls:
+            basket.address("only", urls[index], where, package)
 
 
 def _put(found: Table, key: str, basket: Basket) -> None:

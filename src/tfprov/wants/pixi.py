@@ -84,6 +84,8 @@ def _read(part: Table, where: str, basket: Basket) -> None:
         place = basket.place(f"{where}.pypi-dependencies.{name}")
         entry = value if isinstance(value, Mapping) else {"version": value}
         version = str(entry.get("version", "*"))
+        if isinstance(index := entry.get("index"), str):
+            basket.address("only", index, place, name)
         try:
             basket.want(requirement(name, entry, "" if version == "*" else version), place)
         except ValueError as error:

@@ -50,11 +50,25 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
             unknown(basket, basket.place("tool.poetry.group"), "group", name, tuple(groups))
     tell_unchosen(basket, "extra", {name: texts(extras, name) for name in extras})
     tell_unchosen(basket, "group", {name: table(groups, name, "dependencies") for name in groups})
-    sources = poetry.get("source")
-    for source in sources if isinstance(sources, Sequence) else ():
-        if isinstance(source, Mapping) and isinstance(url := source.get("url"), str):
-            primary = source.get("priority", "primary") in ("primary", "default")
-            basket.address("index" if primary else "extra", url, basket.place("tool.poetry.source"))
+    read_sources(poetry, basket)
+
+
+def read_sources(poetry: Table, basket: Basket) -> None:
+    """Add the package sources of a Poetry project to the basket, and the projects that must come from one of them."""
+    where = basket.place("tool.poetry.source")
+    found = poetry.get("source")
+    sources = [each for each in found if isinstance(each, Mapping)] if isinstance(found, Sequence) else []
+    urls = {str(each.get("name")).lower(): str(each["url"]) for each in sources if isinstance(each.get("url"), str)}
+    for source in sources:
+        priority = source.get("priority", "primary")
+        if isinstance(url := source.get("url"), str) and priority != "explicit":
+            basket.address("index" if priority in ("primary", "default") else "extra", url, where)
+    groups = (table(group, "dependencies") for group in table(poetry, "group").values())
+    for of_group in (table(poetry, "dependencies"), table(poetry, "dev-dependencies"), *groups):
+        for name, value in of_group.items():
+            for entry in value if isinstance(value, list) else (value,):
+                if (source_name := str(table(entry).get("source", "")).lower()) in urls:
+                    basket.address("only", urls[source_name], where, name)
 
 
 def read_group(name: str, groups: Table, basket: Basket) -> None:

@@ -89,6 +89,10 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     reader.extras((*parts.extras, *reader.features_of(parts.groups)))
     reader.groups(parts.groups)
     reader.uv()
+    if poetry_table := table(document, "tool", "poetry"):
+        from tfprov.wants import poetry
+
+        poetry.read_sources(poetry_table, basket)
     if table(document, "tool", "pdm") or table(document, "tool", "rye"):
         from tfprov.wants import pdm
 
@@ -125,7 +129,8 @@ class _Reader:
         self._sources = {
             canonicalize_name(name): source for name, source in table(document, "tool", "uv", "sources").items()
         }
-        self._indexes = {str(index.get("name")): index for index in self._list("tool.uv.index", dict)}
+        listed: tuple[Table, ...] = self._list("tool.uv.index", dict)
+        self._indexes = {str(index.get("name", f" {number}")): index for number, index in enumerate(listed)}
 
     def put(self, found: Sequence[str], key: str, part: Part = "requirements") -> None:
         """Add requirements, each with its source from `[tool.uv.sources]`."""
@@ -269,10 +274,14 @@ class _Reader:
         self.put_list(f"{key}.override-dependencies", "overrides")
         excluded = f"{key}.exclude-dependencies"
         self._basket.exclude(self._list(excluded, str), self._where(excluded))
-        for name, index in self._indexes.items():
-            if index.get("explicit") is not True or any(
-                isinstance(source, Mapping) and source.get("index") == name for source in self._sources.values()
-            ):
+        for name, source in self._sources.items():
+            entry = next((each for each in _entries(source) if _is_meant(each)), {})
+            index = self._indexes.get(str(entry.get("index", "")), {})
+            if isinstance(url := index.get("url"), str) and index.get("format") != "flat":
+                self._basket.address("only", url, self._where(f"{key}.sources"), name)
+        pages = {str(entry.get("index")) for source in self._sources.values() for entry in _entries(source)}
+        for title, index in self._indexes.items():
+            if index.get("explicit") is not True or (index.get("format") == "flat" and title in pages):
                 self._index(index, "index" if index.get("default") is True else "extra", f"{key}.index")
         uv = table(self._document, "tool", "uv")
         if isinstance(url := uv.get("index-url"), str):
@@ -316,8 +325,7 @@ class _Reader:
         except ValueError:
             return text
         found = self._sources.get(canonicalize_name(requirement.name))
-        entries = found if isinstance(found, Sequence) else (found,)
-        here = (one for one in entries if isinstance(one, Mapping) and _is_meant(one))
+        here = (one for one in _entries(found) if _is_meant(one))
         entry = next((one for one in here if "index" not in one), None)
         if entry is not None and entry.get("workspace") is True:
             member = self._member(canonicalize_name(requirement.name))
@@ -356,6 +364,12 @@ class _Reader:
                 if found := table(document, "tool", "uv", "workspace"):
                     return folder, found
         return here, {}
+
+
+def _entries(found: object) -> tuple[Table, ...]:
+    """The entries of a source of uv: a table, or a list of them of which one is for this machine."""
+    several = found if isinstance(found, Sequence) and not isinstance(found, str) else (found,)
+    return tuple(each for each in several if isinstance(each, Mapping))
 
 
 def _is_meant(source: Table) -> bool:

@@ -23,19 +23,25 @@ class Want:
     hashes: tuple[str, ...] = ()
 
 
+AddressKind = Literal["index", "extra", "find-links", "only"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """A source of packages.
 
     Attributes:
-        kind: `index` replaces the default index, `extra` is one more index, `find-links` a folder or page with wheels.
+        kind: `index` replaces the default index, `extra` is one more index, `find-links` a folder or page with wheels;
+            `only` is the index that a single project must come from.
         url: an address, or the absolute path of a folder.
         where: as in `Want`.
+        project: of `only`, as it is written; empty for the other kinds.
     """
 
-    kind: Literal["index", "extra", "find-links"]
+    kind: AddressKind
     url: str
     where: str
+    project: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

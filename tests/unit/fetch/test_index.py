@@ -208,8 +208,8 @@ def test_no_index_is_asked_for_more_than_what_is_said() -> None:
 
         assert found() == {"thing": both, "other": alone, "third": alone}
         assert (len(main.seen), len(extra.seen)) == (4, 4)
-        assert found(only_several=True) == {"thing": both}
+        assert found(only_further=True) == {"thing": both}
         assert (len(main.seen), len(extra.seen)) == (5, 8)
         read = {f"{main.simple}/thing/", f"{extra.simple}/thing/"}
-        assert found(only_several=True, known=read.__contains__) == {"thing": both}
+        assert found(only_further=True, known=read.__contains__) == {"thing": both}
         assert (len(main.seen), len(extra.seen)) == (5, 11)

@@ -46,6 +46,16 @@ def test_a_pipfile_is_read(read_file: Read) -> None:
     ]
 
 
+def test_a_source_that_packages_name_serves_these_only(read_file: Read) -> None:
+    text = PIPFILE.replace('own.example/simple"', 'own.example/simple"\nname = "own"')
+    text = text.replace('tensorflow = "*"', 'tensorflow = { version = "*", index = "own" }')
+    found = read_file("Pipfile", text.replace('pytest = "*"', 'pytest = { version = "*", index = "pypi" }'))
+    assert [(each.kind, each.url, each.project) for each in found.addresses] == [
+        ("only", "https://own.example/simple", "tensorflow"),
+        ("only", default_index(), "pytest"),
+    ]
+
+
 def test_its_dev_packages_are_a_group(read_file: Read) -> None:
     assert texts(read_file("Pipfile", PIPFILE, groups=("dev",)).requirements)[-1] == "pytest"
     assert "Pipfile: there is no group `docs`; it has `dev`" in read_file("Pipfile", PIPFILE, groups=("docs",)).problems

@@ -75,7 +75,7 @@ index-url = "https://main.example/simple"
 extra-index-urls = ["https://more.example/simple"]
 find-links = [{ path = "wheels" }, { url = "https://links.example/" }]
 [pypi-dependencies]
-numpy = "*"
+numpy = { version = "*", index = "https://own.example/simple" }
 [feature.gpu.pypi-dependencies]
 tensorflow = ">=2.15"
 [feature.test.dependencies]
@@ -107,4 +107,5 @@ def test_the_indexes_of_pixi_are_kept(read_file: Read, tmp_path: Path) -> None:
         ("extra", "https://more.example/simple"),
         ("find-links", str(tmp_path / "wheels")),
         ("find-links", "https://links.example/"),
+        ("only", "https://own.example/simple"),
     ]

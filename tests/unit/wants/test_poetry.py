@@ -62,6 +62,35 @@ def test_extras_and_groups_are_taken_when_named(read_file: Read) -> None:
     assert found.problems[-1] == "pyproject.toml: tool.poetry.group: there is no group `doc`; did you mean `docs`?"
 
 
+SOURCES = """\
+[tool.poetry.dependencies]
+torch = { version = "*", source = "CPU" }
+six = [{ version = "1", source = "own", platform = "linux" }, { version = "2", platform = "win32" }]
+gone = { version = "*", source = "gone" }
+[tool.poetry.group.dev.dependencies]
+pytest = { version = "*", source = "own" }
+[[tool.poetry.source]]
+name = "cpu"
+url = "https://cpu.example/simple"
+priority = "explicit"
+[[tool.poetry.source]]
+name = "own"
+url = "https://own.example/simple"
+priority = "supplemental"
+"""
+
+
+@pytest.mark.parametrize("more", ["", '[project]\nname = "mine"\ndependencies = ["torch", "six"]\n'])
+def test_a_project_comes_from_the_source_that_it_names(read_file: Read, more: str) -> None:
+    found = read_file("pyproject.toml", f"{more}{SOURCES}")
+    assert [(each.kind, each.url, each.project) for each in found.addresses] == [
+        ("extra", "https://own.example/simple", ""),
+        ("only", "https://cpu.example/simple", "torch"),
+        ("only", "https://own.example/simple", "six"),
+        ("only", "https://own.example/simple", "pytest"),
+    ]
+
+
 NUMBER = st.integers(0, 12).map(str)
 RELEASE = st.lists(NUMBER, min_size=1, max_size=4).map(".".join)
 CLAUSE = st.one_of(

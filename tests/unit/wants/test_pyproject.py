@@ -144,10 +144,10 @@ def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
         "wheel-of-six @ https://host/wheel_of_six-1-py3-none-any.whl",
         "pytest",
     ]
-    assert [(address.kind, address.url) for address in found.addresses] == [
-        ("extra", "https://torch.example/cpu"),
-        ("index", "https://own.example/simple"),
-        ("find-links", str(tmp_path / "wheels")),
+    assert [(address.kind, address.url, address.project) for address in found.addresses] == [
+        ("only", "https://torch.example/cpu", "torch"),
+        ("index", "https://own.example/simple", ""),
+        ("find-links", str(tmp_path / "wheels"), ""),
     ]
     assert [problem.split(", and")[0] for problem in found.problems] == [
         'pyproject.toml: project.dependencies: `other @ ../other ; sys_platform == "linux"`: there is no such file '
@@ -352,6 +352,8 @@ def test_what_pdm_and_rye_are_told_is_kept(read_file: Read) -> None:
         [[tool.pdm.source]]
         name = "own"
         url = "https://own.example/simple"
+        include_packages = ["Ours", "ours-*"]
+        exclude_packages = ["six"]
         [[tool.pdm.source]]
         type = "find_links"
         url = "https://links.example/"
@@ -373,6 +375,7 @@ def test_what_pdm_and_rye_are_told_is_kept(read_file: Read) -> None:
     assert [(each.kind, each.url) for each in found.addresses] == [
         ("index", "https://main.example/simple"),
         ("extra", "https://own.example/simple"),
+        ("only", "https://own.example/simple"),
         ("find-links", "https://links.example/"),
         ("extra", "https://more.example/simple"),
     ]
@@ -384,6 +387,36 @@ def test_what_pdm_and_rye_are_told_is_kept(read_file: Read) -> None:
     ]
     assert texts(found.excluded) == ["jax", "torch"]
     assert found.problems == ()
+    assert [each.project for each in found.addresses if each.kind == "only"] == ["Ours"]
     assert found.notes == (
+        "pyproject.toml: tool.pdm.source: `ours-*`, `six`: left out; name single projects in `index.only`",
         "pyproject.toml: tool.pdm.resolution: `respect-source-order` of PDM: left out, tfprov has settings of its own",
     )
+
+
+def test_an_index_of_uv_serves_the_projects_that_name_it(read_file: Read) -> None:
+    text = """\
+        [project]
+        dependencies = ["torch", "Six_One", "other"]
+        [[tool.uv.index]]
+        name = "own"
+        url = "https://own.example/simple"
+        [[tool.uv.index]]
+        name = "page"
+        url = "https://page.example/"
+        format = "flat"
+        explicit = true
+        [tool.uv.sources]
+        torch = [
+            { index = "cpu", marker = "sys_platform == 'none'" },
+            { index = "own", marker = "sys_platform != 'none'" },
+        ]
+        six-one = { index = "own" }
+        other = { index = "page" }
+        """
+    assert [(each.kind, each.url, each.project) for each in read_file("pyproject.toml", text).addresses] == [
+        ("only", "https://own.example/simple", "torch"),
+        ("only", "https://own.example/simple", "six-one"),
+        ("extra", "https://own.example/simple", ""),
+        ("find-links", "https://page.example/", ""),
+    ]

@@ -73,7 +73,7 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
         raise nothing_to_resolve_from(changes)
     write(context, machine, choice, interpreter, bounds=_kept_bounds(context, plan), path=path)
     found = locked(path, changes)
-    for line in origins(context, machine, (file.name for file in found.lock.files)):
+    for line in origins(context, machine, (file.name for file in found.lock.files), are_all=True):
         context.emit(Note(text=line))
     for name in context.loaded.hashes:
         if kind_of(name) is not None and found.lock.version(name) is None:
@@ -227,7 +227,10 @@ def inputs(loaded: Loaded) -> Inputs:
         overrides=profile.packages.overrides,
         exclude=profile.packages.exclude,
         index=without_userinfo(profile.index.url or ""),
-        extra=tuple(without_userinfo(url) for url in profile.index.extra),
+        extra=(
+            *(without_userinfo(url) for url in profile.index.extra),
+            *(f"{name} from {without_userinfo(url)}" for name, url in sorted(profile.index.only.items())),
+        ),
         find_links=profile.index.find_links,
         exclude_newer=profile.index.exclude_newer or "",
         platforms=profile.lock.platforms,
