@@ -470,6 +470,41 @@ def test_all_names_that_no_index_has_are_named_at_once(site: Site) -> None:
     assert "; or without `nowhere==1.0`, without `nothing-of-the-kind`: this resolves, with TensorFlow" in error["hint"]
 
 
+def test_a_plan_for_another_machine_is_resolved_with_its_wheels(site: Site, tmp_path: Path) -> None:
+    more, tag = tmp_path / "more", "py3-none-manylinux_2_17_{}"
+    site.offer(
+        *(sham_wheel(more, version, package="tensorflow") for version in (RELEASE, OLDER)),
+        *(build_wheel(more, "tensorflow", version, tag=tag.format("aarch64")) for version in (RELEASE, OLDER)),
+        build_wheel(more, "companion", "3.0", tag=tag.format("x86_64"), requires=["tensorflow"]),
+        build_wheel(more, "companion", "3.0", tag=tag.format("aarch64"), requires=[f"tensorflow<{RELEASE}"]),
+        build_wheel(more, "elsewhere", "1.0", tag=tag.format("x86_64")),
+    )
+    simple_index(site.root / "index", [sdist(more, project("built", "1.0"), stem="built-1.0")])
+    facts = json.loads(site.run("facts", "--json").stdout)
+    facts["machine"]["value"] = "aarch64"
+    for one in facts["interpreters"]["value"]:
+        one["machine"] = "aarch64" if "machine" in one else None
+    (site.root / "host.json").write_text(json.dumps(facts))
+
+    def there(*requirements: str) -> tuple[str, str]:
+        ask(site, *requirements)
+        done = site.run("plan", "train.toml", "--host", "host.json", "--json")
+        assert done.returncode == 0, done.stderr
+        document = json.loads(done.stdout)
+        said = [note for note in document["notes"] if note.startswith("the other packages were not resolved")]
+        return document["decision"]["tensorflow"]["version"], "".join(said)
+
+    assert there("companion") == (OLDER, "")
+    assert planned(site)[0] == RELEASE
+    release, said = there("companion", "elsewhere")
+    assert (release, said.partition(" (")[0].endswith("or Python for them")) == (RELEASE, True)
+    assert there("built") == (
+        RELEASE,
+        "the other packages were not resolved, because some have no wheel for that machine and are not built here: "
+        "`built`",
+    )
+
+
 def test_a_known_name_that_was_meant_is_tried(site: Site, tmp_path: Path) -> None:
     site.offer(*(build_wheel(tmp_path / "more", name, "1.0") for name in ("tf-agents", "gym")))
     ask(site, "tensorflow-agent>=7", "gyn", "sheaborn", "left")

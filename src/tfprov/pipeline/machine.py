@@ -24,13 +24,14 @@ from tfprov.fetch.ways import Ways
 from tfprov.fetch.wheel_build import member_of
 from tfprov.host.records import Facts
 from tfprov.ladder.climb import TransferError
+from tfprov.lock.platforms import PLATFORMS
 from tfprov.pipeline.context import Context
 from tfprov.plan.builds import MEMBER, build_info, to_look_into, with_builds
 from tfprov.plan.compat import table
 from tfprov.plan.demands import wants_nightly
 from tfprov.plan.offers import can_take, is_before
 from tfprov.plan.records import IndexFile, Listing
-from tfprov.plan.tags import platform_name
+from tfprov.plan.tags import architecture, platform_name
 from tfprov.process import clean_environment
 from tfprov.profile.records import Profile
 from tfprov.redact import redact
@@ -65,6 +66,20 @@ class Machine:
         self.unreachable: TfprovError | None = None
         self._context = context
         self._files: dict[str, tuple[IndexFile, ...]] = {}
+
+    @property
+    def uv_platform(self) -> str | None:
+        """The name that uv has for the platform of another machine; None for this machine, and for musl."""
+        libc, arch = self.facts.libc.value, architecture(self.facts.machine.value)
+        if self._context.request.host is None:
+            return None
+        same = (each for each in PLATFORMS.values() if each.system == self.facts.system.value)
+        found = next((each for each in same if architecture(each.machine) == arch), None)
+        if found is None or found.glibc is None:
+            return None if found is None else found.triple
+        if libc is None or libc.kind != "glibc":
+            return None
+        return found.triple if Version(libc.version) >= Version(found.glibc) else f"{found.machine}-manylinux_2_17"
 
     @functools.cached_property
     def network(self) -> Network:

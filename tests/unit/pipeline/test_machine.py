@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
 from packaging.tags import Tag
 
+from hosts import Host
 from tfprov.errors import TfprovError
+from tfprov.host.records import Libc
 from tfprov.pipeline import machine as module
 from tfprov.pipeline.machine import Machine
 from tfprov.plan.records import IndexFile, Listing
@@ -107,3 +110,21 @@ def test_of_what_cannot_be_asked_the_newest_is_not_known(machine: Machine, monke
     assert machine.newest_source("p") is None
     assert machine.has_wheels("p")
     assert machine.lacks_wheels("p", python="3.9.18", tags=LINUX)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        (Host(libc=Libc(kind="glibc", version="2.39")), "x86_64-manylinux_2_28"),
+        (Host(libc=Libc(kind="glibc", version="2.17")), "x86_64-manylinux_2_17"),
+        (Host(machine="aarch64", libc=Libc(kind="glibc", version="2.28")), "aarch64-manylinux_2_28"),
+        (Host(libc=Libc(kind="musl", version="1.2")), None),
+        (Host(system="windows", machine="AMD64", libc=None), "x86_64-pc-windows-msvc"),
+        (Host(system="macos", machine="arm64", libc=None), "aarch64-apple-darwin"),
+        (Host(machine="riscv64"), None),
+    ],
+)
+def test_the_resolver_is_told_the_platform_of_another_machine_only(host: Host, name: str | None) -> None:
+    for path, told in ((Path("host.json"), name), (None, None)):
+        context = SimpleNamespace(request=SimpleNamespace(host=path))
+        assert Machine(cast("Context", context), host.facts).uv_platform == told

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.lock.renew import Released, versions_in
-from tfprov.lock.resolve import is_tensorflow, sources_in
+from tfprov.lock.resolve import NoWheelsError, is_tensorflow, sources_in
 from tfprov.pipeline.backends.venv.chosen import decided, with_sizes
 from tfprov.pipeline.backends.venv.hints import add_tried_hint
 from tfprov.pipeline.backends.venv.lag import newest_versions, outdated, tell_lag, without_lag
@@ -32,6 +32,7 @@ from tfprov.pipeline.backends.venv.solving import (
     can_resolve,
     holding_to,
     may_differ,
+    reason,
 )
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine, lines_that_lead_to
@@ -58,6 +59,7 @@ from tfprov.profile.records import Profile
 # Minimum time for avoiding old versions of single packages; otherwise it may take as long as the choice itself took.
 _LAG_SECONDS = 30.0
 _NOT_RESOLVED = "the other packages were not resolved: that machine may take another release or Python for them"
+_NOT_BUILT = "the other packages were not resolved, because some have no wheel for that machine and are not built here"
 
 
 class SameFilesError(TfprovError):
@@ -73,7 +75,7 @@ def choose(context: Context, machine: Machine) -> Choice:
     profile, facts = context.loaded.asked, machine.facts
     locked = locked_choice(context, machine)
     if locked is None and context.request.host is not None:
-        return Choice(plan=_for_another_machine(machine, profile))
+        return Choice(plan=_for_another_machine(context, machine, profile))
     if locked is not None:
         plan = decide(profile, facts, table(), None, locked)
         return Choice(plan=replace(plan, notes=(*plan.notes, *locked.breaks)))
@@ -142,21 +144,39 @@ def _with_origins(context: Context, machine: Machine, plan: Plan, projects: Iter
     return replace(plan, notes=(*plan.notes, *origins(context, machine, projects)))
 
 
-def _for_another_machine(machine: Machine, profile: Profile) -> Plan:
-    """The plan for another machine (`--host`), made without the resolver.
+def _for_another_machine(context: Context, machine: Machine, profile: Profile) -> Plan:
+    """The plan for another machine (`--host`).
 
-    The index is read only if the profile asks for builds that the compat table cannot know: a nightly build, or those
-    on extra indexes and find-links.
+    If the profile asks for more than TensorFlow, the resolver is asked for the platform of that machine, with wheels
+    only: nothing is built for it here. Otherwise the index is read only if the profile asks for builds that the compat
+    table cannot know: a nightly build, or those on extra indexes and find-links. A note says what was not resolved.
     """
     facts, index = machine.facts, profile.index
     ask = bool(index.extra or index.find_links) or wants_nightly(profile, facts)
     offers = machine.offers if ask else None
     cpu = profile.model_copy(update={"tensorflow": profile.tensorflow.model_copy(update={"accelerator": "cpu"})})
     plan = decide(profile, facts, table(), offers)
+    notes: tuple[str, ...] = ()
+    if not all(map(is_tensorflow, profile.packages.requirements)):
+        plan, notes = _resolved_elsewhere(context, machine, profile, plan)
     plan = space.with_room(plan, facts, table(), lambda: decide(cpu, facts, table(), offers))
-    if all(map(is_tensorflow, profile.packages.requirements)):
-        return plan
-    return replace(plan, notes=(*plan.notes, _NOT_RESOLVED))
+    return replace(plan, notes=(*plan.notes, *notes))
+
+
+def _resolved_elsewhere(
+    context: Context, machine: Machine, profile: Profile, plan: Plan
+) -> tuple[Plan, tuple[str, ...]]:
+    """The plan for another machine with the resolver's decision, and a note if there is none."""
+    asked = profile.model_copy(update={"packages": profile.packages.model_copy(update={"build": "never"})})
+    if machine.uv_platform is None or machine.offers is None or not (plan.candidates and can_resolve(machine)):
+        return plan, (_NOT_RESOLVED,)
+    try:
+        best = _unbroken(context, machine, asked, plan.candidates)
+    except NoWheelsError as error:
+        return plan, (f"{_NOT_BUILT}: {', '.join(f'`{name}`' for name in error.names)}",)
+    except TfprovError as error:
+        return plan, (f"{_NOT_RESOLVED} ({reason(error)})",)
+    return with_sizes(decided(context, plan, best), machine, best), ()
 
 
 def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]) -> Solution:

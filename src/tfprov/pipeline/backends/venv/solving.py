@@ -198,7 +198,7 @@ def _best(
         # Once more, with all rungs: a stale index page may hide the solution.
         return solve(context, machine, profile, candidate, once=False)
     except TfprovError as error:
-        error.tried = (*error.tried, *(f"{_named(each)}: {_reason(why)}" for each, why in others))
+        error.tried = (*error.tried, *(f"{_named(each)}: {reason(why)}" for each, why in others))
         raise
 
 
@@ -268,11 +268,12 @@ def solve(
 
 def selection_of(machine: Machine, profile: Profile, decision: Decision) -> Selection:
     """The selection for a decision, with the constraints and allowed builds of a profile."""
-    chosen = decision.python
+    chosen, elsewhere = decision.python, machine.uv_platform
     return Selection(
         decision=decision,
         facts=machine.facts,
-        interpreter=Interpreter(path=chosen.path or "", version=chosen.version),
+        interpreter=Interpreter(path="" if elsewhere else chosen.path or "", version=chosen.version),
+        platform=elsewhere,
         constraints=profile.packages.constraints,
         build=profile.packages.build,
     )
@@ -326,7 +327,8 @@ def _named(candidate: Candidate) -> str:
     return f"Python {candidate.best.python.version} with {newest.package} {span}"
 
 
-def _reason(error: TfprovError) -> str:
+def reason(error: TfprovError) -> str:
+    """The most telling line of the evidence of a failed resolve, else its message."""
     causes = (line for line in error.evidence if line.startswith("cause:"))
     return next(causes, next(iter(error.evidence), error.what))
 

@@ -157,7 +157,7 @@ def test_every_try_is_told_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(solving, "ask_resolver", ask_resolver)
     monkeypatch.setattr(solving, "older_versions", lambda _: ())
     monkeypatch.setattr(solving, "older_built", lambda _: ())
-    machine = cast("Machine", SimpleNamespace(tries=itertools.count(), facts=None))
+    machine = cast("Machine", SimpleNamespace(tries=itertools.count(), facts=None, uv_platform=None))
     context = cast("Context", SimpleNamespace(emit=told.append))
     for minor, builds in ((13, "none"), (12, "lacking")):
         with pytest.raises(TfprovError):
