@@ -242,10 +242,10 @@ class Conflict:
     bound: str
 
 
-def conflict(
+def conflicts(
     others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], environment: Environment
-) -> Conflict | None:
-    """The first contradiction between a demand of the profile and a bound; None when there is none.
+) -> Iterator[Conflict]:
+    """The contradictions between the demands of the profile and the bounds, at most one for each bound.
 
     Only ranges are compared. Whether a version exists within both is for the resolver to find out.
 
@@ -258,17 +258,15 @@ def conflict(
     for requirement, where in others:
         if applies(requirement, environment):
             asked.setdefault(_project(requirement.name), []).append((requirement, where))
-    if not asked:
-        return None
-    for text in bounds:
+    for text in bounds if asked else ():
         bound = _parsed(text)
         rivals = asked.get(_project(bound.name), ())
         if not rivals or not applies(bound, environment):
             continue
         for requirement, where in rivals:
             if _disjoint(requirement.specifier, bound.specifier):
-                return Conflict(asked=str(requirement), where=where, bound=str(bound))
-    return None
+                yield Conflict(asked=str(requirement), where=where, bound=str(bound))
+                break
 
 
 def ranges(

@@ -11,13 +11,14 @@ from tfprov.plan import explain, gpus, interpreters, versions
 from tfprov.plan.builds import cuda_in
 from tfprov.plan.compat import Bound, Cuda, Pair, within
 from tfprov.plan.context import DecisionContext, Depth, Fit, Miss
-from tfprov.plan.demands import conflict, ranges
+from tfprov.plan.demands import Conflict, conflicts, ranges
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.offers import Offer, OfferedRelease, is_before
 from tfprov.plan.records import Accelerator, LockedChoice, Refusal
 from tfprov.plan.tags import marker_environment
 from tfprov.structured import numbers_in
 
+_FEW = 3  # conflicts that are shown of one release
 _GPU_DEPTHS = {"gpu-libs-missing": Depth.CUDA_LIBRARIES, "gpu-driver-too-old": Depth.DRIVER}
 
 
@@ -287,12 +288,16 @@ def _conflict(
     needs += [f"{pair.package}=={pair.version}"] if pair is not None and accelerator == "metal" else []
     environment = marker_environment(python, "cpython", context.facts)
     wanted = context.demands.wanted
-    found = conflict(others, (*needs, *wanted), environment)
-    if found is not None:
-        needs_it = "" if found.bound == release else f"it needs `{found.bound}`, and "
-        if found.bound in wanted:
-            needs_it = f"the profile asks for `{found.bound}` too, and "
-        return Refusal(code="resolver-conflict", why=f"{needs_it}{found.where} asks for `{found.asked}`")
+    if found := tuple(conflicts(others, (*needs, *wanted), environment)):
+
+        def why(one: Conflict) -> str:
+            needs_it = "" if one.bound == release else f"it needs `{one.bound}`, and "
+            if one.bound in wanted:
+                needs_it = f"the profile asks for `{one.bound}` too, and "
+            return f"{needs_it}{one.where} asks for `{one.asked}`"
+
+        more = f"; and {len(found) - _FEW} more" if len(found) > _FEW else ""
+        return Refusal(code="resolver-conflict", why="; ".join(map(why, found[:_FEW])) + more)
     place = versions.VersionContext(
         release=candidate.version,
         platform=context.platform,

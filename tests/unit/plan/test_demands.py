@@ -11,7 +11,7 @@ from hosts import Host
 from tfprov.distributions import OLDEST_PYTHON, TENSORFLOWS
 from tfprov.errors import TfprovError
 from tfprov.lock.resolve import is_tensorflow
-from tfprov.plan.demands import Demands, conflict, gather
+from tfprov.plan.demands import Demands, conflicts, gather
 from tfprov.plan.tags import marker_environment
 from tfprov.profile.records import Profile
 
@@ -141,7 +141,7 @@ def test_a_marker_about_the_python_bounds_the_release_on_those_pythons_alone() -
     found = wanted(requirements=["tensorflow<2.20; python_version < '3.12'"])
     assert found.clauses == ()
     assert [
-        conflict(found.others, ["tensorflow==2.20.0"], marker_environment(python, "cpython", Host().facts)) is not None
+        any(conflicts(found.others, ["tensorflow==2.20.0"], marker_environment(python, "cpython", Host().facts)))
         for python in ("3.11", "3.12")
     ] == [True, False]
 
@@ -171,7 +171,7 @@ def test_what_is_asked_for_on_one_python_alone_holds_there_however_old_it_is(min
 
 
 @pytest.mark.parametrize(
-    ("asked", "bound", "conflicts"),
+    ("asked", "bound", "is_conflict"),
     [
         ("numpy>=2", "numpy<2", True),
         ("numpy>=1.26", "numpy<2", False),
@@ -188,15 +188,14 @@ def test_what_is_asked_for_on_one_python_alone_holds_there_however_old_it_is(min
         ("numpy>=2.0.0rc1", "numpy<2", True),
     ],
 )
-def test_requirements_that_no_version_meets(asked: str, bound: str, conflicts: bool) -> None:
-    found = conflict([(Requirement(asked), "packages.requirements")], [bound], ENVIRONMENT)
-    assert (found is not None) is conflicts
+def test_requirements_that_no_version_meets(asked: str, bound: str, is_conflict: bool) -> None:
+    assert any(conflicts([(Requirement(asked), "packages.requirements")], [bound], ENVIRONMENT)) is is_conflict
 
 
 def test_a_profile_that_contradicts_itself_conflicts_unless_nothing_asks_for_the_package() -> None:
     def found(**kinds: list[str]) -> bool:
         demands = wanted(**kinds)
-        return conflict(demands.others, demands.wanted, ENVIRONMENT) is not None
+        return any(conflicts(demands.others, demands.wanted, ENVIRONMENT))
 
     assert found(requirements=["keras>=3", "keras<3"])
     assert found(requirements=["keras>=3"], constraints=["keras<3"])
@@ -205,7 +204,10 @@ def test_a_profile_that_contradicts_itself_conflicts_unless_nothing_asks_for_the
     assert not found(requirements=["keras>=3", "keras<3; python_version < '3.10'"])
 
 
-def test_a_conflict_names_both_sides() -> None:
-    found = conflict([(Requirement("numpy>=2"), "packages.constraints")], ["gast>=0.2", "numpy<2"], ENVIRONMENT)
-    assert found is not None
-    assert (found.asked, found.where, found.bound) == ("numpy>=2", "packages.constraints", "numpy<2")
+def test_each_conflict_names_both_sides() -> None:
+    others = [(Requirement(text), "packages.constraints") for text in ("numpy>=2", "six==1.16.0", "gast", "numpy>=3")]
+    found = conflicts(others, ["gast>=0.2", "numpy<2", "six~=1.15.0"], ENVIRONMENT)
+    assert [(one.asked, one.where, one.bound) for one in found] == [
+        ("numpy>=2", "packages.constraints", "numpy<2"),
+        ("six==1.16.0", "packages.constraints", "six~=1.15.0"),
+    ]

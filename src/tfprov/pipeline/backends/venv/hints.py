@@ -35,6 +35,7 @@ from tfprov.profile.records import Profile
 # Time limit of each search: a hint is worth some seconds, not minutes.
 _SEARCH_SECONDS = 20.0
 _MOST_HINTS = 3
+_NEAR = 3  # minor versions of TensorFlow, of which there are three or four a year
 _NO_PROJECT = "was not found in the package"
 
 
@@ -104,8 +105,8 @@ def of_interest(profile: Profile, error: TfprovError) -> tuple[str, ...]:
 def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
     """Single changes to try, the smaller ones first.
 
-    Builds are allowed, then one package may have any version, then one of several lines on TensorFlow is left out, then
-    TensorFlow may have any version, and last one package is left out.
+    Builds are allowed, then one package may have any version, then the Python, then one of several lines on TensorFlow
+    is left out, then TensorFlow may have a near release or any, and last one package is left out.
 
     Args:
         profile: the profile to change.
@@ -124,9 +125,14 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
             profile=with_requirements(profile, tuple(free if each == line else each for each in asked)),
             words=partial(_other_version, line),
         )
+    if range_ := profile.python.version:
+        free_python = profile.python.model_copy(update={"version": None})
+        yield _Change(
+            profile=profile.model_copy(update={"python": free_python}), words=partial(_on_other_python, range_)
+        )
     bounds = [line for line in asked if is_tensorflow(line)]
     for line in bounds:
-        if own := _near(line):
+        for own in _near(line):
             yield _Change(
                 profile=with_requirements(profile, tuple(own if each == line else each for each in asked)),
                 words=partial(_in_place_of, line),
@@ -341,25 +347,36 @@ def _taken(line: str, solution: Solution) -> str:
     return on_any_version(requirement, f"=={version}")
 
 
-def _near(line: str) -> str | None:
-    """A requirement on TensorFlow close to the given one, to try instead of it.
+def _near(line: str) -> tuple[str, ...]:
+    """Requirements on TensorFlow close to the given one, to try instead of it, the closest first.
 
     Returns:
         For a pinned release older than all in the compat table, the oldest minor version there if the major version is
-        the same; for a separate build (`kind_of` is `rival`), `tensorflow` with the same specifier; for a pinned
-        release, any of its minor version. None for all others.
+        the same; for a separate build (`kind_of` is `rival`), `tensorflow` with the same specifier. For a pinned
+        release or minor version, any release of that minor version, and those a few minor versions away, unless the
+        newest is one of them. Nothing for all others.
     """
     requirement = Requirement(line)
     is_rival = kind_of(requirement.name) == "rival"
-    name = "tensorflow" if is_rival else requirement.name
-    oldest = min(Version(row.version) for row in table().releases)
-    pinned = _pinned(line)
-    if pinned and Version(pinned[1]).major == oldest.major and Version(pinned[1]) < oldest:
-        return f"{name}=={oldest.major}.{oldest.minor}.*"
-    series = re.fullmatch(r"===?(\d+\.\d+)(?:[.a-z].*)?", str(requirement.specifier))
+    name, specifier = "tensorflow" if is_rival else requirement.name, str(requirement.specifier)
+    known = [Version(row.version) for row in table().releases]
+    oldest, newest = min(known), max(known)
+    found = re.fullmatch(r"(?:===?|~=)(\d+)\.(\d+)(?:[.a-z].*)?", specifier)
+    major, minor = (int(found[1]), int(found[2])) if found else (newest.major, newest.minor)
+    if major == oldest.major and minor < oldest.minor:
+        return (f"{name}=={oldest.major}.{oldest.minor}.*",)
     if is_rival:
-        return f"{name}{requirement.specifier}" if requirement.specifier else None
-    return f"{name}=={series[1]}.*" if series and not requirement.specifier.contains(series[1]) else None
+        return (f"{name}{specifier}",) if specifier else ()
+    if found is None:
+        return ()
+    series = f"=={major}.{minor}.*"
+    window = f">={major}.{max(minor - _NEAR, 0)},<{major}.{minor + _NEAR + 1}"
+    is_far = major == newest.major and minor + _NEAR < newest.minor
+    return tuple(f"{name}{each}" for each in (series, *((window,) if is_far else ())) if each != specifier)
+
+
+def _on_other_python(range_: str, solution: Solution) -> str:
+    return f"{_pair(solution)} resolves, without the range of Python versions `{range_}`"
 
 
 def _in_place_of(line: str, solution: Solution) -> str:
