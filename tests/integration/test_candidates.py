@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -243,29 +244,53 @@ def test_a_line_whose_address_cannot_be_reached_is_named(site: Site) -> None:
     error = json.loads(done.stdout)["error"]
     assert error["code"] == "net-refused"
     assert error["evidence"][-1] == f"requirements.txt:2 asks for `model @ {address}`"
+    assert "download the file, and write `model @ ./PATH` with the path of that copy" in error["hint"]
 
 
-@pytest.mark.parametrize(
-    ("option", "told", "release"),
-    [
-        ("--extra-index-url", "names the index", "tensorflow-cpu"),
-        ("--find-links", "names the page", "tf-nightly"),
-    ],
-)
-def test_an_index_that_cannot_be_reached_is_told_with_the_line_that_names_it(
-    site: Site, option: str, told: str, release: str
-) -> None:
+@pytest.fixture
+def dead() -> Iterator[str]:
+    """The address of an index on a port that refuses connections."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{unused.getsockname()[1]}/whl/"
-        (site.root / "more.txt").write_text(f"left\n\n{option} {address}\n{release}\n")
-        (site.root / "requirements.txt").write_text("-r more.txt\n")
-        site.write('[packages]\nfiles = ["requirements.txt"]\n[strategies]\nskip = ["patient"]\n')
-        done = site.run("lock", "train.toml", "--json")
-    error = json.loads(done.stdout)["error"]
-    assert error["code"] == ("net-refused" if release == "tensorflow-cpu" else "offline-missing")
-    assert error["evidence"][-1] == f"more.txt:3 {told} `{address}`"
-    assert len(error["evidence"]) == 2
+        yield f"http://127.0.0.1:{unused.getsockname()[1]}/whl/"
+
+
+@pytest.mark.parametrize("option", ["--extra-index-url", "--find-links"])
+def test_a_further_index_of_a_file_that_cannot_be_reached_is_left_out(site: Site, dead: str, option: str) -> None:
+    (site.root / "more.txt").write_text(f"left\n\n{option} {dead}\n")
+    (site.root / "requirements.txt").write_text("-r more.txt\n")
+    site.write('[packages]\nfiles = ["requirements.txt"]\n[strategies]\nskip = ["patient"]\n')
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert f"`{dead.rstrip('/')}`" in done.stderr.replace("/`", "`")
+    assert "(more.txt:3) cannot be reached, and is left out, as in pip" in done.stderr
+    (site.root / "more.txt").write_text(f"left\n\n{option} {dead}\nonly-there\n")
+    error = refusal(site, "lock")
+    assert error["code"] == "package-name-wrong"
+    assert error["evidence"][-1].endswith("cannot be reached, and may have it")
+
+
+def test_the_index_of_a_file_is_needed_and_told_with_its_line(site: Site, dead: str) -> None:
+    own = (site.root / "index").as_uri()
+    site.extra["UV_DEFAULT_INDEX"] = own
+    (site.root / "requirements.txt").write_text(f"left\n--index-url {dead}\ntensorflow-cpu\n")
+    site.write('[packages]\nfiles = ["requirements.txt"]\n[strategies]\nskip = ["patient"]\n')
+    site.profile.write_text(site.profile.read_text().replace(f'url = "{own}"', ""))
+    error = refusal(site, "lock", status=12)
+    assert error["code"] == "net-refused"
+    assert error["evidence"][-1] == f"requirements.txt:2 names the index `{dead}`"
+    assert error["hint"] == (
+        f"remove the index in requirements.txt:2; the one that this machine uses without it can be read: `{own}`"
+    )
+    (site.root / "requirements.txt").write_text("left\n\ntensorflow-cpu\n")
+    assert site.run("lock", "train.toml").returncode == 0
+
+
+def test_a_further_index_of_the_profile_itself_is_needed(site: Site, dead: str) -> None:
+    ask(site, "left", body='[strategies]\nskip = ["patient"]\n')
+    more = f'[index]\nextra = ["{dead}"]\nstrategy = "best"\n'
+    site.profile.write_text(site.profile.read_text().replace("[index]\n", more))
+    assert refusal(site, "lock", status=12)["code"] == "net-refused"
 
 
 def test_a_hint_keeps_the_extras_of_a_line_and_its_marker(site: Site, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ from tfprov.plan.records import IndexFile, Listing
 from tfprov.plan.tags import architecture, platform_name
 from tfprov.process import clean_environment
 from tfprov.profile.records import Profile
-from tfprov.redact import redact
+from tfprov.redact import redact, without_userinfo
 from tfprov.times import moment
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Machine:
         answers: results of the resolver in this run by input; see `Resolver`.
         tries: counts the candidates that are resolved in this run, from 0.
         unreachable: why the index could not be reached by any route; None when it was reached or not yet contacted.
+        left_out: further indexes and pages of links, named by files of the profile, that cannot be reached.
     """
 
     def __init__(self, context: Context, facts: Facts) -> None:
@@ -64,6 +66,7 @@ class Machine:
         self.answers: dict[tuple[object, ...], Answer] = {}
         self.tries = itertools.count()
         self.unreachable: TfprovError | None = None
+        self.left_out: tuple[str, ...] = ()
         self._context = context
         self._files: dict[str, tuple[IndexFile, ...]] = {}
 
@@ -116,6 +119,8 @@ class Machine:
             found = self._listing(*nightly, *BUILDS["release"])
             return self._looked_into(found) if self._may_have_cuda else found
         except TfprovError as error:
+            if error.code.name in _DEAD and self._leave_out(error):
+                return self.offers
             text = (
                 f"the index could not be asked which releases it has ({error.what}); the table that comes with "
                 "tfprov decides"
@@ -123,8 +128,54 @@ class Machine:
             self._context.emit(Note(text=text, level="warning"))
             if error.code.name in _DEAD or (isinstance(error, TransferError) and error.stubborn):
                 error.evidence = (*error.evidence, *lines_that_lead_to(self._context.loaded.asked, error))
+                error.hint = self._without_the_index() or error.hint
                 self.unreachable = error
             return None
+
+    def _leave_out(self, error: TfprovError) -> bool:
+        """Continue without the further indexes and pages of links on a server that a file names and nobody reaches.
+
+        As in pip: they only add to the index. So does each of them to the risk that somebody publishes a package under
+        the name of another one, which their absence does not increase: with the strategy `best` the newest version wins
+        in any case. An index that the profile itself names, or one whose packages take precedence, is needed.
+
+        Returns:
+            Whether there were any.
+        """
+        packages, found, said = (
+            self._context.loaded.asked.packages,
+            self.network,
+            " ".join((error.what, *error.evidence)),
+        )
+
+        def stays(url: str, key: str) -> bool:
+            host = urlsplit(url).netloc.rpartition("@")[2]
+            return not host or host not in said or packages.place_of(url, key) == key
+
+        extra = tuple(url for url in found.extra if not found.merged or stays(url, "index.extra"))
+        pages = tuple(url for url in found.find_links if stays(url, "index.find-links"))
+        gone = tuple(url for url in (*found.extra, *found.find_links) if url not in (*extra, *pages))
+        for url in gone:
+            what = f"`{redact(url)}` ({packages.place_of(url)}) cannot be reached, and is left out, as in pip"
+            self._context.emit(Note(text=f"{what}: {error.what}", level="warning"))
+        self.network = replace(found, extra=extra, find_links=pages)
+        self.left_out += gone
+        return bool(gone)
+
+    def _without_the_index(self) -> str | None:
+        """A hint to remove the line that names the index, if the index that then serves can be read; else None."""
+        context, asked = self._context, self._context.loaded.asked
+        place = asked.packages.place_of(asked.index.url or "", "")
+        if not place:
+            return None
+        own = asked.model_copy(update={"index": asked.index.model_copy(update={"url": None})})
+        try:
+            reached = network(own, context.loaded.folder, self.facts, context.request.environ)
+            listing(BUILDS["release"], reached, emit=context.emit, deadline=context.deadline)
+        except TfprovError:
+            return None
+        shown = redact(without_userinfo(reached.simple_url))
+        return f"remove the index in {place}; the one that this machine uses without it can be read: `{shown}`"
 
     @property
     def _may_have_cuda(self) -> bool:
@@ -228,6 +279,22 @@ def lines_that_lead_to(profile: Profile, error: TfprovError) -> Iterator[str]:
         host = urlsplit(url or "").netloc.rpartition("@")[2]
         if host and host in said:
             yield f"{place} {verb} `{redact(text)}`"
+
+
+def way_around(profile: Profile, error: TfprovError) -> str | None:
+    """A hint for a requirement whose address is on a server that cannot be reached: to name a copy. None for others."""
+    is_away = re.search(r"cannot be resolved|does not answer", error.what) and error.code.name == "source-unreachable"
+    if not is_away and error.code.name not in _DEAD:
+        return None
+    for requirement in map(Requirement, profile.packages.requirements):
+        host = urlsplit(requirement.url or "").netloc.rpartition("@")[2]
+        if host and host in " ".join((error.what, *error.evidence)):
+            what = "clone the repository" if str(requirement.url).startswith("git+") else "download the file"
+            return (
+                f"where `{host}` can be reached, {what}, and write `{requirement.name} @ ./PATH` with the path of that "
+                "copy; or remove the line"
+            )
+    return None
 
 
 def _version(filename: str) -> Version | None:

@@ -35,7 +35,7 @@ from tfprov.pipeline.backends.venv.solving import (
     reason,
 )
 from tfprov.pipeline.context import Context
-from tfprov.pipeline.machine import Machine, lines_that_lead_to
+from tfprov.pipeline.machine import Machine, lines_that_lead_to, way_around
 from tfprov.pipeline.origins import origins
 from tfprov.pipeline.records import Choice
 from tfprov.plan import space
@@ -55,6 +55,7 @@ from tfprov.plan.decide import decide
 from tfprov.plan.demands import wants_nightly
 from tfprov.plan.records import Candidate, Plan
 from tfprov.profile.records import Profile
+from tfprov.redact import redact
 
 # Minimum time for avoiding old versions of single packages; otherwise it may take as long as the choice itself took.
 _LAG_SECONDS = 30.0
@@ -90,7 +91,9 @@ def choose(context: Context, machine: Machine) -> Choice:
         if error.code.name == "offline-missing" and machine.unreachable is not None:
             dead = machine.unreachable
             error.evidence = (*error.evidence, dead.what, *(each for each in dead.evidence if each not in dead.what))
-        error.evidence = tuple(dict.fromkeys((*error.evidence, *lines_that_lead_to(profile, error))))
+        absent = (f"`{redact(url)}` cannot be reached, and may have it" for url in machine.left_out)
+        error.evidence = tuple(dict.fromkeys((*error.evidence, *lines_that_lead_to(profile, error), *absent)))
+        error.hint = way_around(profile, error) or error.hint
         is_named = error.code.name == "package-name-wrong"
         if (may_differ(error) or is_named) and can_resolve(machine) and not isinstance(error, SameFilesError):
             add_tried_hint(context, machine, profile, error)
