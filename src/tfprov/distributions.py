@@ -22,6 +22,7 @@ TENSORFLOWS: Mapping[str, Kind] = MappingProxyType(
         "tensorflow-macos": "part",
         "intel-tensorflow": "rival",
         "intel-tensorflow-avx512": "rival",
+        "nvidia-tensorflow": "rival",
         "tensorflow-directml": "rival",
         "tensorflow-rocm": "rival",
         "tf-nightly": "nightly",

@@ -247,6 +247,21 @@ def test_a_line_whose_address_cannot_be_reached_is_named(site: Site) -> None:
     assert "download the file, and write `model @ ./PATH` with the path of that copy" in error["hint"]
 
 
+def test_a_package_that_needs_the_removed_placeholder_gets_the_release(site: Site, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    site.offer(
+        build_wheel(more, "tensorflow-gpu", OLDER),
+        build_wheel(more, "addons", "0.6", requires=[f"tensorflow-gpu=={OLDER}"]),
+    )
+    ask(site, f"tensorflow-cpu=={OLDER}", "addons")
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert "`tensorflow-gpu`, which an old package needs, is left out beside `tensorflow-cpu`" in done.stderr
+    assert {name for name, _ in versions_in(site.lock.read_text())} == {"tensorflow-cpu", "addons"}
+    ask(site, f"tensorflow-cpu=={RELEASE}", "addons")
+    assert refusal(site, "lock")["code"] == "resolver-conflict"
+
+
 @pytest.fixture
 def dead() -> Iterator[str]:
     """The address of an index on a port that refuses connections."""

@@ -340,6 +340,13 @@ def tensorflows_in(resolved: str) -> tuple[str, ...]:
     return tuple(name for name in names if kind_of(name) not in (None, "part"))
 
 
+def placeholder_in(resolved: str, version: str) -> str | None:
+    """The removed placeholder of TensorFlow in a resolved document, if it has this version; None without one."""
+    packages = toml_of(resolved).get("packages", ())
+    names = (str(each["name"]) for each in packages if each.get("version") == version)
+    return next((name for name in names if kind_of(name) == "placeholder"), None)
+
+
 def is_tensorflow(requirement: str) -> bool:
     """Whether a PEP 508 line requires TensorFlow itself, under any of its names."""
     return kind_of(Requirement(requirement).name) is not None

@@ -16,7 +16,7 @@ from tfprov_probe import ENVIRONMENT, Failed, Skipped, load
 # Projects that bring the module `tensorflow`. Some of them are, on some platforms, empty and only depend on another of
 # them; which one is real is decided by who owns the files, not by the name.
 TENSORFLOWS = re.compile(
-    r"^(tensorflow|tensorflow-(cpu|gpu|rocm|macos|intel|cpu-aws|aarch64|directml)|intel-tensorflow(-avx512)?|tf-nightly(-(cpu|gpu|rocm|macos|intel))?)$"
+    r"^(tensorflow|tensorflow-(cpu|gpu|rocm|macos|intel|cpu-aws|aarch64|directml)|intel-tensorflow(-avx512)?|nvidia-tensorflow|tf-nightly(-(cpu|gpu|rocm|macos|intel))?)$"
 )
 # Written anew by whoever installs, moves or compiles the environment; their RECORD lines prove nothing.
 UNSTABLE = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "WHEEL")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tfprov.events import Note
 from tfprov.lock import pylock
-from tfprov.pipeline.backends.venv.locking import taken_instead_of
+from tfprov.pipeline.backends.venv.resolving import taken_instead_of
 from tfprov.pipeline.backends.venv.solving import Solution
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine

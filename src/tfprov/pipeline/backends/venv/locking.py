@@ -22,11 +22,16 @@ from tfprov.lock.attestations import with_publishers
 from tfprov.lock.question import Pinned
 from tfprov.lock.records import Header, Inputs
 from tfprov.lock.renew import versions_in
-from tfprov.lock.resolve import is_tensorflow, sources_in, tensorflows_in
+from tfprov.lock.resolve import is_tensorflow, placeholder_in, sources_in, tensorflows_in
 from tfprov.lock.target_records import Target
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.backends.venv.attesting import attest_new, attest_others
-from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver, nothing_to_resolve_from
+from tfprov.pipeline.backends.venv.resolving import (
+    Selection,
+    ask_resolver,
+    nothing_to_resolve_from,
+    taken_instead_of,
+)
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.origins import origins
@@ -46,7 +51,7 @@ from tfprov.plan.companions import (
     with_breaks,
 )
 from tfprov.plan.compat import table
-from tfprov.plan.records import Decision, LockedChoice, Plan
+from tfprov.plan.records import Constraint, Decision, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Loaded
 from tfprov.redact import without_userinfo
@@ -410,7 +415,7 @@ def _resolve_once(
 ) -> tuple[str, Target]:
     provided, target = selection.provided, _target(selection)
 
-    def ask(target: Target) -> str:
+    def ask(target: Target, selection: Selection = selection) -> str:
         extras = f"[{','.join(target.extras)}]" if target.extras else ""
         own = () if provided and provided.has_tensorflow else (f"{target.package}{extras}=={target.version}",)
         lines = (*own, *(text for text in context.loaded.requirements if not is_tensorflow(text)))
@@ -424,6 +429,12 @@ def _resolve_once(
         target = dataclasses.replace(target, package="tensorflow")
         resolved = ask(target)
     found = tensorflows_in(resolved)
+    if placeholder := placeholder_in(resolved, target.version):
+        why = f"beside `{target.package}`: it has the same files"
+        context.emit(Note(text=f"`{placeholder}`, which an old package needs, is left out {why}"))
+        without = (*selection.decision.without, Constraint(requirement=placeholder, why=why))
+        decision = dataclasses.replace(selection.decision, without=without)
+        found = tensorflows_in(resolved := ask(target, dataclasses.replace(selection, decision=decision)))
     if len(found) > 1:
         hint = "only one of them may be asked for; look at what your requirements depend on"
         if kind_of(target.package) == "nightly":
@@ -436,14 +447,6 @@ def _resolve_once(
             hint=hint,
         )
     return resolved, target
-
-
-def taken_instead_of(package: str) -> str:
-    """The note for users that `tensorflow` replaces the chosen package, because another one depends on that name."""
-    text = f"another package needs `tensorflow`: it is taken instead of `{package}`"
-    if package == "tensorflow-cpu":
-        text += '; `packages.exclude = ["tensorflow"]` keeps the smaller one, which has the same modules'
-    return text
 
 
 def asked_for(requirements: Iterable[str]) -> frozenset[str]:

@@ -240,3 +240,11 @@ def _fail_again(known: TfprovError) -> str:
         tried=known.tried,
         hint=known.hint,
     ) from known
+
+
+def taken_instead_of(package: str) -> str:
+    """The note for users that `tensorflow` replaces the chosen package, because another one depends on that name."""
+    text = f"another package needs `tensorflow`: it is taken instead of `{package}`"
+    if package == "tensorflow-cpu":
+        text += '; `packages.exclude = ["tensorflow"]` keeps the smaller one, which has the same modules'
+    return text
