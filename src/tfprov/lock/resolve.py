@@ -42,6 +42,7 @@ _FAILED_BUILD = re.compile(
 )
 OF_BUILDS = frozenset({"build-failed", "build-tool-missing", "sdist-build-failed"})
 """Failures of a build. With other requirements, the resolver may not need that source."""
+_BOUND = re.compile(r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?\s*[=<>~!]")
 _NOT_BUILT = re.compile(r"`(?P<name>[\w.-]+?)(?:==| @ |`)")
 _OUTPUT = "pylock.toml"
 # Failures that are the same the next time, and so may be remembered. A network failure or a time-out is not.
@@ -154,7 +155,10 @@ def _ask_freely(question: Question, resolver: Resolver, refused: NoWheelsError) 
         resolved = _ask(question, resolver, None)
     except TfprovError as error:
         failed = _NOT_BUILT.match(error.what)
-        if error.code.name not in OF_BUILDS or (failed and canonicalize_name(failed["name"]) in refused.names):
+        asked = {canonicalize_name(found["name"]) for line in question.requirements if (found := _BOUND.match(line))}
+        if error.code.name not in OF_BUILDS or (
+            failed and canonicalize_name(failed["name"]) in {*refused.names, *asked}
+        ):
             raise
         raise refused from error
     wheels: tuple[str, ...] = ()

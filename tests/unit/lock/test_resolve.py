@@ -15,7 +15,7 @@ from tfprov.errors import TfprovError
 from tfprov.lock import pylock
 from tfprov.lock.question import Question, Resolver
 from tfprov.lock.records import Header, Inputs
-from tfprov.lock.resolve import NoWheelsError, is_tensorflow, resolve, sources_in, tensorflows_in
+from tfprov.lock.resolve import NoWheelsError, _ask_freely, is_tensorflow, resolve, sources_in, tensorflows_in
 from tfprov.lock.target_records import Target
 from wheels import build_wheel, simple_index
 
@@ -375,6 +375,17 @@ def test_a_build_that_fails_is_the_reason_if_it_has_to_be_built(with_history: Re
     with pytest.raises(TfprovError, match=r"^`many==1\.0` has no wheel that fits, and its source does not") as failure:
         resolve(replace(question("many<2"), build="needed"), replace(with_history, lacks_wheels=lambda _: False))
     assert failure.value.code.name == "build-failed"
+
+
+@pytest.mark.parametrize(("line", "told"), [("many<2", "build-failed"), ("many", "sdist-build-failed")])
+def test_a_failed_build_is_the_reason_if_that_version_was_asked_for(
+    with_history: Resolver, line: str, told: str
+) -> None:
+    # uv had named another project that has no wheel either.
+    refused = NoWheelsError(("pure",), TfprovError("sdist-build-failed", "`pure` has no wheel"))
+    with pytest.raises(TfprovError) as failure:
+        _ask_freely(replace(question(line, constraints=("many<2",)), build="needed"), with_history, refused)
+    assert failure.value.code.name == told
 
 
 def test_a_version_that_is_kept_is_not_left_for_the_newest(with_history: Resolver) -> None:
