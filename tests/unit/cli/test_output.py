@@ -39,9 +39,7 @@ def test_a_place_that_is_not_ours_is_not_moved_by_our_variable(
 
 
 @pytest.mark.parametrize("number", [errno.EEXIST, errno.EISDIR, errno.ELOOP])
-def test_what_stands_in_the_way_of_an_output_is_no_environment(
-    number: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_stands_in_the_way_of_an_output_is_no_environment(number: int, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught, failures(Output(command="export")):
         raise OSError(number, os.strerror(number), "/srv/elsewhere/file")
     told = capsys.readouterr().err
