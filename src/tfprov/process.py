@@ -350,19 +350,19 @@ def _wait(child: subprocess.Popen[bytes], timeout: float | None, needless: threa
 
     On Windows, Python handles Ctrl-C only between two calls, not during one that blocks.
     """
-    if os.name == "posix" and needless is None:
-        child.wait(timeout)
+    if os.name == "posix" and needless is None and timeout is None:
+        child.wait()
         return
+    # With a time limit, `subprocess` looks for the end every 50 ms only.
+    waiting = threading.Thread(target=child.wait, name="child", daemon=True)
+    waiting.start()
     limit = None if timeout is None else time.monotonic() + timeout
     while needless is None or not needless.is_set():
-        left = _HEARING_SECONDS if limit is None else min(_HEARING_SECONDS, max(0.0, limit - time.monotonic()))
-        try:
-            child.wait(left)
-        except subprocess.TimeoutExpired:
-            if limit is not None and time.monotonic() >= limit:
-                raise
-        else:
+        waiting.join(_HEARING_SECONDS if limit is None else min(_HEARING_SECONDS, max(0.0, limit - time.monotonic())))
+        if not waiting.is_alive():
             return
+        if limit is not None and time.monotonic() >= limit:
+            raise subprocess.TimeoutExpired(child.args, timeout or 0.0)
     raise _cancelled()
 
 

@@ -113,6 +113,15 @@ def test_the_child_has_exactly_the_given_environment() -> None:
     assert {"ONLY", "PATH"} <= set(eval(done.stdout)) <= {"ONLY", "PATH", "LC_CTYPE", "SYSTEMROOT"}
 
 
+def test_the_end_of_a_child_with_a_time_limit_is_not_looked_for_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[float] = []
+    monkeypatch.setattr(subprocess.time, "sleep", looks.append)  # type: ignore[attr-defined] - what it waits with
+    assert run(python("import select; select.select([], [], [], 0.2)"), env=ENV, timeout=60).ok
+    assert looks == []
+
+
 @posix
 def test_the_child_has_only_the_descriptors_that_it_inherits() -> None:
     ours, theirs = os.pipe()
@@ -156,15 +165,17 @@ class Limit:
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> Limit:
     found = Limit()
+    wait = process._wait
 
-    class Child(subprocess.Popen[bytes]):
-        def wait(self, timeout: float | None = None) -> int:
-            if timeout == Limit.SECONDS:
-                found.wait()
-                raise subprocess.TimeoutExpired(self.args, timeout)
-            return super().wait(timeout)
+    def wait_until_heard(
+        child: subprocess.Popen[bytes], timeout: float | None, needless: threading.Event | None = None
+    ) -> None:
+        if timeout == Limit.SECONDS:
+            found.wait()
+            timeout = 0.0
+        wait(child, timeout, needless)
 
-    monkeypatch.setattr(subprocess, "Popen", Child)
+    monkeypatch.setattr(process, "_wait", wait_until_heard)
     return found
 
 
