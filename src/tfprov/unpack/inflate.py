@@ -1,4 +1,4 @@
-"""Inflates members of archives: with ISA-L if `tfprov[fast]` is installed, else with zlib.
+"""Inflates members of archives: with ISA-L where it has wheels, else with zlib.
 
 For TensorFlow's wheel, ISA-L takes a third of zlib's processor time. Both release the GIL while they work.
 """
