@@ -307,8 +307,10 @@ def _second_gpu(view: View, _hit: Hit) -> bool:
 
 
 def _asked_by_package(view: View, hit: Hit) -> bool:
-    """An installed package that is neither TensorFlow nor Keras asked for what is missing."""
-    return bool(asker(view, hit)) and not _asked_by_tensorflow(view, hit) and asker(view, hit) not in _KERAS
+    """An installed package that is neither TensorFlow nor Keras nor a command of Colab asked for what is missing."""
+    return (
+        bool(asker(view, hit)) and not _asked_by_tensorflow(view, hit) and asker(view, hit) not in {*_KERAS, "google"}
+    )
 
 
 def _asked_by_tensorflow(view: View, hit: Hit) -> bool:

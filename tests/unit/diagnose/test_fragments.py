@@ -17,7 +17,9 @@ _KIND = re.compile(
     r"(?P<kind>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failure|NotFound|Conflict)): (?P<message>.+)"
 )
 # What these say is told by the kind of the exception alone, or by a line that follows.
-_NEED_THEIR_KIND = frozenset({"conda-clobber", "conda-http-000", "pipenv-locking-failed", "program-misses-gpu"})
+_NEED_THEIR_KIND = frozenset(
+    {"conda-clobber", "conda-http-000", "import-advised", "pipenv-locking-failed", "program-misses-gpu"}
+)
 # Here anything may stand between the quotes: without them nothing says where it ends.
 _NEED_QUOTES = frozenset({"held-by-a-scanner", "pkg-resources-conflict", "python-missing", "system-library-missing"})
 
