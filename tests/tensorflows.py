@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
@@ -48,6 +47,8 @@ def _is_usable(interpreter: Interpreter, version: str) -> bool:
 @contextlib.contextmanager
 def shared(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
     """A folder that all processes of this test run have in common, for one of them at a time."""
+    import fcntl
+
     root = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent

@@ -284,3 +284,18 @@ def test_an_exception_counts_only_for_its_pair_and_only_while_it_is_needed(house
     assert broken_rules(house, exceptions=allowed) == []
     (house / "fetch" / "other.py").write_text("from tfprov.lock import pylock\n")
     assert len(broken_rules(house, exceptions=allowed)) == 1
+
+
+_OF_POSIX = frozenset({"curses", "fcntl", "grp", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty"})
+
+
+def test_every_module_can_be_imported_on_windows() -> None:
+    """A test that needs POSIX is skipped there; one that cannot be imported ends the run of all others."""
+    tests = Path(__file__).parent
+    found = []
+    for path in (*SOURCE.rglob("*.py"), *tests.rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [f"{path.name}: {name}" for name in names if name in _OF_POSIX]
+    assert found == []

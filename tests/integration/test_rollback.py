@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 from pathlib import Path
 
@@ -162,6 +161,8 @@ def test_repair_does_not_take_a_rollback_back_in_silence(site: Site, stays: bool
 @pytest.mark.parametrize(("answer", "generation"), [("y\n", "0003"), ("\n", "0001")])
 def test_at_a_terminal_up_asks(site: Site, answer: str, generation: str) -> None:
     site.run("rollback", "train.toml")
+    import pty
+
     ours, theirs = pty.openpty()
     done = subprocess.Popen(
         site.command("up", "train.toml"),

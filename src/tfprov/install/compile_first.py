@@ -204,14 +204,16 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as stream:
         request = json.load(stream)
     gc.disable()
-    starter = os.getppid()
+    # Windows ends it together with its starter, and takes a snapshot of the process at each call.
+    parent = os.getppid if os.name == "posix" else int
+    starter = parent()
     library = library_of(request["environment"])
 
     def installed():
         return os.path.exists(request["installed"])
 
     def over():
-        return os.path.exists(request["stop"]) or os.getppid() != starter
+        return os.path.exists(request["stop"]) or parent() != starter
 
     count, kept = 0, []
     with open(request["landed"], "rb") as landed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -185,12 +186,13 @@ def _sign(envelope: Envelope, command: str, environ: Mapping[str, str]) -> bytes
         return signature.read_bytes()
 
 
-def check_command(command: str, option: str) -> Sequence[str]:
+def check_command(command: str, option: str, *, windows: bool = os.name == "nt") -> Sequence[str]:
     """Parse a command that contains `{}` in place of a file.
 
     Args:
         command: as the user wrote it, with shell quoting.
         option: that it was given with, for messages.
+        windows: whether a backslash is a part of paths, and no quote.
 
     Returns:
         The words of the command, with `{}` still in them.
@@ -198,8 +200,12 @@ def check_command(command: str, option: str) -> Sequence[str]:
     Raises:
         TfprovError: `usage` when it cannot be parsed, or does not contain `{}`.
     """
+    lexer = shlex.shlex(command, posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    if windows:
+        lexer.escape = ""
     try:
-        words = shlex.split(command)
+        words = list(lexer)
     except ValueError as error:
         raise TfprovError("usage", f"the command of `{option}` cannot be read: {error}") from error
     if not any(_PLACE in word for word in words):
@@ -212,9 +218,9 @@ def check_command(command: str, option: str) -> Sequence[str]:
 
 
 def _run(command: str, place: Path, option: str, environ: Mapping[str, str]) -> process.Finished:
-    words = [word.replace(_PLACE, str(place)) for word in check_command(command, option)]
+    program, *words = (word.replace(_PLACE, str(place)) for word in check_command(command, option))
     try:
-        return process.run(words, env=environ)
+        return process.run([process.program(program, environ) or program, *words], env=environ)
     except OSError as error:
         raise TfprovError("usage", f"the command of `{option}` cannot be started: {error}") from error
 

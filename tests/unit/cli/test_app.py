@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import re
 import signal
 import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +25,12 @@ from tfprov.cli.output import Output
 from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.records import Generation, Owner
 from tfprov.profile.source import shipped
+
+if sys.platform != "win32":
+    import fcntl
+    import pty
+    import termios
+needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of that kind")
 
 COMMANDS = (
     "adopt",
@@ -177,6 +180,7 @@ class TestHelp:
         assert answer.err == f"error[usage]: No such command '{typed}'\n\nhint: `tfprov {meant}` does that here\n"
         assert inside(*meant.split(), "--help").status == 0
 
+    @needs_terminal
     @pytest.mark.parametrize("columns", [40, 80])
     def test_a_page_fits_the_terminal_and_is_left_alone_in_a_file(self, cli: Cli, columns: int) -> None:
         def read(*arguments: str) -> list[str]:
@@ -368,6 +372,8 @@ class TestStreams:
 
     def talk(self, cli: Cli, *arguments: str, say: bytes = b"", **environ: str) -> tuple[int, str]:
         """What is seen on a terminal, and the status."""
+        if sys.platform == "win32":
+            pytest.skip("Windows has no pseudo-terminals of that kind")
         master, slave = pty.openpty()
         with cli.popen(
             *arguments, stdin=slave, stdout=slave, stderr=slave, env={**cli.environ, **environ}, start_new_session=True

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tfprov.errors import TfprovError
 from tfprov.report import fleet
 from tfprov.report.verdicts import ReportFiles, save
-from tfprov.smoke.attestation import opened, sealed, statement
+from tfprov.smoke.attestation import check_command, opened, sealed, statement
 from tfprov.smoke.receipt import make
 from tfprov.smoke.records import Device, Leg, Verdict
 
@@ -164,6 +164,16 @@ def test_a_command_that_does_not_sign_is_said_and_nothing_is_written(tmp_path: P
         attested(tmp_path / "a.json", verdict(GOOD), command)
     assert (raised.value.code.name, raised.value.what) == ("usage", what)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_backslash_belongs_to_a_path_of_windows() -> None:
+    command = r"'C:\Program Files\openssl.exe' dgst -out {}.sig C:\keys\{}"
+    assert check_command(command, "--sign-with", windows=True) == [
+        r"C:\Program Files\openssl.exe",
+        *("dgst", "-out", "{}.sig"),
+        r"C:\keys\{}",
+    ]
+    assert check_command(r"my\ key {} # {}", "--sign-with", windows=False) == ["my key", "{}", "#", "{}"]
 
 
 def test_envelopes_of_others_are_known_and_stay(tmp_path: Path) -> None:
