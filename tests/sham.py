@@ -176,7 +176,7 @@ def install(root: Path, package: str, version: str, files: dict[str, str]) -> No
     for name, content in files.items():
         target = root / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(content)
+        target.write_bytes(content.encode())
         digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).decode().rstrip("=")
         lines.append(f"{name},sha256={digest},{len(content.encode())}")
     record = f"{metadata}/RECORD"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import time
 from dataclasses import replace
@@ -93,7 +94,10 @@ def test_aborting_a_connection_wakes_its_reader() -> None:
         aborted = connection()
         aborted.socket = ours
         watch([aborted], replace(OPTIONS, idle_timeout=-1.0), where="x", now=NOW)
-        assert ours.recv(1) == b""
+        try:
+            assert ours.recv(1) == b""
+        except BrokenPipeError:
+            assert os.name == "nt"  # which tells the reader that it was shut down here
 
 
 def test_more_connections_are_tried_as_long_as_they_make_the_whole_faster() -> None:

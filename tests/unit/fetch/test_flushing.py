@@ -50,14 +50,15 @@ def test_a_file_that_is_gone_is_no_failure(tmp_path: Path) -> None:
 def test_what_the_disk_does_not_take_is_removed_and_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused, taken = made(tmp_path, "one"), made(tmp_path, "two")
     inode = refused[0].stat().st_ino
-    real = os.fdatasync
+    name = "fdatasync" if hasattr(os, "fdatasync") else "fsync"
+    real = getattr(os, name)
 
     def full(handle: int) -> None:
         if os.fstat(handle).st_ino == inode:
             raise OSError(28, "No space left on device")
         real(handle)
 
-    monkeypatch.setattr(os, "fdatasync", full)
+    monkeypatch.setattr(os, name, full)
     flusher = Flusher()
     flusher.add(*refused)
     flusher.add(*taken)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tfprov.fetch import record
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is no /proc")
 def test_a_boot_has_an_id_where_proc_is_not_mounted(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a plain chroot; psutil computes the time of the boot from a file there, too."""
 

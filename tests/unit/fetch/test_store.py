@@ -195,11 +195,11 @@ def test_prune_removes_the_least_recently_used_first(tmp_path: Path) -> None:
 
 def test_the_same_content_under_two_names_is_two_files(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    old, new = (put(store, tmp_path, b"same", name, used) for name, used in (("Thing", 1.0), ("thing", 2.0)))
+    old, new = (put(store, tmp_path, b"same", name, used) for name, used in (("thing", 1.0), ("another", 2.0)))
     other = put(store, tmp_path, b"more", "other", 3.0)
     assert store.prune(cap_bytes=8) == Swept(files=1, bytes=4)
     assert [store.has(file) for file in (old, new, other)] == [False, True, True]
-    store.adopt(old, tmp_path / "Thing.source")
+    store.adopt(old, tmp_path / "thing.source")
     store.path(new.sha256, new.filename).write_bytes(b"rott")
     assert [stored.path.name for stored in store.verify()] == [new.filename]
     assert store.has(old)

@@ -143,6 +143,7 @@ def test_a_receipt_is_a_result_too(tmp_path: Path) -> None:
     assert (host.state, host.tensorflow) == ("verified", "2.21.0")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="programs of a shell")
 @pytest.mark.parametrize(
     ("command", "what"),
     [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 
 import pytest
@@ -155,6 +156,7 @@ def test_the_way_a_process_ended_decides(returncode: int, stderr: str, code: str
     assert of_death(finished(returncode, stderr))[0] == code
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_the_line_that_ended_a_process_is_in_the_evidence_before_a_long_trace() -> None:
     head = of_death(finished(-6, f"{ECC_FATAL}\n{TRACE}"))[1].splitlines()[0]
     assert head.startswith("ended by SIGABRT: ")

@@ -89,7 +89,7 @@ def test_no_row_leads_out_of_the_packages_or_ends_the_probe(tmp_path: Path) -> N
     (tmp_path / "thing/a.py").write_text("1234")
     rows = ["/etc/passwd,sha256=a,1", "../x,,", "thing/../../x,sha256=a,1", "x\0y,,1", "thing/a.py,,4", "thing/a.py,,²"]
     one = distribution(tmp_path, "\n".join(rows) + "\n")
-    assert {path for path, _, _ in core.checked_files(one)} == {str(tmp_path / "thing/a.py")}
+    assert {Path(path) for path, _, _ in core.checked_files(one)} == {tmp_path / "thing/a.py"}
     assert core.files_present([one]) == "2 files have the recorded size"
     huge = distribution(tmp_path / "huge", f"a.py,,{'9' * 5000}\n")
     (tmp_path / "huge/a.py").write_text("1234")
