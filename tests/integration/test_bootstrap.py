@@ -427,3 +427,33 @@ def test_where_a_program_cannot_be_replaced_it_decides_what_ctrl_c_means(monkeyp
         assert bootstrap.become([sys.executable, "-c", handles_it]) == 7
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_a_python_without_its_whole_standard_library_is_passed_over(tmp_path: Path) -> None:
+    """As in Debian's python3-minimal."""
+    bootstrap = checkout(tmp_path)
+    stub = tmp_path / "bin" / "python3"
+    stub.parent.mkdir()
+    no_module = "echo \"ModuleNotFoundError: No module named 'shlex'\" >&2; exit 1"
+    stub.write_text(f'#!/bin/sh\ncase "$*" in *shlex*|*bootstrap*) {no_module} ;; esac\n')
+    stub.chmod(0o755)
+    own = environ(tmp_path)
+    path = os.pathsep.join([str(stub.parent), own["PATH"]])
+    done = subprocess.run([bootstrap], env={**own, "PATH": path}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "arguments\n"), done.stderr
+
+
+def test_a_python_that_lacks_a_module_says_which(tmp_path: Path) -> None:
+    bootstrap = checkout(tmp_path)
+    code = "import runpy, sys; sys.modules['shlex'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, bootstrap],
+        env=environ(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 10
+    assert done.stderr.startswith("error[python-broken]: this Python lacks a part of its standard library\n")
+    assert "shlex" in done.stderr
+    assert "Traceback" not in done.stderr

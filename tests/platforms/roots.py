@@ -52,6 +52,12 @@ ROOTS = {
     "Debian 13, python3-venv": Root(suite="trixie", packages=("python3-venv", "ca-certificates")),
     "Debian 12, stock": Root(suite="bookworm"),
     "Debian 12, python3-venv": Root(suite="bookworm", packages=("python3-venv", "ca-certificates")),
+    "Debian 13, python3-minimal": Root(
+        suite="trixie",
+        packages=("python3-minimal", "ca-certificates"),
+        status=10,
+        says=r"lacks a part of its standard library",
+    ),
     "Debian 11 (3.9 only)": Root(suite="bullseye", status=10, says=r"Python 3\.9\.2, and tfprov needs 3\.10 or newer"),
     "Debian unstable, stock": Root(suite="sid"),
     "Debian 12, i386": Root(suite="bookworm", architecture="i386", status=10, says=r"32-bit Python 3\.11\.\d+"),
