@@ -49,12 +49,14 @@ def need(
         files: files of the lock, with sizes if known.
         lacking: bytes of them that the store lacks.
         made: hashes of those that are unpacked already.
-        unpacked: measured size of the environment; None to estimate it from the wheels.
+        unpacked: measured size of an environment with TensorFlow; None where it was not measured. The estimate from the
+            wheels counts where it is smaller: they may be other builds.
         unpacked_files: number of its files.
     """
     estimates = {file.sha256: int((file.size or 0) * _ratio(file.name)) for file in files}
     total, done = sum(estimates.values()), sum(estimates[sha256] for sha256 in estimates.keys() & set(made))
-    if unpacked is None:
+    if unpacked is None or (total < unpacked and all(file.size is not None for file in files)):
+        unpacked_files = 0 if unpacked is None else unpacked_files * total // unpacked
         unpacked = total
     there = unpacked * done // total if done else 0
     return Need(store=lacking, unpacked=unpacked + _OVERHEAD, files=unpacked_files, made=there)

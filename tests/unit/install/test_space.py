@@ -27,7 +27,7 @@ def file(name: str, size: int | None) -> LockedFile:
 
 class TestNeed:
     def test_the_unpacked_size_comes_with_what_an_empty_environment_has(self) -> None:
-        found = need([file("a", 10 * MB)], lacking=5 * MB, unpacked=GB)
+        found = need([file("a", 300 * MB)], lacking=5 * MB, unpacked=GB)
         assert found.store == 5 * MB
         assert GB < found.unpacked < 1.1 * GB
 
@@ -40,11 +40,19 @@ class TestNeed:
 
     @pytest.mark.parametrize("unpacked", [None, GB])
     def test_what_is_unpacked_already_counts_by_its_share(self, unpacked: int | None) -> None:
-        files = [replace(file(name, 10 * MB), sha256=name) for name in ("a", "b")]
+        files = [replace(file(name, 300 * MB), sha256=name) for name in ("a", "b")]
         whole = need(files, lacking=0, unpacked=unpacked)
         found = need(files, lacking=0, unpacked=unpacked, made={"a", "other"})
-        assert found == replace(whole, made=(unpacked or 90 * MB) // 2)
+        assert found == replace(whole, made=(unpacked or 2700 * MB) // 2)
         assert need([file("a", None)], lacking=0, made={"0"}).made == 0
+
+    def test_other_builds_than_those_that_were_measured_count_by_their_wheels(self) -> None:
+        """A small TensorFlow of an organisation's own needs no more than it has."""
+        small = file("tensorflow", 10 * MB)
+        found = need([small], lacking=0, unpacked=1000 * MB, unpacked_files=16_000)
+        assert found == replace(need([small], lacking=0), files=640)
+        unknown = need([small, file("a", None)], lacking=0, unpacked=1000 * MB, unpacked_files=16_000)
+        assert (unknown.unpacked > GB, unknown.files) == (True, 16_000)
 
     def test_a_size_that_nobody_knows_counts_as_nothing(self) -> None:
         assert need([file("a", None)], lacking=0) == need([], lacking=0)
