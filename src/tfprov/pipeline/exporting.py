@@ -141,14 +141,13 @@ def export(profile: str, request: ExportRequest, *, cwd: Path, environ: Mapping[
 
 
 def _check(request: ExportRequest) -> None:
-    if request.prefix and not _PREFIX.fullmatch(request.prefix):
-        raise TfprovError(
-            "usage",
-            f"`{request.prefix}` cannot be the path of an environment",
-            hint="use an absolute path of letters, digits, `.`, `_` and `-`",
-        )
-    if request.python_at and not _PREFIX.fullmatch(request.python_at):
-        raise TfprovError("usage", f"`{request.python_at}` is not an absolute path of an interpreter")
+    for path, what in ((request.prefix, "an environment"), (request.python_at, "an interpreter")):
+        if path and not _PREFIX.fullmatch(path):
+            raise TfprovError(
+                "usage",
+                f"`{path}` cannot be the path of {what}",
+                hint="use an absolute path of letters, digits, `.`, `_` and `-`",
+            )
     if request.base is not None and request.form != "oci":
         raise TfprovError("usage", "`--base` is for `--format oci` only")
     if request.form == "modulefile" and not request.replace:

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from seals import seal
+from tfprov.envs.generations import Environment
+from tfprov.envs.records import Generation, Owner, Seal
 from tfprov.errors import TfprovError
-from tfprov.pipeline.exporting import ExportRequest, Format, export
+from tfprov.pipeline.exporting import ExportRequest, Format, _check_kind, export
 
 
 def refused(request: ExportRequest, folder: Path) -> tuple[str, str, str]:
@@ -23,6 +26,16 @@ def test_an_environment_gets_a_path_that_every_script_can_hold(tmp_path: Path, p
     assert refused(request, tmp_path) == (
         "usage",
         f"`{prefix}` cannot be the path of an environment",
+        "use an absolute path of letters, digits, `.`, `_` and `-`",
+    )
+
+
+@pytest.mark.parametrize("python_at", ["bin/python3", "/with blank/python3"])
+def test_the_interpreter_there_has_such_a_path_too(tmp_path: Path, python_at: str) -> None:
+    request = ExportRequest(form="tar", output=tmp_path / "out.tar", python_at=python_at)
+    assert refused(request, tmp_path) == (
+        "usage",
+        f"`{python_at}` cannot be the path of an interpreter",
         "use an absolute path of letters, digits, `.`, `_` and `-`",
     )
 
@@ -68,3 +81,32 @@ def test_a_folder_that_is_no_image_is_not_replaced_even_on_request(tmp_path: Pat
     if "thesis" in inside or "hidden" in inside:
         assert refused(ExportRequest(form=form, output=output, replace=True), tmp_path)[0] == "path-not-ours"
     assert (output / inside).read_text() == "mine"
+
+
+def refused_kind(root: Path, proved: Seal) -> tuple[str, str, tuple[str, ...], str]:
+    environment = Environment(root, owner=Owner(name="train", profile="train.toml", link=""))
+    with pytest.raises(TfprovError) as caught:
+        _check_kind(environment, Generation(number=1, path=root, seal=proved), proved)
+    error = caught.value
+    return error.code.name, error.what, error.evidence, error.hint
+
+
+def test_a_conda_environment_is_not_moved(tmp_path: Path) -> None:
+    assert refused_kind(tmp_path, seal(kind="conda")) == (
+        "not-supported",
+        "`train` is a conda environment: its programs contain its path",
+        (),
+        "`--format modulefile` writes a modulefile that loads it in place",
+    )
+
+
+def test_an_editable_project_is_not_moved(tmp_path: Path) -> None:
+    metadata = tmp_path / "lib" / "python3.12" / "site-packages" / "app-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "direct_url.json").write_text('{"url": "file:///work/app", "dir_info": {"editable": true}}')
+    assert refused_kind(tmp_path, seal()) == (
+        "not-supported",
+        "`train` contains an editable project: `app`",
+        ("file:///work/app",),
+        'install it as a wheel (`packages.project = "wheel"`, or no `-e`): run `tfprov up`',
+    )
