@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from seals import seal
-from tfprov.envs.records import Generation
+from tfprov.envs.generations import Environment
+from tfprov.envs.records import Flaw, Generation, Owner
 from tfprov.errors import TfprovError
 from tfprov.host import fingerprint
 from tfprov.host.fingerprint import Reading
 from tfprov.host.records import Fingerprint
-from tfprov.pipeline.standing import Standing
+from tfprov.pipeline.standing import Standing, check
 
 
 def generation(number: int, *, has_gpus: bool) -> Generation:
@@ -81,3 +82,43 @@ def test_what_goes_wrong_meanwhile_is_raised_where_the_answer_is_wanted(monkeypa
     with pytest.raises(TfprovError) as raised:
         looked.changes(generation(1, has_gpus=True))
     assert raised.value is failure
+
+
+class Changed(Environment):
+    """An environment with this flaw, or none."""
+
+    def __init__(self, flaw: Flaw | None = None) -> None:
+        super().__init__(Path("/e"), owner=Owner(name="train", profile="/p/train.toml", link=""))
+        self.its = flaw
+
+    def flaw(self, generation: Generation) -> Flaw | None:
+        return self.its
+
+
+@pytest.mark.parametrize(("named", "command"), [("", "tfprov up"), ("train.toml", "tfprov up train.toml")])
+def test_an_environment_that_changed_is_built_again(named: str, command: str) -> None:
+    changed = Changed(Flaw(code="file-damaged", words="1 missing file, `six.py`"))
+    with pytest.raises(TfprovError) as caught:
+        check(changed, generation(1, has_gpus=False), {}, named)
+    error = caught.value
+    assert (error.code.name, error.what, error.evidence, error.hint) == (
+        "file-damaged",
+        "the environment of `train` changed since it was verified",
+        ("1 missing file, `six.py`",),
+        f"run `{command}` to rebuild it",
+    )
+
+
+def test_another_driver_wants_a_new_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine("580.0")
+    machine.may_answer.set()
+    monkeypatch.setattr(fingerprint, "read", machine.read)
+    with pytest.raises(TfprovError) as caught:
+        check(Changed(), generation(1, has_gpus=True), {}, "train.toml")
+    error = caught.value
+    assert (error.code.name, error.what, error.evidence, error.hint) == (
+        "gpu-driver-changed",
+        "the environment of `train` is not verified on this machine as it is now",
+        ("driver: 570.0 then, 580.0 now",),
+        "run `tfprov up train.toml` to verify it again, without rebuilding",
+    )

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import ast
+import os
 import random
+import sys
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -116,3 +120,137 @@ def test_probes_import_nothing_of_tfprov_and_parse_on_old_pythons() -> None:
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not [module for module in modules if module.split(".")[0] == "tfprov"], name
+
+
+class Installed:
+    """A distribution as the probe reads it."""
+
+    def __init__(self, name: str, version: str, *, root: str = "/e", files: tuple[str, ...] = ()) -> None:
+        self.name, self.version, self.root, self.rows = name, version, root, files
+
+    def files(self) -> list[tuple[str, str, str]]:
+        return [(path, "", "") for path in self.rows]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} in {self.root}"
+
+
+OWNS = ("tensorflow/__init__.py",)
+REQUEST: dict[str, Any] = {"expected_package": "tensorflow", "expected_version": "2.21.0"}
+
+
+@pytest.mark.parametrize(
+    ("found", "origin", "request_", "code", "evidence"),
+    [
+        (
+            [],
+            "/home/me/tensorflow.py",
+            REQUEST,
+            "shadowed-module",
+            "`/home/me/tensorflow.py` answers to the name tensorflow, and no installed project owns it",
+        ),
+        (
+            [Installed("tensorflow", "2.21.0", files=("tensorflow-2.21.0.dist-info/METADATA",))],
+            None,
+            REQUEST,
+            "tf-not-in-env",
+            f"searched {os.pathsep.join(sys.path)}: tensorflow 2.21.0 in /e",
+        ),
+        (
+            [Installed("tensorflow", "2.21.0", files=OWNS), Installed("tensorflow-cpu", "2.20.0", files=OWNS)],
+            None,
+            REQUEST,
+            "several-tensorflows",
+            "tensorflow 2.21.0 in /e\ntensorflow-cpu 2.20.0 in /e",
+        ),
+        (
+            [Installed("tensorflow", "2.21.0", files=OWNS)],
+            "/other/tensorflow/__init__.py",
+            REQUEST,
+            "shadowed-module",
+            "`/other/tensorflow/__init__.py` hides the tensorflow of tensorflow 2.21.0 in /e",
+        ),
+        (
+            [Installed("tensorflow-cpu", "2.21.0", files=OWNS)],
+            None,
+            REQUEST,
+            "file-damaged",
+            "the lock has tensorflow, but tensorflow-cpu 2.21.0 in /e is installed",
+        ),
+        (
+            [Installed("tensorflow", "2.20.0", files=OWNS)],
+            None,
+            REQUEST,
+            "file-damaged",
+            "the lock has 2.21.0, but tensorflow 2.20.0 in /e is installed",
+        ),
+    ],
+)
+def test_which_tensorflow_is_there_is_told_in_whole_sentences(
+    monkeypatch: pytest.MonkeyPatch,
+    found: list[Installed],
+    origin: str | None,
+    request_: dict[str, Any],
+    code: str,
+    evidence: str,
+) -> None:
+    monkeypatch.setattr(core, "module_origin", lambda: origin)
+    with pytest.raises(core.Failed) as caught:
+        core.one_tensorflow(found, request_)
+    assert (caught.value.code, caught.value.evidence) == (code, evidence)
+
+
+class Told:
+    """A probe whose TensorFlow lists these devices."""
+
+    def __init__(self, *kinds: str, has_cuda: bool = True, **request: object) -> None:
+        self.request = {"accelerator": "cuda", "gpu": "now", "require_gpus": 0, **request}
+        self._devices = [SimpleNamespace(device_type=kind) for kind in kinds]
+        self._has_cuda = has_cuda
+
+    def tensorflow(self) -> SimpleNamespace:
+        return SimpleNamespace(
+            config=SimpleNamespace(list_physical_devices=lambda: self._devices),
+            sysconfig=SimpleNamespace(get_build_info=lambda: {"is_cuda_build": self._has_cuda}),
+        )
+
+    def facts(self, **_facts: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("probe", "code", "evidence"),
+    [
+        (
+            Told("CPU", has_cuda=False),
+            "wheel-without-cuda",
+            "`tf.sysconfig.get_build_info()` says that this build has no CUDA",
+        ),
+        (Told("CPU"), "gpu-missing-in-tf", "TensorFlow lists 0 of at least 1 GPUs"),
+        (Told("CPU", "GPU", require_gpus=4), "gpu-missing-in-tf", "TensorFlow lists 1 of at least 4 GPUs"),
+        (Told(), "probe-failed", "TensorFlow lists no CPU: []"),
+    ],
+)
+def test_devices_that_are_missing_are_counted(
+    monkeypatch: pytest.MonkeyPatch, probe: Told, code: str, evidence: str
+) -> None:
+    monkeypatch.setattr(core, "driver_count", lambda _: None)
+    with pytest.raises(core.Failed) as caught:
+        core.list_devices(probe)
+    assert (caught.value.code, caught.value.evidence) == (code, evidence)
+
+
+def test_devices_that_are_there_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(core, "driver_count", lambda _: None)
+    assert core.list_devices(Told("CPU", "GPU", "GPU", require_gpus=2)) == "1 CPU, 2 GPU"
+
+
+def test_a_result_on_another_device_is_a_fault() -> None:
+    tensor = SimpleNamespace(device="/job:localhost/replica:0/task:0/device:CPU:0")
+    assert core.placed_on(tensor, "CPU:0") is tensor
+    with pytest.raises(core.Failed) as caught:
+        core.placed_on(tensor, "GPU:0")
+    assert (caught.value.code, caught.value.evidence) == (
+        "gpu-missing-in-tf",
+        "the result is on `/job:localhost/replica:0/task:0/device:CPU:0`, but `GPU:0` was requested",
+    )
