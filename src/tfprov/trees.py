@@ -197,9 +197,9 @@ def delete(folder: Path, *, threads: int | None = None, stop: Callable[[], bool]
 def empty_trash(
     parent: Path, *, of: str = "", threads: int | None = None, stop: Callable[[], bool] = lambda: False
 ) -> None:
-    """Delete what `paths.to_trash` has renamed in a folder, in this run or in one that was killed; see `delete`.
+    """Delete what `trash.to_trash` has renamed in a folder, in this run or in one that was killed; see `delete`.
 
-    What cannot be deleted is left for the next time. `of` is as in `paths.trash_in`.
+    What cannot be deleted is left for the next time. `of` is as in `trash.trash_in`.
     """
     for folder in trash_in(parent, of=of):
         with contextlib.suppress(OSError):
