@@ -150,6 +150,14 @@ def link(
 ) -> None:
     """Link packages into an empty folder, from the cache of unpacked packages or else from their archives.
 
+    Args:
+        prefix: the folder.
+        packages: all packages of the environment, each with its archive.
+        cache: folder of the unpacked packages; those that it lacks are added.
+        environ: environment variables of the worker.
+        emit: receives notes.
+        seconds: time limit.
+
     Raises:
         TfprovError: `conda-cache-corrupt` when an archive cannot be unpacked or linked; `disk-full` and the like.
     """
@@ -183,7 +191,19 @@ def write_lock(
     scratch: Path,
     emit: Emit,
 ) -> None:
-    """Write a lock in conda-lock's format. The caller ensures that no address contains credentials."""
+    """Write a lock in conda-lock's format. The caller ensures that no address contains credentials.
+
+    Args:
+        path: of the lock.
+        header: what tfprov records in it.
+        subdir: platform, such as `linux-64`.
+        channels: their addresses, with the names of variables in place of tokens.
+        packages: the solved conda packages.
+        wheels: installed in addition to them.
+        environ: environment variables of the worker.
+        scratch: folder for the worker's output.
+        emit: receives notes.
+    """
     new = scratch / "conda-lock.yml"
     _ask(
         {

@@ -97,7 +97,15 @@ def _state_in(asked: Mapping[str, str]) -> str:
 def page_answer(
     client: httpx.Client, url: str, asked: Mapping[str, str], ways: Ways, veil: Veil
 ) -> tuple[RelayAnswer, Mapping[str, str]]:
-    """A page with stand-ins for its links; and its signed links by their form without signatures."""
+    """A page with stand-ins for its links; and its signed links by their form without signatures.
+
+    Args:
+        client: of the route to take.
+        url: of the page, with credentials.
+        asked: headers of uv's request that are passed on.
+        ways: provides the network, and is told of links that were ignored.
+        veil: hides secrets in the links.
+    """
     network, address = ways.network, without_userinfo(url)
     headers = {**asked, "Accept-Encoding": "gzip"}
     if headers.get("If-None-Match", "").startswith(_OWN):

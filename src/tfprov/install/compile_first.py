@@ -105,9 +105,13 @@ class Modules:
 
 
 def order(modules, roots, installed, over):
-    """Paths and sources of the modules in import order, as far as they have landed, until `over` returns True.
+    """Paths and sources of the modules in import order, as far as they have landed.
 
-    Once `installed` returns True no more of them land.
+    Args:
+        modules: the `Modules` that have landed.
+        roots: names of the modules that are imported first.
+        installed: returns True once no more of them land.
+        over: returns True when to stop.
     """
     waiting = list(reversed(roots))
     seen = set()
@@ -146,7 +150,10 @@ def order(modules, roots, installed, over):
 
 
 def compiled(modules, roots, library, installed, over):
-    """Path, hash of the source, and bytecode of each module, until `over` returns True."""
+    """Path, SHA-256 of the source, and bytecode of each module; arguments as for `order`.
+
+    `library` is the site-packages of the environment. What an import has compiled there already is left out.
+    """
     for path, source in order(modules, roots, installed, over):
         if installed() and os.path.exists(importlib.util.cache_from_source(library + "/" + path)):
             continue  # the import was faster

@@ -40,7 +40,17 @@ def assemble(
     no_cuda: Refusal | None,
     notes: list[str],
 ) -> Plan:
-    """The plan for the chosen release: its reasons, notes and alternatives, and everything that was refused."""
+    """The plan for the chosen release: its reasons, notes and alternatives, and everything that was refused.
+
+    Args:
+        context: of the decision.
+        chosen: release and Python.
+        fits: everything that fits with the chosen accelerator, best first.
+        misses: what does not fit with it.
+        passed_over: accelerators that come before the chosen one, with what did not fit with each.
+        no_cuda: why nothing with CUDA was chosen; None when it was, or was not considered.
+        notes: of the earlier steps; they come before those of this one.
+    """
     decision = _decision(context, chosen, explain.why_release(context, chosen, fits, misses, no_cuda))
     refused: list[Refused] = []
     for accelerator, earlier in passed_over:

@@ -100,7 +100,15 @@ class _Sections:
 
 
 def annotation(level: str, message: str, *, title: str, file: str = "", line: str = "") -> str:
-    """A workflow command of GitHub Actions that annotates a message; escaped as GitHub's own toolkit does."""
+    """A workflow command of GitHub Actions that annotates a message; escaped as GitHub's own toolkit does.
+
+    Args:
+        level: `error`, `warning` or `notice`.
+        message: plain text, of any length; it is truncated.
+        title: shown above it.
+        file: the file that it is about; empty for none.
+        line: the line in that file, in digits; empty for none.
+    """
     properties = {"file": file, "line": line, "title": title}
     given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
     return f"::{level} {given}::{_data(harmless(redact(message))[:_LONGEST])}"
