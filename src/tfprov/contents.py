@@ -59,14 +59,14 @@ def content_of(path: Path, *, most: int = MOST_CONTENT) -> bytes:
     return content
 
 
-def text_of(path: Path, *, most: int = MOST_CONTENT) -> str:
+def text_of(path: Path) -> str:
     """The text of a regular file, see `content_of`.
 
     Raises:
         OSError: as for `content_of`, or the file is not UTF-8.
     """
     try:
-        return content_of(path, most=most).decode("utf-8")
+        return content_of(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise OSError(errno.EINVAL, f"not UTF-8: {error.reason} at byte {error.start:,}", str(path)) from error
 
