@@ -12,14 +12,14 @@ here; where the metadata of the wheel contradicts it, or the table does not have
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
-import io
 import json
 import os
 import re
 import sys
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from email.parser import HeaderParser
 from pathlib import Path
@@ -48,7 +48,6 @@ READ_BELOW = Version("2.10")
 _EXTRAS = {"and-cuda", "gcs-filesystem"}
 """The extras that the table speaks of."""
 _LEGACY_GLIBC = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
-_BUFFER_BYTES = 128 * 1024
 
 _SYSTEMS: dict[str, Literal["linux", "macos", "windows"]] = {"darwin": "macos", "win32": "windows"}
 
@@ -141,38 +140,6 @@ def read_dates(listing: Listing) -> Dates:
                 at = (moment(file.uploaded) + timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%MZ")
                 dates[place] = max(at, dates.get(place, ""))
     return dates
-
-
-class RemoteFile(io.RawIOBase):
-    """A file on an index, of which only what is read is fetched."""
-
-    def __init__(self, client: httpx.Client, url: str, size: int) -> None:
-        self._client, self._url, self._size, self._place = client, url, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size}[whence]
-        return self._place
-
-    def readinto(self, buffer: memoryview) -> int:
-        end = min(self._size, self._place + len(buffer)) - 1
-        if end < self._place:
-            return 0
-        asked = {"Range": f"bytes={self._place}-{end}", "Accept-Encoding": "identity"}
-        for _ in range(5):
-            with self._client.stream("GET", self._url, headers=asked) as answer:
-                # A cache between here and the index may know the file, but not yet its ranges.
-                if answer.status_code == 206:
-                    got = answer.read()
-                    buffer[: len(got)] = got
-                    self._place += len(got)
-                    return len(got)
-        raise OSError(f"no ranges of {self._url}: status {answer.status_code}")
 
 
 def read_old(listing: Listing, built: Built, open_wheel: Open) -> list[dict[str, object]]:
@@ -353,6 +320,7 @@ def _listing(network: Network) -> Listing:
 def wheel_opener(network: Network, client: httpx.Client, projects: Iterable[str] = PACKAGES) -> Open:
     """Opens the wheels of some projects, of which it fetches what is read."""
     from tfprov.fetch.index import parse_json
+    from tfprov.fetch.wheel_metadata import remote_file
 
     links = {}
     for project in projects:
@@ -363,7 +331,17 @@ def wheel_opener(network: Network, client: httpx.Client, projects: Iterable[str]
 
     def open_wheel(filename: str) -> zipfile.ZipFile:
         link = links[filename]
-        return zipfile.ZipFile(io.BufferedReader(RemoteFile(client, link.url, link.size or 0), _BUFFER_BYTES))
+
+        @contextlib.contextmanager
+        def ask(headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+            for tries_left in reversed(range(5)):
+                with client.stream("GET", link.url, headers={"Accept-Encoding": "identity", **headers}) as answer:
+                    # A cache between here and the index may know the file, but not yet its ranges.
+                    if answer.status_code == 206 or not tries_left:
+                        yield answer
+                        return
+
+        return zipfile.ZipFile(remote_file(link.url, ask, link.size or 0))
 
     return open_wheel
 

@@ -3,14 +3,19 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
+import random
 import zipfile
 from pathlib import Path
 from types import ModuleType
 
+import httpx
 import pytest
 
+from loopback import Faults, Index
+from tfprov.fetch.sources import Network
 from tfprov.plan.compat import table
 from tfprov.plan.records import IndexFile, Listing
+from wheels import build_wheel
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLE = ROOT / "src/tfprov/plan/data/compat.json"
@@ -227,3 +232,15 @@ def test_a_row_that_says_otherwise_than_its_wheel_is_told() -> None:
     assert refresh.contradictions({**row, "wheel_bytes": 500}, zipfile.ZipFile(content), 1010, "3.12")[-2].startswith(
         "tensorflow 2.23.0: `wheel_bytes` is 500"
     )
+
+
+def test_of_a_wheel_on_an_index_only_what_is_read_is_fetched(tmp_path: Path) -> None:
+    noise = random.Random(1).randbytes(3_000_000)
+    path = build_wheel(
+        tmp_path, "tensorflow", "2.3.0", files={"tensorflow/core.so": noise, "tensorflow/__init__.py": "x = 1"}
+    )
+    with Index({path.name: path}, Faults(json=True)) as index, httpx.Client() as client:
+        network = Network(index_url=index.simple)
+        archive = refresh.wheel_opener(network, client, ("tensorflow",))(path.name)
+        assert archive.read("tensorflow/__init__.py") == b"x = 1"
+        assert 0 < index.sent < 1_000_000
