@@ -492,6 +492,16 @@ def test_all_lines_that_can_never_work_are_named_with_what_would(site: Site, tmp
     )
 
 
+def test_a_line_that_can_never_work_is_named_beside_a_release_that_there_is_not(site: Site, tmp_path: Path) -> None:
+    ask(site, "tensorflow==1.9.0", "left==9.9", "right")
+    error = refusal(site, "lock", status=10)
+    assert error["evidence"] == [
+        f"`train.toml:10: tensorflow==1.9.0` allows none of the known releases: {RELEASE}, {OLDER}",
+        "no version satisfies `left==9.9`",
+    ]
+    assert error["hint"].startswith("`left==1.0` instead of `left==9.9`, without `tensorflow==1.9.0`: this resolves")
+
+
 @pytest.mark.parametrize(("name", "newest"), [("left", "2.0"), ("right", "1.0")])
 @pytest.mark.parametrize("wanted", [">=7", "==7.*", ">2.0", "~=7.1"])
 def test_a_range_without_any_version_is_the_reason(site: Site, name: str, newest: str, wanted: str) -> None:

@@ -42,8 +42,8 @@ _NO_PROJECT = "was not found in the package"
 def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: TfprovError) -> None:
     """Replace the hint of a failed resolve by changes to the profile after which a resolve succeeded.
 
-    Requirements that no version satisfies are changed all together; if there are several, the evidence names them. If
-    there are none, one line is changed at a time. If none of that helps, several lines are changed.
+    Requirements that no version satisfies are changed all together; the evidence names those that the failure does not.
+    If there are none, one line is changed at a time. If none of that helps, several lines are changed.
 
     Args:
         context: of the run.
@@ -56,7 +56,8 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
     until = time.monotonic() + _SEARCH_SECONDS
     found: list[str] = []
     impossible = _impossible(context, machine, profile, error)
-    if len(impossible) > 1:
+    told = " ".join(error.evidence)
+    if len(impossible) > 1 or any(line not in told for line in impossible):
         error.evidence = (*error.evidence, f"no version satisfies {', '.join(f'`{line}`' for line in impossible)}")
     changes = (
         iter((_with_all_possible(profile, impossible),))
@@ -171,7 +172,9 @@ def _impossible(context: Context, machine: Machine, profile: Profile, error: Tfp
     """
     if error.code.name not in ("version-not-available", "package-name-wrong"):
         return {}
-    candidates = _candidates(machine, profile)
+    # Where no release fits, the other lines are judged with any.
+    bounds = tuple(filter(is_tensorflow, profile.packages.requirements))
+    candidates = _candidates(machine, profile) or _candidates(machine, _freed(profile, {}, bounds))
     if not candidates:
         return {}
     selection = selection_of(machine, profile, candidates[0].best)
@@ -252,7 +255,8 @@ def _several(context: Context, machine: Machine, profile: Profile, impossible: M
         solution, lines = best
         for line in lines:
             fewer = tuple(each for each in lines if each != line)
-            if time.monotonic() > until or line not in lines:
+            # The candidate is of a profile without the lines on TensorFlow, so that these cannot be tried with it.
+            if time.monotonic() > until or line not in lines or is_tensorflow(line):
                 continue
             again = _moved(context, machine, profile, solution.candidate, impossible=impossible, free=fewer)
             if again is not None:
