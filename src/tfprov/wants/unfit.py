@@ -60,6 +60,7 @@ somebody else may have registered that name.
 """
 # Conda's recipes of pure wheels, such as threadpoolctl's, install them from a folder that Python's `tempfile` made.
 _TEMPORARY_OF_CONDA = re.compile(r"^file:///tmp/tmp[a-z0-9_]{8}/[^/]+\.whl$")
+_WITH_VERSION = re.compile(r"(?P<name>[A-Za-z][\w.-]*?)-(?P<version>\d+(?:\.\d+){1,3})")
 _OF_SYSTEM = Unfit(words="it is a part of the system where the list was made", may_go=True)
 
 
@@ -109,6 +110,9 @@ def _misnamed(name: str, requirement: Requirement) -> Unfit | None:
     meant = names.MODULES.get(canonicalize_name(module) if module else name)
     if meant and version != "==0.0.0":
         return Unfit(words=f"that is the name of a module; the package is `{meant}`", is_misnamed=True)
+    if not version and (joined := _WITH_VERSION.fullmatch(requirement.name)):
+        words = f"a version stands behind `==`: write `{joined['name']}=={joined['version']}`"
+        return Unfit(words=words, is_misnamed=True)
     if name in names.WRONG:
         return Unfit(words=f"the package is called `{names.WRONG[name]}`", is_misnamed=True)
     if not version and names.is_standard_module(module or requirement.name):
