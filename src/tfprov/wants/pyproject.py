@@ -72,7 +72,7 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
 
         poetry.read(document, basket, parts)
         return
-    reader = _Reader(document, basket)
+    reader = _Reader(document, basket, parts)
     if flit and not project:
         reader.flit(flit, parts)
         return
@@ -122,9 +122,10 @@ def read_lists(names: Sequence[str], basket: Basket, where: str) -> None:
 class _Reader:
     """Reads the tables of one document into a basket."""
 
-    def __init__(self, document: Table, basket: Basket) -> None:
+    def __init__(self, document: Table, basket: Basket, parts: ProjectParts) -> None:
         self._document = document
         self._basket = basket
+        self._parts = parts
         self._project = table(document, "project")
         self._sources = {
             canonicalize_name(name): source for name, source in table(document, "tool", "uv", "sources").items()
@@ -275,7 +276,7 @@ class _Reader:
         excluded = f"{key}.exclude-dependencies"
         self._basket.exclude(self._list(excluded, str), self._where(excluded))
         for name, source in self._sources.items():
-            entry = next((each for each in _entries(source) if _is_meant(each)), {})
+            entry = next((each for each in _entries(source) if self._is_meant(each)), {})
             index = self._indexes.get(str(entry.get("index", "")), {})
             if isinstance(url := index.get("url"), str) and index.get("format") != "flat":
                 self._basket.address("only", url, self._where(f"{key}.sources"), name)
@@ -318,14 +319,14 @@ class _Reader:
     def _sourced(self, text: str) -> str:
         """A requirement with its address from `[tool.uv.sources]`; unchanged if it has none, or only an index.
 
-        Of several sources, the first counts whose marker is true on this machine.
+        Of several sources, the first counts whose marker is true on this machine and whose extra or group is chosen.
         """
         try:
             requirement = Requirement(text)
         except ValueError:
             return text
         found = self._sources.get(canonicalize_name(requirement.name))
-        here = (one for one in _entries(found) if _is_meant(one))
+        here = (one for one in _entries(found) if self._is_meant(one))
         entry = next((one for one in here if "index" not in one), None)
         if entry is not None and entry.get("workspace") is True:
             member = self._member(canonicalize_name(requirement.name))
@@ -335,6 +336,16 @@ class _Reader:
                 return text
             entry = {"path": member}
         return text if entry is None else with_source(requirement, entry)
+
+    def _is_meant(self, source: Table) -> bool:
+        """Whether a source is for this machine and for what is chosen; a marker that cannot be read is true."""
+        chosen = (("extra", self._parts.extras), ("group", self._parts.groups))
+        if any(isinstance(name := source.get(key), str) and not key_of(name, names) for key, names in chosen):
+            return False
+        try:
+            return not isinstance(marker := source.get("marker"), str) or Marker(marker).evaluate()
+        except (ValueError, UndefinedEnvironmentName):
+            return True
 
     def _member(self, name: str) -> str | None:
         """The folder of a member of uv's workspace, relative to the file; None if there is no such member."""
@@ -370,14 +381,6 @@ def _entries(found: object) -> tuple[Table, ...]:
     """The entries of a source of uv: a table, or a list of them of which one is for this machine."""
     several = found if isinstance(found, Sequence) and not isinstance(found, str) else (found,)
     return tuple(each for each in several if isinstance(each, Mapping))
-
-
-def _is_meant(source: Table) -> bool:
-    """Whether a source is for this machine: it has no marker, one that is true here, or one that cannot be read."""
-    try:
-        return not isinstance(marker := source.get("marker"), str) or Marker(marker).evaluate()
-    except (ValueError, UndefinedEnvironmentName):
-        return True
 
 
 def _words(error: BaseException) -> str:

@@ -420,3 +420,30 @@ def test_an_index_of_uv_serves_the_projects_that_name_it(read_file: Read) -> Non
         ("extra", "https://own.example/simple", ""),
         ("find-links", "https://page.example/", ""),
     ]
+
+
+@pytest.mark.parametrize(("extras", "groups", "index"), [(("GPU",), (), "gpu"), ((), ("cpu",), "cpu"), ((), (), None)])
+def test_a_source_of_uv_may_be_for_an_extra_or_a_group(
+    read_file: Read, extras: tuple[str, ...], groups: tuple[str, ...], index: str | None
+) -> None:
+    text = """\
+        [project]
+        dependencies = ["torch"]
+        [project.optional-dependencies]
+        gpu = []
+        [dependency-groups]
+        cpu = []
+        [[tool.uv.index]]
+        name = "cpu"
+        url = "https://cpu.example/simple"
+        explicit = true
+        [[tool.uv.index]]
+        name = "gpu"
+        url = "https://gpu.example/simple"
+        explicit = true
+        [tool.uv.sources]
+        torch = [{ index = "cpu", group = "cpu" }, { index = "gpu", extra = "gpu" }]
+        """
+    found = read_file("pyproject.toml", text, extras=extras, groups=groups)
+    expected = [("only", f"https://{index}.example/simple")] if index else []
+    assert ([(each.kind, each.url) for each in found.addresses], found.problems) == (expected, ())
