@@ -31,6 +31,9 @@ _REDIRECTED = re.compile(r"^\d*>+(?P<to>.*)$")
 _BEFORE = re.compile(r"^(?:sudo|time|exec|env|if|then|else|elif|do|while|until|!|\{|-[HE]|[A-Za-z_]\w*=\S*)$")
 # Everything before a comment, which begins with a `#` at the start of a word.
 _UNCOMMENTED = re.compile(r"""(?:[^'"\\#]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?<=[^\s;&|(])#)*""", re.DOTALL)
+_MAKES_WHEELS = re.compile(r"\bpip[\d.]*\s+(?:-\S+\s+)*(?:wheel|download)\s")
+_WHEELS = re.compile(r"\*\.whl$|/\*$")
+_FROM_WHEELS = re.compile(r"^(?:--no-index|-f|--find-links(?:=.*)?)$")
 _COPIED = re.compile(r"^\s*(?:COPY|ADD)\s+(?:--\S+\s+)*(?P<source>[^\s*\[]+)\s+(?P<to>\S+)\s*$", re.IGNORECASE)
 _END = re.compile(r"^[;&|()]+$")
 _CONDA = re.compile(r"^(?:.*/)?(?:conda|mamba|micromamba)$")
@@ -64,7 +67,7 @@ _FLAGS = re.compile(
     r"no-input|no-dependencies|no-python-version-warning|ignore-requires-python|compile|debug|isolated|no-clean))$"
 )
 _VALUED = re.compile(
-    r"^(?:-t|--(?:target|prefix|root|src|cache-dir|timeout|default-timeout|retries|progress-bar|proxy|log|cert|python|"
+    r"^(?:-[twd]|--(?:wheel-dir|dest|target|prefix|root|src|cache-dir|timeout|default-timeout|retries|progress-bar|proxy|log|cert|python|"
     r"client-cert|exists-action|upgrade-strategy|root-user-action|report|platform|python-version|implementation|abi|"
     r"use-deprecated))(?P<given>=.*)?$"
 )
@@ -151,6 +154,8 @@ class _Commands:
         self.elsewhere: list[tuple[str, str]] = []
         self._basket = basket
         self._copied = copied
+        # Whether a command made wheels, which a later one installs by their folder.
+        self._has_wheels = False
 
     def read(self, text: str, where: str) -> None:
         """Add what one command line installs to the basket; `where` is its place, for messages."""
@@ -165,6 +170,7 @@ class _Commands:
             if "install" in command:
                 self._basket.problem(where, f"`{command}` cannot be divided into words: {error}")
             return
+        self._has_wheels |= _MAKES_WHEELS.search(command) is not None
         for spec in _conda_specs(words):
             self.is_any = True
             self._basket.conda(spec, where)
@@ -185,6 +191,8 @@ class _Commands:
         if (variable := unknown_in(line.asked)) and not os.environ.get(variable.strip("${}")):
             words = f"`{line.asked}`: the value of `{variable}` is not in the file: write it there"
             self._basket.problem(where, words)
+            return
+        if self._has_wheels and (_WHEELS.search(line.asked) or _FROM_WHEELS.match("".join(line.options[:1]))):
             return
         reader = Reader(self._basket, "requirements")
         if line.options[:1] in (("-r",), ("--requirement",), ("-c",), ("--constraint",)):
@@ -291,7 +299,7 @@ def _inside_run(own: list[str]) -> list[str]:
 
 
 def _installs(words: list[str]) -> Iterator[list[str]]:
-    """The arguments of each `pip install` in the words of a shell command line."""
+    """The arguments of each `pip install`, or of a command like it, in the words of a shell command line."""
     for command in _commands(words):
         is_module = command and _PYTHON.match(command[0]) and command[1:2] == ["-m"]
         own = command[2 if is_module else 1 if command[:1] == ["uv"] else 0 :]
@@ -300,8 +308,12 @@ def _installs(words: list[str]) -> Iterator[list[str]]:
         while at < len(own) and own[at].startswith("-"):
             valued = _VALUED.match(own[at])
             at += 2 if valued is not None and valued["given"] is None else 1
-        if at < len(own) and _PIP.match(own[0]) and own[at] == "install":
+        verb = own[at] if at < len(own) and _PIP.match(own[0]) else ""
+        if verb in ("install", "wheel", "download"):
             yield [*own[1:at], *own[at + 1 :]]
+        elif verb == "sync" or (own and _name_of(own[0]) == "pip-sync"):
+            files = [word for word in own[at + 1 if verb else 1 :] if not word.startswith("-")]
+            yield [word for file in files or ["requirements.txt"] for word in ("-r", file)]
         elif added := list(_added(command)):
             yield added
 

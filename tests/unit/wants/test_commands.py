@@ -46,6 +46,13 @@ def notebook(*cells: str) -> str:
         ),
         ("pip install -U pip setuptools && pip install numpy", ["pip", "setuptools", "numpy"]),
         ("conda run --no-capture-output -n tf pip install 'tensorflow<2.11'", ["tensorflow<2.11"]),
+        ("uv pip sync requirements.txt", ["six"]),
+        ("cd x && pip-sync --quiet", ["six"]),
+        (
+            "pip wheel -w /wheels -r requirements.txt && pip install --no-index --find-links=/wheels /wheels/*",
+            ["six"],
+        ),
+        ("pip3 download --dest /w 'numpy<2' && pip3 install --no-index -f /w numpy /w/*.whl", ["numpy<2", "numpy"]),
         ("micromamba run -p /env python -m pip install numpy && poetry run pip install six", ["numpy", "six"]),
     ],
 )
