@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tfprov.wants.as_wheels import as_wheels
+from tfprov.wants.names import wheel_of
 from wants_files import Read, texts
 
 
@@ -22,6 +23,22 @@ def test_what_has_no_wheel_is_left_out_whatever_its_version_is_called(read_file:
     assert found.notes == (
         "environment.yml: left out, no wheel stands for what conda calls `openssl`, `jpeg`, `ca-certificates`",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "wheel"),
+    [
+        *(("numpy-base", "numpy"), ("matplotlib-base", "matplotlib"), ("tensorflow-base", "tensorflow")),
+        *(("brotli-python", "brotli"), ("python-tzdata", "tzdata"), ("python-fastjsonschema", "fastjsonschema")),
+        *(("nbconvert-core", "nbconvert"), ("pysoundfile", "soundfile"), ("python-dateutil", "python-dateutil")),
+        *((name, None) for name in ("zeromq", "llvm-openmp", "gcc_impl_linux-64", "vs2019_win-64", "arrow-cpp")),
+        *((name, None) for name in ("gst-plugins-base", "libwebp-base", "xcb-util-wm", "fonts-conda-forge", "mkl_fft")),
+        *((name, None) for name in ("conda-package-handling", "anaconda-client", "kernel-headers_linux-64")),
+        *((name, name) for name in ("absl-py", "scikit-learn", "jupyter_core", "cmake", "base")),
+    ],
+)
+def test_the_parts_of_packages_and_libraries_that_only_conda_has_are_known(name: str, wheel: str | None) -> None:
+    assert wheel_of(name) == wheel
 
 
 class TestCondaList:
