@@ -7,6 +7,7 @@ import configparser
 import contextlib
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tfprov.wants.text import decoded
 from tfprov.wants.written_out import UnknownValueError, WrittenOut
 
 _LIST = re.compile(r"^[\w./-]*requirements?[\w-]*\.(?:txt|in)$")
+_READS = re.compile(r"^_?(?:open|read|load)(?:_|$)")
 _READ = ("install_requires", "extras_require", "python_requires")
 
 
@@ -78,8 +80,9 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
         basket.problem(name, "there is no call of `setup` in it")
         return
     known = WrittenOut(tree)
-    has_name = _has_name(basket.origin.path.parent)
-    given, asks_build = _arguments(call, known, basket, asks_begun=not has_name)
+    folder = basket.origin.path.parent
+    has_name, is_whole = _has_name(folder), not any(_absent(tree, folder))
+    given, asks_build = _arguments(call, known, basket, asks_begun=not (has_name and is_whole))
     beside = basket.origin.path.with_name("setup.cfg")
     if "install_requires" not in given and not asks_build and beside.is_file():
         _read_beside(beside, basket, parts)
@@ -101,7 +104,7 @@ def read_setup_py(text: str, basket: Basket, parts: ProjectParts) -> None:
                     unknown(basket, where, "extra", extra, tuple(map(str, value)))
             tell_unchosen(basket, "extra", {str(extra): _texts(lines) for extra, lines in value.items()})
     if asks_build:
-        _ask_build(tree, basket, parts, can=has_name and not _imports_more(tree, basket.origin.path))
+        _ask_build(tree, basket, parts, can=has_name and is_whole and not _imports_more(tree, basket.origin.path))
 
 
 def _has_name(folder: Path) -> bool:
@@ -111,6 +114,20 @@ def _has_name(folder: Path) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _absent(tree: ast.Module, folder: Path) -> Iterator[str]:
+    """The files that a `setup.py` reads, and the folder of its packages, if they are not here."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        function = getattr(call.func, "id", getattr(call.func, "attr", ""))
+        is_search = function in ("find_packages", "find_namespace_packages")
+        where = [each.value for each in call.keywords if each.arg == "where"] if is_search else []
+        if _READS.search(function) or where:
+            first = (where or call.args or [ast.Constant(value=0)])[0]
+            parts = [node.value for node in ast.walk(first) if isinstance(node, ast.Constant)]
+            path = "/".join(part for part in parts if isinstance(part, str))
+            if path and not (folder / path).exists():
+                yield path
 
 
 def _parsed(text: str, basket: Basket) -> ast.Module | None:
@@ -223,6 +240,8 @@ def _arguments(
                 with contextlib.suppress(UnknownValueError):
                     value = known.begun(keyword.value)
                     words = f"what is added to `{ast.unparse(keyword.value)}` later is not read: only a run tells it"
+                    if not isinstance(keyword.value, ast.Name):
+                        words = f"only a part of `{keyword.arg}` is read: only a run tells the rest"
                     basket.note(f"{basket.name}:{line}", words)
         inside = value if keyword.arg is None and isinstance(value, dict) else {keyword.arg: value}
         found |= {key: (inside[key], line) for key in _READ if key in inside}

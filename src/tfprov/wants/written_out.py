@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 
@@ -37,7 +38,8 @@ class WrittenOut:
         once = {name: value for name, value in given if times[name] == 1}
         changed = set(_changed(tree))
         self._values = {name: value for name, value in once.items() if name not in changed}
-        self._begun = {name: value for name, value in once.items() if name in changed}
+        # Of a name with several values the first one: `given` is in their order.
+        self._begun = {name: value for name, value in reversed(given) if times[name] > 1 or name in changed}
         self._asked: set[str] = set()
         self._steps = 0
 
@@ -89,14 +91,31 @@ class WrittenOut:
         return found
 
     def begun(self, node: ast.expr) -> object:
-        """The initial value of a name that is changed in place later.
+        """What is known of an expression: the first value of a name that changes later, and the known terms of a sum.
 
         Raises:
-            UnknownValueError: the value is not literal, or the expression is not such a name.
+            UnknownValueError: nothing is known of it.
         """
-        if isinstance(node, ast.Name) and node.id in self._begun:
-            return self.of(self._begun[node.id])
+        if isinstance(node, ast.Name) and node.id in self._begun and node.id not in self._asked:
+            self._asked.add(node.id)
+            try:
+                return self._of_part(self._begun[node.id])
+            finally:
+                self._asked.discard(node.id)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            known: list[object] = []
+            for side in (node.left, node.right):
+                with contextlib.suppress(UnknownValueError):
+                    known.append(self._of_part(side))
+            if known:
+                return self._sum(*known) if len(known) > 1 else known[0]
         raise UnknownValueError(ast.unparse(node))
+
+    def _of_part(self, node: ast.expr) -> object:
+        try:
+            return self.of(node)
+        except UnknownValueError:
+            return self.begun(node)
 
     def _elements(self, node: ast.expr) -> list[object]:
         return self._sequence(node.value) if isinstance(node, ast.Starred) else [self.of(node)]

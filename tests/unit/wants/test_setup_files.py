@@ -164,6 +164,42 @@ def test_where_no_build_can_be_asked_the_beginning_of_a_list_is_read(read_file: 
     assert found.notes == ("setup.py:5: what is added to `NEEDS` later is not read: only a run tells it",)
 
 
+@pytest.mark.parametrize(
+    ("lines", "asked"),
+    [
+        (("setup(name='mine', install_requires=['numpy'] + more())",), ["numpy"]),
+        (("setup(name='mine', install_requires=more() + ['numpy'] + ['six'])",), ["numpy", "six"]),
+        (("N = ['numpy']", "N.append('six')", "setup(name='mine', install_requires=N)"), ["numpy"]),
+        (
+            (
+                *("B = ['numpy']", "if a:", "    N = B + [url]", "else:", "    N = B + ['six']"),
+                "setup(name='mine', install_requires=N)",
+            ),
+            ["numpy"],
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "reads",
+    [
+        "text = open('README.md').read()",
+        "text = io.open(os.path.join(HERE, 'mine', 'version.py'), encoding='utf-8').read()",
+        "text = read_file('VERSION')",
+        "text = find_packages(where='src')",
+    ],
+)
+def test_a_setup_py_alone_whose_other_files_are_not_here_is_read_as_far_as_it_is_written_out(
+    read_file: Read, tmp_path: Path, reads: str, lines: tuple[str, ...], asked: list[str]
+) -> None:
+    found = read_file("setup.py", written(reads, *lines))
+    assert (texts(found.requirements), found.folders) == (asked, ())
+    assert "only a run tells" in found.notes[0]
+    for name in ("README.md", "VERSION", "mine/version.py", "src/mine.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert [folder.kind for folder in read_file("setup.py", written(reads, *lines)).folders] == ["dependencies"]
+
+
 def test_a_setup_py_without_arguments_means_the_setup_cfg_beside_it(read_file: Read, tmp_path: Path) -> None:
     (tmp_path / "setup.cfg").write_text(CFG)
     found = read_file("setup.py", written("setup()"), extras=("plot",))
