@@ -360,6 +360,11 @@ def test_in_place_of_another_build_of_a_release_that_release_is_proposed(site: S
     )
 
 
+def test_a_release_is_proposed_once(site: Site) -> None:
+    ask(site, f"intel-tensorflow=={RELEASE}", "left")
+    assert refusal(site)["hint"].count(f"TensorFlow {RELEASE} on Python") == 1
+
+
 def test_where_only_leaving_a_package_out_helps_that_is_said(site: Site, tmp_path: Path) -> None:
     site.offer(build_wheel(tmp_path / "more", "impossible", "1.0", requires=["shared>=3"]))
     ask(site, "impossible", "left")

@@ -13,7 +13,7 @@ from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
 from tfprov.structured import toml_of
 
-_TELLING = re.compile(r"(?:\b|_)(?:[\w.]*(?:Error|Exception)\b|error:|fatal:|ERROR\b)")
+_TELLING = re.compile(r"(?:\b|_)(?:[\w.]*(?:Error|Exception)\b|error:|error in \w|fatal:|ERROR\b)")
 _LINES = 6
 _LINE_LENGTH = 400
 _NETWORK = re.compile(
@@ -52,18 +52,19 @@ _OLDER_SETUPTOOLS = (
 )
 _OTHER_NAME = re.compile(r"metadata name `(?P<own>[^`]+)` does not match given name `(?P<given>[^`]+)`")
 _GIT = (
+    # First, because uv says of each ref that it could not be found.
+    (re.compile(r"Could not resolve host|Name or service not known"), "its host name cannot be resolved"),
+    (re.compile(r"Failed to connect|Connection refused|Could not connect|timed out"), "its host does not answer"),
     (
         re.compile(r"couldn't find remote ref|failed to (?:fetch branch or tag|find (?:branch|tag|commit))"),
         "no such ref",
     ),
     (re.compile(r"not our ref|unadvertised object|reference is not a tree|bad object"), "no such commit"),
-    (re.compile(r"Could not resolve host|Name or service not known"), "its host name cannot be resolved"),
     (
         re.compile(r"Authentication failed|could not read Username|Permission denied|HTTP 403|error: 403"),
         "it requires a login",
     ),
     (re.compile(r"[Rr]epository .*not found|does not appear to be a git repository|not found"), "no such repository"),
-    (re.compile(r"Failed to connect|Connection refused|Could not connect|timed out"), "its host does not answer"),
 )
 
 

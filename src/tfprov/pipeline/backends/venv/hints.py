@@ -64,11 +64,15 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
         if impossible
         else _changes(profile, of_interest(profile, error))
     )
+    has_resolved = False
     for change in changes:
         if time.monotonic() > until or len(found) == _MOST_HINTS or (change.is_last_resort and found):
             break
+        if change.is_alternative and has_resolved:
+            continue
         solution = any_solution(context, machine, change.profile)
-        if solution is not None:
+        has_resolved = solution is not None
+        if solution is not None and not (change.is_any_release and any(_pair(solution) in text for text in found)):
             found.append(change.words(solution))
     if not found and (several := _several(context, machine, profile, impossible)):
         found.append(several)
@@ -85,11 +89,15 @@ class _Change:
         profile: the changed profile.
         words: describes the change for the hint, given the solution of the changed profile.
         is_last_resort: whether to try it only if no other change has resolved.
+        is_alternative: whether to try it only if the one before has not resolved.
+        is_any_release: whether it frees TensorFlow, which may give a release that another change gave.
     """
 
     profile: Profile
     words: Callable[[Solution], str]
     is_last_resort: bool = False
+    is_alternative: bool = False
+    is_any_release: bool = False
 
 
 def of_interest(profile: Profile, error: TfprovError) -> tuple[str, ...]:
@@ -133,10 +141,11 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
         )
     bounds = [line for line in asked if is_tensorflow(line)]
     for line in bounds:
-        for own in _near(line):
+        for number, own in enumerate(_near(line)):
             yield _Change(
                 profile=with_requirements(profile, tuple(own if each == line else each for each in asked)),
                 words=partial(_in_place_of, line),
+                is_alternative=number > 0,
             )
     for line in bounds if len(bounds) > 1 else ():
         yield _Change(
@@ -152,6 +161,7 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
             profile=free_profile.model_copy(update={"tensorflow": unbound}),
             words=partial(_other_release, " and ".join(places)),
             is_last_resort=len(bounds) > 1,
+            is_any_release=True,
         )
     for line in lines:
         if not is_tensorflow(line):
@@ -369,14 +379,13 @@ def _near(line: str) -> tuple[str, ...]:
     major, minor = (int(found[1]), int(found[2])) if found else (newest.major, newest.minor)
     if major == oldest.major and minor < oldest.minor:
         return (f"{name}=={oldest.major}.{oldest.minor}.*",)
-    if is_rival:
-        return (f"{name}{specifier}",) if specifier else ()
+    same = (f"{name}{specifier}",) if is_rival and specifier else ()
     if found is None:
-        return ()
+        return same
     series = f"=={major}.{minor}.*"
     window = f">={major}.{max(minor - _NEAR, 0)},<{major}.{minor + _NEAR + 1}"
     is_far = major == newest.major and minor + _NEAR < newest.minor
-    return tuple(f"{name}{each}" for each in (series, *((window,) if is_far else ())) if each != specifier)
+    return (*same, *(f"{name}{each}" for each in (series, *((window,) if is_far else ())) if each != specifier))
 
 
 def _on_other_python(range_: str, solution: Solution) -> str:

@@ -48,7 +48,12 @@ def test_without_words_of_the_resolver_the_order_is_that_of_the_file() -> None:
         ("tensorflow==2.20.7", ["tensorflow==2.20.*"]),
         ("tensorflow==2.3.0rc0", ["tensorflow==2.3.*", "tensorflow>=2.0,<2.7"]),
         ("tensorflow==0.12.1", ["tensorflow==0.12.*"]),
-        ("intel-tensorflow==2.12.0", ["tensorflow==2.12.0"]),
+        ("intel-tensorflow==2.12.0", ["tensorflow==2.12.0", "tensorflow==2.12.*", "tensorflow>=2.9,<2.16"]),
+        (
+            "tf-nightly-gpu==2.5.0.dev20201212",
+            ["tensorflow==2.5.0.dev20201212", "tensorflow==2.5.*", "tensorflow>=2.2,<2.9"],
+        ),
+        ("nvidia-tensorflow", []),
         ("intel-tensorflow==1.13.1", ["tensorflow==1.15.*"]),
         ("tensorflow-cpu==2.8.*", ["tensorflow-cpu>=2.5,<2.12"]),
         ("tensorflow~=2.13.0", ["tensorflow==2.13.*", "tensorflow>=2.10,<2.17"]),
