@@ -103,7 +103,7 @@ def test_what_an_old_source_needs_is_seen(output: str, bound: str | None) -> Non
         ("error: Server does not allow request for unadvertised object 12", "no such commit"),
         ("fatal: unable to access 'https://h/': Could not resolve host: h", "its host name cannot be resolved"),
         (
-            "cause: failed to fetch branch or tag `v1`\nfatal: unable to access 'https://h/': Could not resolve host: h",
+            "cause: failed to fetch branch `v1`\nfatal: unable to access 'https://h/': Could not resolve host: h",
             "its host name cannot be resolved",
         ),
         ("fatal: could not read Username for 'https://h': terminal prompts disabled", "it requires a login"),
