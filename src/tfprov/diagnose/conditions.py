@@ -21,6 +21,7 @@ _FAMILY = re.compile(
     r"torch|scipy|pandas|ml-dtypes|grpcio|absl|libclang|setuptools|wheel|pip$|opencv|scikit|matplotlib|tflite|"
     r"mediapipe|ai-edge|onnx)"
 )
+_FOR_ANY_PLATFORM = frozenset({"absl-py", "keras", "pip", "setuptools", "tensorboard", "tf-keras", "wheel"})
 
 
 def holds(name: str, view: View, hit: Hit) -> bool:
@@ -371,7 +372,9 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "python-unfit": _python_unfit,
         "python-too-new": _python_too_new,
         "misspelt": _misspelt,
-        "needs-platform": lambda _, hit: bool(_FAMILY.match(package_of(hit))),
+        "needs-platform": lambda _, hit: (
+            bool(_FAMILY.match(package_of(hit))) and package_of(hit) not in _FOR_ANY_PLATFORM
+        ),
         "placeholder": _placeholder,
         "old-pip": _old_pip,
         "needs-newer-glibc": _needs_newer_glibc,

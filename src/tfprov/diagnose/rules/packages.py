@@ -148,6 +148,9 @@ RULES: tuple[Rule, ...] = (
             "received 0 variables",
             "has no attribute 'get_updates'",
             "has no attribute '_create_all_weights'",
+            "'sequential' object has no attribute '_",
+            "'functional' object has no attribute '_",
+            "'model' object has no attribute '_",
             "has no attribute '_set_hyper'",
             "has no attribute '_get_hyper'",
             "has no attribute 'experimental_list_devices'",
@@ -170,7 +173,7 @@ RULES: tuple[Rule, ...] = (
             "argument 'batch_input_shape'",
             "argument 'quantization_config'",
         ),
-        pattern=r"__internal__' has no attribute|Keras cannot be imported|cannot import name '?\w+'? from (?:partially initialized module )?'(?:tf_)?keras(?!_(?:nlp|hub|cv|tuner))|No module named '?(?:tf_keras|keras|tensorflow\.(?:python\.)?keras)\b|(?:tf-keras|tf_keras) package|Keras is Keras 3|Keras 3 (?:only supports|is not|does not)|Keras requires TensorFlow|module '(?:tf_)?keras(?:\.\w+)*' has no attribute"
+        pattern=r"__internal__' has no attribute|'(?:Sequential|Functional|Model)' object has no attribute '_\w+|Keras cannot be imported|cannot import name '?\w+'? from (?:partially initialized module )?'(?:tf_)?keras(?!_(?:nlp|hub|cv|tuner))|No module named '?(?:tf_keras|keras|tensorflow\.(?:python\.)?keras)\b|(?:tf-keras|tf_keras) package|Keras is Keras 3|Keras 3 (?:only supports|is not|does not)|Keras requires TensorFlow|module '(?:tf_)?keras(?:\.\w+)*' has no attribute"
         r"|module 'tensorflow(?:\.\w+)*' has no attribute '(?:get_default_graph|keras|python\.keras)'|keras\S* has no attribute '__internal__'|Another metric with the same name|Unrecognized keyword arguments: \['batch_shape|Unrecognized keyword arguments.{0,40}batch_shape|module 'tensorflow[\w.]*\.compat\.v2' has no attribute '__internal__'|\.config' has no attribute 'experimental_list_devices'|`?keras`? (?:version )?\S+ is (?:not|in)compatible|keras\.\S+ is not supported in Keras 3|File format not supported: filepath=.*Keras 3"
         r"|Only instances of `?keras\.Layer`? can be added|A KerasTensor is symbolic|KerasTensor cannot be used as input to a TensorFlow function|Could not locate class 'Functional'|Unknown layer: '?TFOpLambda|expected \d+ variables, but received 0 variables during loading|filepath provided must end in `\.(?:keras|weights\.h5)`|Error when deserializing class 'InputLayer'|unexpected keyword argument '(?:ragged|batch_shape|input_dtype|batch_input_shape|quantization_config)'|object has no attribute '(?:get_updates|_create_all_weights|_[gs]et_hyper)'|cannot import name '?(?:np_utils|conv_utils|generic_utils|layer_utils|vis_utils|multi_gpu_model)\b|Keyword argument not understood|Unrecognized keyword arguments passed to [A-Z]\w+:|Could not interpret initializer identifier: \{|has never been called and thus has no defined (?:in|out)put",
         examples=(
