@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfprov.contents import text_of
-from tfprov.diagnose.records import Diagnosis, LogContext
+from tfprov.contents import content_of, text_of
+from tfprov.diagnose.records import Diagnosis, LogContext, ProfileChange
 from tfprov.errors import TfprovError
 from tfprov.profile.edit import difference, edited
+from tfprov.profile.source import given
 
 if TYPE_CHECKING:
     from tfprov.host.records import Facts
@@ -76,7 +78,8 @@ def proposed(path: Path, found: Diagnosis) -> tuple[str, str]:
     """Apply the remedy of the root cause to the text of a profile. Writes nothing.
 
     Returns:
-        The new text and a diff; both empty if the remedy changes nothing in the profile.
+        The new text and a diff; both empty if the remedy changes nothing in the profile, and for a file that has no
+        keys of one (a list of requirements, a script).
 
     Raises:
         TfprovError: `profile-missing`, `profile-invalid`.
@@ -92,8 +95,22 @@ def proposed(path: Path, found: Diagnosis) -> tuple[str, str]:
     if not changes:
         return "", ""
     try:
-        before = text_of(path)
+        profile, before = given(path, content_of(path)), text_of(path)
     except OSError as error:
         raise TfprovError("profile-missing", f"`{path}` cannot be read", evidence=(str(error),)) from error
-    after = edited(before, {change.key: change.value for change in changes})
+    except ValueError as error:
+        raise TfprovError("profile-invalid", f"`{path}` cannot be read", evidence=(str(error),)) from error
+    if not profile.text or path.suffix == ".py":
+        return "", ""
+    wanted = {change.key: change.value for change in changes} | _without_gpu(changes, profile.document)
+    after = edited(before, {".".join((*profile.prefix, key)): value for key, value in wanted.items()})
     return after, difference(before, after, name=path.name)
+
+
+def _without_gpu(changes: Iterable[ProfileChange], document: Mapping[str, object]) -> dict[str, str | int]:
+    """The demands for a GPU that a profile has to drop when it is changed to the CPU, because they contradict it."""
+    smoke = document.get("smoke")
+    if ProfileChange(key="tensorflow.accelerator", value="cpu") not in changes or not isinstance(smoke, dict):
+        return {}
+    found: dict[str, str | int] = {"smoke.require-gpus": 0} if smoke.get("require-gpus") else {}
+    return {**found, "smoke.gpu": "now"} if smoke.get("gpu") == "later" else found

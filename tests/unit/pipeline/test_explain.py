@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 import corpus_logs
 import hosts
 from hosts import Host
+from tfprov.diagnose.about import about
 from tfprov.diagnose.diagnose import diagnose_text
-from tfprov.diagnose.records import Diagnosis, LogContext
-from tfprov.errors import TfprovError
+from tfprov.diagnose.records import Diagnosis, Finding, LogContext, Remedy
+from tfprov.errors import CODES, TfprovError
 from tfprov.pipeline.explain import proposed
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
@@ -42,6 +43,53 @@ def applied(found: Diagnosis, before: str, folder: Path) -> Plan | TfprovError |
         return decide(profile, host.facts, table(), None)
     except TfprovError as error:
         return error
+
+
+PROFILES = {
+    "train.toml": 'name = "train"\n',
+    "gpus.toml": 'name = "train"\n[smoke]\nrequire-gpus = 2\n',
+    "later.toml": 'name = "train"\n[tensorflow]\naccelerator = "cuda"\n[smoke]\ngpu = "later"\n',
+    "pyproject.toml": '[project]\nname = "train"\n[tool.tfprov.smoke]\nrequire-gpus = 1\n',
+}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("code", [code for code in CODES if about(code).changes])
+def test_the_change_for_a_code_is_accepted_and_made_whatever_the_profile_says(
+    code: str, name: str, tmp_path: Path
+) -> None:
+    finding = Finding(
+        code=code, role="cause", what="", lines=(), evidence=(), count=1, rules=(), captures={},
+        remedy=Remedy(text="", changes=about(code).changes),
+    )  # fmt: skip
+    path = tmp_path / name
+    path.write_text(PROFILES[name], encoding="utf-8")
+    after, _ = proposed(path, Diagnosis(findings=(finding,), context=LogContext(), lines=0, bytes=0))
+    if not after:
+        # The change names a file that is not there.
+        assert all(each.key in ("network.ca-bundle", "python.path") for each in about(code).changes)
+        return
+    path.write_text(after, encoding="utf-8")
+    profile = load(path).profile.model_dump(by_alias=True, mode="json")
+    for change in about(code).changes:
+        table, key = change.key.split(".")
+        value = change.value
+        assert (set(value) <= set(profile[table][key])) if isinstance(value, tuple) else profile[table][key] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("requirements.txt", "tensorflow==2.15.0\n"),
+        ("train.py", '# /// script\n# dependencies = ["tensorflow"]\n# ///\n'),
+    ],
+)
+def test_a_file_without_keys_of_a_profile_is_not_changed(name: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    found = diagnose_text(LOG.format(release="2.15.0", python="3.12.3"), LogContext(system="linux", machine="x86_64"))
+    assert found.root is not None
+    assert proposed(path, found) == ("", "")
 
 
 @pytest.mark.parametrize("log", corpus_logs.read(), ids=lambda log: log.name)
