@@ -154,10 +154,17 @@ def _version(interpreter: Interpreter, profile: Profile) -> Refusal | None:
         return Refusal(code="python-unsupported", why="environments can be made for Python 3.6 and newer")
     wanted = None if profile.python.version is None else SpecifierSet(profile.python.version)
     if wanted is not None and not wanted.contains(version, prereleases=True):
-        return Refusal(code="python-unsupported", why=f'outside `python.version = "{profile.python.version}"`')
+        why = f'outside `python.version = "{profile.python.version}"`{_as_one_patch(wanted, version)}'
+        return Refusal(code="python-unsupported", why=why)
     if version.is_prerelease and not is_named(interpreter, profile) and not (wanted is not None and wanted.prereleases):
         return Refusal(code="python-unsupported", why="it is a pre-release; `python.path` can select it")
     return None
+
+
+def _as_one_patch(wanted: SpecifierSet, version: Version) -> str:
+    """What a range such as `==3.12` means, for messages about another patch release of that minor version."""
+    minor = f"{version.major}.{version.minor}"
+    return f", which is {minor}.0 alone; `=={minor}.*` is any {minor}" if str(wanted) == f"=={minor}" else ""
 
 
 def _architecture(interpreter: Interpreter, facts: Facts) -> Refusal | None:

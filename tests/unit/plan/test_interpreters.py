@@ -63,10 +63,18 @@ def test_an_intel_python_on_an_arm_mac_is_refused_as_emulated() -> None:
     assert (found.code, "Rosetta" in found.why) == ("rosetta-qemu", True)
 
 
-def test_a_range_of_the_profile_refuses_the_others() -> None:
-    found = refused(python("3.12.1"), python={"version": ">=3.13"})
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        (">=3.13", 'outside `python.version = ">=3.13"`'),
+        ("==3.11", 'outside `python.version = "==3.11"`'),
+        ("== 3.12", 'outside `python.version = "== 3.12"`, which is 3.12.0 alone; `==3.12.*` is any 3.12'),
+    ],
+)
+def test_a_range_of_the_profile_refuses_the_others(wanted: str, why: str) -> None:
+    found = refused(python("3.12.1"), python={"version": wanted})
     assert found is not None
-    assert found.why == 'outside `python.version = ">=3.13"`'
+    assert found.why == why
 
 
 def test_a_named_interpreter_leaves_out_the_others() -> None:
