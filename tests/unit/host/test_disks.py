@@ -53,6 +53,7 @@ def test_without_mounts_there_is_none() -> None:
     assert mount_of(Path("/tmp"), ()) is None
 
 
+@pytest.mark.skipif(os.name != "posix", reason="mounts have the paths of POSIX")
 @pytest.mark.parametrize(
     ("first", "second", "is_shared"),
     [

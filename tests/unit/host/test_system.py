@@ -232,9 +232,11 @@ def test_a_relative_home_is_no_home() -> None:
 
 
 def test_the_home_is_the_one_that_the_environment_names() -> None:
-    environ = {"HOME": "/home/me", "USERPROFILE": "C:/Users/me"}
+    # A whole path on every system that runs the test.
+    home = str(Path("/home/me").absolute())
+    environ = {"HOME": home, "USERPROFILE": "C:/Users/me"}
 
-    assert home_folder(environ, "linux") == Path("/home/me")
+    assert home_folder(environ, "linux") == Path(home)
     assert home_folder(environ, "windows") == Path("C:/Users/me")
 
 

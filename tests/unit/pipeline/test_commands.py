@@ -12,6 +12,8 @@ from tfprov.envs.records import Owner
 from tfprov.errors import TfprovError
 from tfprov.pipeline.commands import command_of, runs_elsewhere
 
+SUFFIX = ".exe" if os.name == "nt" else ""
+
 
 def lay(folder: Path, name: str, content: bytes) -> str:
     folder.mkdir(parents=True, exist_ok=True)
@@ -22,9 +24,10 @@ def lay(folder: Path, name: str, content: bytes) -> str:
 
 
 def test_a_program_of_the_environment_comes_first(tmp_path: Path) -> None:
-    ours, theirs = (lay(tmp_path / each, "python", b"") for each in ("env", "usr"))
+    ours, theirs = (lay(tmp_path / each, f"python{SUFFIX}", b"") for each in ("env", "usr"))
     path = os.pathsep.join((str(tmp_path / "env"), str(tmp_path / "usr")))
-    assert command_of(["python", "-c", "1"], {"PATH": path}) == [ours, "-c", "1"]
+    program, *arguments = command_of(["python", "-c", "1"], {"PATH": path, "PATHEXT": ".EXE"})
+    assert (os.path.normcase(program), arguments) == (os.path.normcase(ours), ["-c", "1"])
     assert command_of([theirs], {"PATH": path}) == [theirs]
     with pytest.raises(TfprovError) as failure:
         command_of(["no-such-command"], {"PATH": path})
@@ -35,10 +38,9 @@ def test_a_program_of_the_working_directory_does_not_come_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On Windows `which` looks there before PATH, for a bare name."""
-    suffix = ".exe" if os.name == "nt" else ""
-    ours = lay(tmp_path / "env", f"python{suffix}", b"")
-    lay(tmp_path / "here", f"python{suffix}", b"")
-    lay(tmp_path / "here", f"train{suffix}", b"")
+    ours = lay(tmp_path / "env", f"python{SUFFIX}", b"")
+    lay(tmp_path / "here", f"python{SUFFIX}", b"")
+    lay(tmp_path / "here", f"train{SUFFIX}", b"")
     monkeypatch.chdir(tmp_path / "here")
     which = shutil.which
 
@@ -52,6 +54,7 @@ def test_a_program_of_the_working_directory_does_not_come_before_it(
     assert Path(command_of(["train"], environ)[0]).name.startswith("train")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="scripts name their interpreter in the first line")
 @pytest.mark.parametrize(
     ("start", "elsewhere"),
     [
