@@ -64,6 +64,8 @@ class Cli:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environ = {
+            # Windows starts no Python without the first.
+            **{name: os.environ[name] for name in ("SYSTEMROOT", "PATHEXT") if name in os.environ},
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(folder / "home"),
             "TFPROV_HOME": str(folder / "tfprov"),
