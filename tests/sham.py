@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import venv
 from pathlib import Path
+
+from tfprov.envs import layout
 
 MODULE = '''
 """A TensorFlow that can multiply small matrices, on as many devices as GPUS says."""
@@ -157,14 +160,14 @@ def make_environment(
         first: source before the module's own.
     """
     # Without symlinks the interpreter of a relocatable Python would not find its library.
-    venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
+    venv.EnvBuilder(symlinks=os.name == "posix", with_pip=False).create(folder)
     install(site_packages(folder), package, version, {"tensorflow/__init__.py": first + MODULE + sabotage})
-    return folder / "bin" / "python"
+    return layout.python_in(folder)
 
 
 def site_packages(folder: Path) -> Path:
     """Where the environment keeps its packages."""
-    (found,) = folder.glob("lib/python*/site-packages")
+    (found,) = layout.site_packages(folder)
     return found
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from outcomes import SEAL
 from sham import make_environment
 from tfprov.envs.generations import Environment, environment_id
+from tfprov.envs.layout import executables_in, python_in
 from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
 from tfprov.pipeline.environments import find, remove, rollback, smoke_foreign, variables, verified
@@ -26,8 +28,11 @@ def made(home: Path, name: str, profile: Path, generations: int = 0, folder: str
     environment.claim()
     for _ in range(generations):
         generation = environment.begin()
-        (generation.path / "bin").mkdir()
-        (generation.path / "bin" / "python").symlink_to(sys.executable)
+        python = python_in(generation.path)
+        python.parent.mkdir()
+        # On Windows an environment has a program of its own, and the path that is used is a copy of it.
+        shutil.copy(sys.executable, python) if os.name == "nt" else python.symlink_to(sys.executable)
+        (generation.path / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).parent}\n", encoding="utf-8")
         (generation.path / "module.py").write_text("x = 1\n")
         environment.activate(environment.seal(generation, SEAL))
     return environment
@@ -176,7 +181,7 @@ def test_a_command_gets_what_the_activation_script_sets_and_the_user_s_own(tmp_p
     generation = Generation(number=1, path=tmp_path)
     before = {"PATH": "/usr/bin", "PYTHONHOME": "/x", "PYTHONPATH": "/mine", "HOME": "/h", "VIRTUAL_ENV": "/other"}
     assert variables(generation, before) == {
-        "PATH": f"{tmp_path / 'bin'}{os.pathsep}/usr/bin",
+        "PATH": f"{executables_in(tmp_path)}{os.pathsep}/usr/bin",
         "PYTHONPATH": "/mine",
         "HOME": "/h",
         "VIRTUAL_ENV": str(tmp_path),

@@ -29,11 +29,11 @@ MACHINE = Host(gpus=(hosts.T4,), driver="575.57.08", pythons=EVERY)
 def applied(found: Diagnosis, before: str, folder: Path) -> Plan | TfprovError | None:
     """The decision for a profile as the remedy would have it, where everything is there; None without a change."""
     path = folder / "train.toml"
-    path.write_text(before, encoding="utf-8")
+    path.write_bytes(before.encode())
     after, _ = proposed(path, found)
     if not after:
         return None
-    path.write_text(after, encoding="utf-8")
+    path.write_bytes(after.encode())
     profile = load(path).profile
     # The machine is one that people call by what their profile asks for.
     host = {"metal": hosts.MAC_ARM, "rocm": dataclasses.replace(MACHINE, gpus=(hosts.RX7900,), driver=None)}.get(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def test_only_an_image_has_a_base(tmp_path: Path, form: Format) -> None:
     assert (code, what) == ("usage", "`--base` is for `--format oci` only")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows lets few users make links")
 @pytest.mark.parametrize("form", ["tar", "oci", "squashfs"])
 def test_what_exists_is_replaced_only_on_request(tmp_path: Path, form: Format) -> None:
     output = tmp_path / "out"
