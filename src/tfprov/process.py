@@ -207,8 +207,8 @@ def run(
     return Finished(
         argv=arguments,
         returncode=-9 if child.returncode is None else child.returncode,
-        stdout=_text(out[-_MOST_KEPT:]),
-        stderr=_text(err[-_MOST_KEPT:]),
+        stdout=text_of(out[-_MOST_KEPT:]),
+        stderr=text_of(err[-_MOST_KEPT:]),
         seconds=time.monotonic() - started,
         timed_out=timed_out,
     )
@@ -318,7 +318,8 @@ def command_line(argv: Sequence[str]) -> str:
     )
 
 
-def _text(output: bytearray) -> str:
+def text_of(output: bytes | bytearray) -> str:
+    """The text of a child's output: decoded with replacement characters, and with the line ends of POSIX."""
     return output.decode("utf-8", "replace").replace("\r\n", "\n")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from tfprov.structured import json_of
 _SCRIPTS = Path("etc/conda/activate.d")
 _SECONDS = 30.0
 # A shell sets these by itself.
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OF_THE_SHELL = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "PS1"})
 
 # `conda env config vars unset` leaves this value, which stands for none.
@@ -49,9 +51,10 @@ def variables(prefix: Path, name: str, environ: Mapping[str, str]) -> dict[str, 
     if not answer.ok:
         return changed
     printed = dict(part.split("=", 1) for part in answer.stdout.split("\0") if "=" in part)
-    return {key: value for key, value in printed.items() if key not in _OF_THE_SHELL or key in changed} | {
-        key: changed[key] for key in _OF_THE_SHELL & changed.keys()
-    }
+    # A shell passes on only what can be one of its variables, and `printed` has only text.
+    kept = {key: value for key, value in changed.items() if not _VARIABLE.fullmatch(key) or key in _OF_THE_SHELL}
+    kept |= {key: value for key, value in changed.items() if printed.get(key) == process.text_of(os.fsencode(value))}
+    return {key: value for key, value in printed.items() if key not in _OF_THE_SHELL and "\ufffd" not in key} | kept
 
 
 def script(prefix: Path, name: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -39,6 +40,19 @@ def test_variables_that_no_program_can_get_are_left_out(environment: Path) -> No
     found = activated(environment)
     assert subprocess.run(["env"], env=found, check=True).returncode == 0
     assert found["GOOD"] == "=1"
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_variables_of_the_user_stay_whatever_they_hold(environment: Path, tmp_path: Path, shell: str) -> None:
+    odd = {"BYTES": "\udcff", "LINES": "a\r\nb\n", "ODD.NAME": "1", "\udcff": "2", "EMPTY": "", "PS1": "\udcfe"}
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in (shell, "env"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    found = variables(environment, "train", {"PATH": str(programs), **odd})
+    assert {name: found[name] for name in odd} == odd
+    assert found["FIRST"] == f"{environment}/x"
+    assert not [name for name in found if "\ufffd" in name]
 
 
 def test_scripts_of_packages_change_the_variables_and_may_fail(environment: Path) -> None:
