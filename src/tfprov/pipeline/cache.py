@@ -19,6 +19,7 @@ from tfprov.errors import TfprovError
 from tfprov.fetch.store import Store, Stored, Swept
 from tfprov.paths import Home
 from tfprov.pipeline.images import sweep_images
+from tfprov.pipeline.unpacked import store_of
 from tfprov.trash import to_trash
 
 _MONTH_S = 30 * 24 * 3600.0
@@ -49,7 +50,7 @@ def info(home: Home) -> tuple[Kept, ...]:
         "images": home.images,
         "pythons": home.data / "pythons",
         "tools": home.data / "tools",
-        "unpacked": home.unpacked,
+        "unpacked": store_of(home).root,
         "uv": home.cache / "uv",
         "conda": home.cache / "conda",
         "wheels": home.store,
@@ -94,7 +95,7 @@ def clear(home: Home) -> Swept:
     """
     before = info(home)
     with all_locked(home.environments):
-        for folder in (home.unpacked, *(home.cache / name for name in ("uv", "conda", "virtualenv"))):
+        for folder in (store_of(home).root, *(home.cache / name for name in ("uv", "conda", "virtualenv"))):
             with contextlib.suppress(OSError):
                 to_trash(folder)
     _sweep(home)
@@ -112,7 +113,15 @@ def _sweep(home: Home) -> None:
         environment.empty_trash()
     sweep_images(home)
     conda = home.cache / "conda"
-    for folder in (home.data, home.environments, home.images, home.unpacked, home.cache, conda, conda / "packages"):
+    for folder in (
+        home.data,
+        home.environments,
+        home.images,
+        store_of(home).root,
+        home.cache,
+        conda,
+        conda / "packages",
+    ):
         trees.empty_trash(folder)
 
 

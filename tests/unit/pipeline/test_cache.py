@@ -37,6 +37,21 @@ def stored(home: Home, name: str, content: bytes) -> Path:
     return path
 
 
+@pytest.mark.skipif(os.name != "posix", reason="owners as POSIX has them")
+def test_unpacked_wheels_beside_those_of_another_user_are_counted_and_cleared(home: Home) -> None:
+    home.unpacked.mkdir(parents=True)
+    home.unpacked.chmod(0o777)
+    own = home.unpacked.with_name(f"{home.unpacked.name}-{os.getuid()}")
+    (own / ("a" * 64)).mkdir(parents=True)
+    (own / ("a" * 64) / "manifest").write_bytes(b"x" * 100_000)
+    (own / ("a" * 64) / "kept").write_bytes(b"x")
+    (kept,) = (one for one in info(home) if one.what == "unpacked")
+    assert (kept.path, kept.files, kept.bytes > 100_000) == (own, 2, True)
+    assert clear(home).files == 2
+    assert not own.exists()
+    assert home.unpacked.is_dir()
+
+
 def test_an_empty_cache_is_told_as_such(home: Home) -> None:
     assert {(one.bytes, one.files) for one in info(home)} == {(0, 0)}
     assert [one.what for one in info(home)] == [
