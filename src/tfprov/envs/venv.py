@@ -14,6 +14,7 @@ from tfprov.envs.layout import python_in
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
 from tfprov.process import clean_environment
+from tfprov.structured import numbers_in
 from tfprov.temporary import temporary
 from tfprov.trash import to_trash
 
@@ -58,7 +59,7 @@ def create(
             when the system is the cause.
         OSError: the disk is full, or the folder cannot be written.
     """
-    if _numbers(version) < _OLDEST_FOR_VIRTUALENV:
+    if numbers_in(version) < _OLDEST_FOR_VIRTUALENV:
         _by_uv(path, python=python, prompt=prompt, uv=uv, environ=environ, with_pip=with_pip)
     else:
         try:
@@ -103,7 +104,7 @@ def _by_virtualenv(
         *("--no-download", "--no-periodic-update", "--no-vcs-ignore"),
         # Links need a privilege on Windows that few users have, and Wine reports links that it does not make.
         *(("--copies",) if os.name == "nt" else ()),
-        *(("--no-venv-redirect",) if _numbers(virtualenv_version) >= _REDIRECTS else ()),
+        *(("--no-venv-redirect",) if numbers_in(virtualenv_version) >= _REDIRECTS else ()),
         # Pythons before 3.12 would get a setuptools that is not in the lock.
         *(("--no-setuptools",) if with_pip else ("--no-seed",)),
         str(path),
@@ -153,10 +154,6 @@ def _mend_activation(path: Path) -> None:
     script = path / "bin" / "activate"
     if script.is_file() and _SPECIAL.intersection(str(path)):
         script.write_text(_MESSAGE.sub("", script.read_text(encoding="utf-8"), count=1), encoding="utf-8")
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2])
 
 
 def _blame_the_disk(*folders: Path) -> None:
