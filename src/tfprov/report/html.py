@@ -190,7 +190,7 @@ def _matrix(verdict: Verdict) -> list[str]:
         )
         rows.append(f"<th scope=row>{text(name)}</th>{''.join(cells)}")
     heads = (f"{text(one.name)}<small>{text(one.description)}</small>" for one in devices)
-    return [table(("", *heads), rows, style="matrix")]
+    return [table(("", *heads), rows, kind="matrix")]
 
 
 def _word(leg: Leg) -> str:

@@ -63,17 +63,17 @@ def page(title: str, body: Iterable[str], *, style: str = "") -> str:
     )
 
 
-def table(heads: Iterable[str], rows: Iterable[str], *, style: str = "") -> str:
+def table(heads: Iterable[str], rows: Iterable[str], *, kind: str = "") -> str:
     """A table that scrolls sideways where the page is narrow.
 
     Args:
         heads: HTML of the heading of each column.
         rows: HTML of the cells of each row.
-        style: class of the table; empty for none.
+        kind: its class in the rules of the page; empty for none.
     """
     head = "".join(f"<th scope=col>{one}</th>" if one else "<th></th>" for one in heads)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    start = f'<table class="{style}">' if style else "<table>"
+    start = f'<table class="{kind}">' if kind else "<table>"
     return f"<div class=wide>{start}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
