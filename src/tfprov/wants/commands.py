@@ -132,7 +132,9 @@ def _commands_in(kind: Kind, text: str, basket: Basket) -> tuple[list[tuple[Comm
     elif kind == "workflow":
         from tfprov.wants.workflows import of_workflow
 
-        commands, own = of_workflow(text)
+        workflow = of_workflow(text)
+        commands, own = workflow.commands, dict(workflow.values)
+        basket.python(f"=={workflow.python}.*" if workflow.python else "", basket.name)
     else:
         commands = tuple(command_lines(text, is_dockerfile=kind == "dockerfile"))
         own = values_in(kind, (line.text for line in commands if not line.file))

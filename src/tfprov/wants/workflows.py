@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import yaml
 
@@ -13,6 +14,8 @@ _HOLDS_COMMANDS = "run|script|before_script|before_install|install|commands?|bas
 _KEY = re.compile(rf"(?m)^[ \t]*(?:-[ \t]+)?(?:{_HOLDS_COMMANDS})[ \t]*:")
 _IS_KEY = re.compile(_HOLDS_COMMANDS)
 _VALUES = frozenset({"env", "variables", "environment"})
+_PYTHONS = frozenset({"python-version", "python"})
+_PYTHON = re.compile(r"3\.\d+\b")
 _EXPRESSION = re.compile(r"\$\{\{\s*(?:(?:env|vars)\.)?(?P<name>[\w.-]+)\s*\}\}")
 
 
@@ -21,10 +24,23 @@ def holds_commands(text: str) -> bool:
     return _KEY.search(text) is not None
 
 
-def of_workflow(text: str) -> tuple[tuple[CommandLine, ...], dict[str, str]]:
-    """The commands in a file of a CI service, and the variables that it sets for them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workflow:
+    """What a file of a CI service holds.
 
-    A variable with several values has none. An expression such as `${{ matrix.tf }}` becomes a variable of the shell.
+    Attributes:
+        commands: in order. An expression such as `${{ matrix.tf }}` in one is a variable of the shell.
+        values: of the variables that it sets for them; one with several values is left out.
+        python: the only version of Python in it, as `3.10`; empty where there is none, or more than one.
+    """
+
+    commands: tuple[CommandLine, ...]
+    values: Mapping[str, str]
+    python: str
+
+
+def of_workflow(text: str) -> Workflow:
+    """Read a file of a CI service.
 
     Raises:
         ValueError: it is not YAML.
@@ -35,14 +51,21 @@ def of_workflow(text: str) -> tuple[tuple[CommandLine, ...], dict[str, str]]:
         raise ValueError(f"it is not YAML: {' '.join(str(error).split())}") from None
     commands: list[CommandLine] = []
     values: dict[str, set[str]] = {}
+    pythons: set[str] = set()
     for key, node in _keys(root):
         if _IS_KEY.fullmatch(key):
             commands += (line for scalar in _scalars(node) for line in _lines(scalar))
+        elif key in _PYTHONS:
+            pythons.update(found[0] for scalar in _scalars(node) if (found := _PYTHON.match(scalar.value)))
         elif key in _VALUES and isinstance(node, yaml.MappingNode):
             for name, value in node.value:
                 if isinstance(value, yaml.ScalarNode):
                     values.setdefault(str(name.value), set()).add(value.value)
-    return tuple(commands), {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+    return Workflow(
+        commands=tuple(commands),
+        values={name: next(iter(found)) for name, found in values.items() if len(found) == 1},
+        python=next(iter(pythons)) if len(pythons) == 1 else "",
+    )
 
 
 def _lines(scalar: yaml.ScalarNode) -> Iterator[CommandLine]:

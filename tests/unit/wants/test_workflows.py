@@ -41,6 +41,20 @@ def test_the_commands_of_a_workflow_are_read_with_their_lines(read_file: Read) -
     assert found.problems == ()
 
 
+@pytest.mark.parametrize(
+    ("more", "python"),
+    [
+        ("    - with: { python-version: '3.10' }\n", ["==3.10.*"]),
+        ("    - with: { python-version: 3.11.4 }\n", ["==3.11.*"]),
+        ("    - with: { python-version: [3.9, '3.10'] }\n", []),
+        ("    - with: { python-version: '${{ matrix.python }}' }\n", []),
+        ("    - with: { python-version: 3.x }\n", []),
+    ],
+)
+def test_the_only_python_of_a_workflow_is_the_one(read_file: Read, more: str, python: list[str]) -> None:
+    assert texts(read_file("ci.yml", f"{GITHUB}{more}").python) == python
+
+
 def test_a_value_of_a_matrix_is_not_known(read_file: Read) -> None:
     found = read_file("ci.yml", GITHUB.replace("env.TF", "matrix.keras"))
     words = "the value of `${matrix_keras}` is not in the file: write it there"
