@@ -206,7 +206,8 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
             error.evidence = (*error.evidence, *map(str, applied))
             raise
         # The newest version of a package by itself does not depend on the applied rows, so it is looked up only once.
-        if old := {name: version for name, version in outdated(profile, best).items() if name not in looked_up}:
+        old = outdated(profile, best, preferred=(*context.request.prefer, *context.loaded.preferred))
+        if old := {name: version for name, version in old.items() if name not in looked_up}:
             looked_up.update(old)
             newest |= newest_versions(context, machine, profile, bound, old)
         now = time.monotonic()

@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from tfprov.errors import TfprovError
 from tfprov.events import Note
+from tfprov.lock.question import Pinned
 from tfprov.lock.renew import Released, released_in
 from tfprov.lock.resolve import is_tensorflow
 from tfprov.pipeline.backends.venv.locking import (
@@ -137,11 +138,13 @@ def tell_lag(context: Context, best: Solution, newest: Mapping[str, Released], u
         context.emit(Note(text=text, level="warning"))
 
 
-def outdated(profile: Profile, solution: Solution) -> dict[str, str]:
+def outdated(profile: Profile, solution: Solution, *, preferred: Pinned = ()) -> dict[str, str]:
     """The versions of requested, unpinned packages in a solution that were released more than a year ago.
 
-    With `index.exclude-newer`, the year ends at that time.
+    With `index.exclude-newer`, the year ends at that time. The versions that files of the profile prefer, such as those
+    of an exported environment, are as old as they are meant to be.
     """
+    meant = {(canonicalize_name(name), version) for name, version in preferred}
     newest = profile.index.exclude_newer
     now = moment(newest) if newest else datetime.now(timezone.utc)
     asked = {
@@ -152,7 +155,7 @@ def outdated(profile: Profile, solution: Solution) -> dict[str, str]:
     return {
         name: released.version
         for name, released in released_in(solution.document).items()
-        if name in asked and released.at and now - released.at > _A_YEAR
+        if name in asked and released.at and now - released.at > _A_YEAR and (name, released.version) not in meant
     }
 
 

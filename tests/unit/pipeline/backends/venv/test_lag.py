@@ -57,6 +57,15 @@ def test_a_version_more_than_a_year_older_than_the_newest_lags(taken: str, laggi
     assert lag._lagging(solution, released_in(NEW)) == lagging
 
 
+def test_a_version_that_an_exported_environment_names_does_not_lag() -> None:
+    profile = Profile.model_validate({"name": "x", "packages": {"requirements": ["hub", "zip_safe", "other"]}})
+    taken = document(*((name, "0.1", "2019-06-01T00:00:00Z") for name in ("hub", "zip-safe", "other")))
+    solution = Solution(candidate=CANDIDATE, decision=DECISION, document=taken)
+    preferred = (("hub", "0.1"), ("zip_safe", "0.1"), ("other", "0.2"))
+    assert lag.outdated(profile, solution, preferred=preferred) == {"other": "0.1"}
+    assert sorted(lag.outdated(profile, solution)) == ["hub", "other", "zip-safe"]
+
+
 def test_what_may_lag_is_what_came_out_a_year_before_the_time_that_counts() -> None:
     profile = Profile.model_validate(
         {
