@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from tfprov.distributions import OLDEST_PYTHON, Kind, is_small, kind_of
@@ -139,7 +140,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
                 "not-supported",
                 "TensorFlow from a URL is not supported",
                 evidence=(f"{where} asks for `{requirement}`",),
-                hint="put the wheel into a folder and name that under `index.find-links`",
+                hint=f"{_by_name(requirement.url)}put the wheel into a folder and name that under `index.find-links`",
             )
         if is_asked:
             asked_on |= {f"3.{minor}" for minor, here in zip(_MINORS, holds, strict=True) if here}
@@ -172,6 +173,16 @@ def _metal(profile: Profile, facts: Facts) -> Requirement | None:
         return None
     asked = (line for line, _, is_asked in _lines(profile) if is_asked and canonicalize_name(line.name) == METAL)
     return next((line for line in asked if any(_where_marker_holds(line, facts))), None)
+
+
+def _by_name(url: str) -> str:
+    """A proposal to request the release in the name of a wheel, if tfprov could install it; else empty."""
+    try:
+        version = parse_wheel_filename(unquote(urlsplit(url).path).rpartition("/")[2])[1]
+    except ValueError:
+        return ""
+    is_public = not (version.local or version.is_prerelease)
+    return f"write `tensorflow=={version}`, or " if is_public else ""
 
 
 def wants_nightly(profile: Profile, facts: Facts) -> bool:

@@ -38,6 +38,7 @@ _STEPS = (
     (re.compile(rf"^({_NAME})\s*\^({_VERSION})$"), r"\1>=\2"),
     (re.compile(rf"({_VERSION})\s*(?=[<>!~=]=?)"), r"\1,"),  # a<2>=1
     (re.compile(r"~=\s*(\d+)(?=\s*(?:,|$))"), r"~=\1.0"),
+    (re.compile(r"((?:>=|<=|>|<|~=)\s*[\d.]+)\+[\w.]+"), r"\1"),  # a build, >=1.10.0+cu113
     (re.compile(r"(>=|<=|>|<|~=)(\s*\d[\d.]*?)\.\*"), r"\1\2"),
     (re.compile(r",\s*(?=,|$)"), ""),
 )

@@ -111,6 +111,22 @@ def test_tensorflow_from_a_url_is_not_supported() -> None:
     assert "find-links" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("file", "hint"),
+    [
+        ("tensorflow_gpu-2.4.0-cp38-cp38-manylinux2010_x86_64.whl", "write `tensorflow==2.4.0`, or put the wheel into"),
+        ("tensorflow-2.16.1+cu12%2Bnv-cp312-cp312-linux_x86_64.whl", "put the wheel into"),
+        ("tensorflow-2.10.0+nv22.11-cp38-cp38-linux_aarch64.whl", "put the wheel into"),
+        ("tf_nightly-2.5.0.dev20201212-cp38-cp38-linux_x86_64.whl", "put the wheel into"),
+        ("tensorflow.zip", "put the wheel into"),
+    ],
+)
+def test_the_release_in_the_name_of_a_wheel_is_proposed(file: str, hint: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        wanted(requirements=[f"tensorflow @ https://h.org/linux/gpu/{file}"])
+    assert (caught.value.hint or "").startswith(hint)
+
+
 def test_a_bare_name_bounds_nothing_and_says_nothing() -> None:
     found = wanted(requirements=["tensorflow", "TensorFlow"])
     assert (found.clauses, found.notes, found.others) == ((), (), ())

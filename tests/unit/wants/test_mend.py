@@ -13,6 +13,8 @@ from tfprov.wants.mend import advice, mended
     [
         ("joblib~=1", "joblib~=1.0"),
         ("a<2>=1", "a<2,>=1"),
+        ("torch>=1.10.0+cu113", "torch>=1.10.0"),
+        ("torch >=1.10+cu113,<2", "torch >=1.10,<2"),
         ("a>=1 <2", "a>=1,<2"),
         ("numpy=1.26", "numpy==1.26.*"),
         ("numpy=1.26.4=py311h_0", "numpy==1.26.4.*"),
