@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from tfprov import process, temporary
+from tfprov.adopt.metadata import distributions_in
 from tfprov.bundle import interpreters
 from tfprov.contents import content_of
 from tfprov.digests import sha256_of
@@ -30,7 +31,6 @@ from tfprov.pipeline.environments import find, in_use
 from tfprov.pipeline.variables import Changes, changes
 from tfprov.products import Product, check_place
 from tfprov.smoke import receipt as receipts
-from tfprov.structured import json_of
 from tfprov.trees import put_in_place
 from tfprov.writing import write_atomic
 
@@ -203,13 +203,12 @@ def _check_kind(environment: Environment, generation: Generation, seal: Seal) ->
             hint="`--format modulefile` writes a modulefile that loads it in place",
         )
     for root in site_packages(generation.path):
-        for record in sorted(root.glob("*.dist-info/direct_url.json")):
-            document = json_of(content_of(record))
-            if document.get("dir_info", {}).get("editable"):
+        for one in distributions_in(root, generation.path):
+            if one.origin is not None and one.origin.is_editable:
                 raise TfprovError(
                     "not-supported",
-                    f"`{name}` contains an editable project: `{record.parent.name.split('-')[0]}`",
-                    evidence=(str(document.get("url")),),
+                    f"`{name}` contains an editable project: `{one.project}`",
+                    evidence=(one.origin.url,),
                     hint='install it as a wheel (`packages.project = "wheel"`, or no `-e`): run `tfprov up`',
                 )
 

@@ -112,3 +112,21 @@ def test_an_editable_project_is_not_moved(tmp_path: Path) -> None:
         ("file:///work/app",),
         'install it as a wheel (`packages.project = "wheel"`, or no `-e`): run `tfprov up`',
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"url": "file:///src/mine", "dir_info": {}}',
+        '{"url": "file:///src/mine", "dir_info": null}',
+        '{"dir_info": 3}',
+        "[]",
+        "not JSON",
+    ],
+)
+def test_metadata_of_any_shape_is_read(tmp_path: Path, text: str) -> None:
+    environment = Environment(tmp_path, owner=Owner(name="train", profile="train.toml", link=""))
+    metadata = tmp_path / "lib" / "python3.12" / "site-packages" / "mine-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "direct_url.json").write_text(text)
+    _check_kind(environment, Generation(number=1, path=tmp_path, seal=seal()), seal())
