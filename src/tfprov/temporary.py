@@ -67,7 +67,8 @@ def _is_held(place: Path) -> bool:
     """Whether the process that made a place is alive, in any container; judged by age where there are no locks."""
     if os.name != "posix":
         return time.time() - place.lstat().st_mtime < _ABANDONED_SECONDS
-    opened = os.open(place, os.O_RDONLY | os.O_NOFOLLOW)
+    # O_NONBLOCK: anybody may have put a pipe of such a name there, and opening it does not wait for a writer.
+    opened = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         return not _lock(opened)
     finally:

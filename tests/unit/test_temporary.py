@@ -135,6 +135,15 @@ with staged(Path({str(tmp_path / "made")!r}), folder={folder}) as place:
             assert place.exists()
         assert list(tmp_path.iterdir()) == []
 
+    @pytest.mark.skipif(os.name != "posix", reason="there are no pipes on disk")
+    def test_a_pipe_of_such_a_name_is_not_waited_for(self, tmp_path: Path) -> None:
+        pipe = tmp_path / ".out.1-12345678.new"
+        os.mkfifo(pipe)
+        # In a process of its own, which can be ended if it waits.
+        code = "import sys; from pathlib import Path; from tfprov.temporary import sweep_staged; sweep_staged(Path())"
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, timeout=60, check=True)
+        assert not pipe.exists()
+
     @pytest.mark.skipif(os.name != "posix", reason="without locks it goes by the age")
     def test_what_cannot_be_looked_at_keeps_nothing_else_from_going(self, tmp_path: Path) -> None:
         for number in range(10, 20):

@@ -33,8 +33,10 @@ _LEFT_OUT = ("activate_this.py",)
 
 def target(front: Path) -> Path | None:
     """The target of a front, as written in its `pyvenv.cfg`; None if the folder is not a front."""
+    settings = front / _SETTINGS
     try:
-        text = read(front / _SETTINGS).decode("utf-8", "surrogateescape")
+        # The folder may be of somebody else's project, and lead to a device that has no end.
+        text = read(settings).decode("utf-8", "surrogateescape") if settings.is_file() else ""
     except (OSError, ValueError):
         return None
     for line in text.splitlines():

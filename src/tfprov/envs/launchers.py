@@ -16,6 +16,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+from tfprov.contents import content_of, regular
 from tfprov.errors import TfprovError
 from tfprov.paths import beside
 
@@ -70,9 +71,15 @@ def impossible(folder: Path) -> TfprovError:
 
 
 def target(folder: Path) -> Path | None:
-    """The path that the scripts of a folder lead to; None if it is not a folder of launchers."""
+    """The path that the scripts of a folder lead to; None if it is not a folder of launchers.
+
+    One in which there are links is none: what is written to it would be written, and deleted, elsewhere. Such a folder
+    may have come with somebody else's project.
+    """
+    if any(path.is_symlink() for path in (folder, folder / "bin", folder / MARKER)):
+        return None
     try:
-        first = (folder / MARKER).read_text(encoding="utf-8", errors="surrogateescape").partition("\n")[0]
+        first = content_of(folder / MARKER).decode("utf-8", "surrogateescape").partition("\n")[0]
     except (OSError, ValueError):
         return None
     return Path(first) if first else None
@@ -153,7 +160,7 @@ def _put(path: Path, content: bytes, *, mode: int) -> None:
 
 def _is_ours(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
+        with regular(path) as stream:
             return _HEAD.encode() in stream.read(200)
     except OSError:
         return False

@@ -201,3 +201,43 @@ def test_an_ordinary_folder_has_links(tmp_path: Path) -> None:
     assert launchers.links_possible(tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert launchers.links_possible(tmp_path / "gone")
+
+
+ABANDONED = "/gone/environments/train-1/current\n"
+
+
+@pytest.mark.parametrize("where", ["bin", launchers.MARKER])
+def test_a_folder_that_came_with_a_project_and_leads_elsewhere_is_not_taken(tmp_path: Path, where: str) -> None:
+    """git keeps links: such a folder would have had programs of the user's replaced."""
+    elsewhere, link = tmp_path / "elsewhere", tmp_path / "project" / ".venv"
+    (elsewhere / "bin").mkdir(parents=True)
+    (elsewhere / "bin" / "python").write_text("mine")
+    (elsewhere / launchers.MARKER).write_text(ABANDONED)
+    (link / "bin").mkdir(parents=True)
+    (link / launchers.MARKER).write_text(ABANDONED)
+    assert launchers.target(link) == Path(ABANDONED.strip())
+    (link / "bin").rmdir() if where == "bin" else (link / where).unlink()
+    (link / where).symlink_to(elsewhere / where)
+    owner = Owner(name="train", profile=str(link.parent / "train.toml"), link=str(link))
+    environment = Environment(tmp_path / "home" / "environments" / "train-1", owner=owner)
+    with pytest.raises(TfprovError) as caught:
+        environment.claim()
+    assert (caught.value.code.name, caught.value.what) == (
+        "path-not-ours",
+        f"`{link}` exists and was not made by tfprov",
+    )
+    assert {path.name: path.read_text() for path in (elsewhere / "bin").iterdir()} == {"python": "mine"}
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+@pytest.mark.parametrize("name", [launchers.MARKER, "pyvenv.cfg"])
+def test_a_device_in_a_folder_of_a_project_is_not_read(tmp_path: Path, name: str) -> None:
+    link = tmp_path / ".venv"
+    link.mkdir()
+    (link / name).symlink_to("/dev/zero")
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)); from pathlib import Path; "
+        "from tfprov.envs import fronts, launchers; print(launchers.target(Path()), fronts.target(Path()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=link, capture_output=True, text=True, check=True)
+    assert done.stdout == "None None\n"
