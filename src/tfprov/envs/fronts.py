@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from tfprov.envs import commands
@@ -20,6 +21,7 @@ from tfprov.envs.layout import BINDING, LEADS_TO, executables_in, python_in, sta
 from tfprov.paths import beside
 from tfprov.renames import read, replace
 from tfprov.trash import to_trash, trash_in, trash_name
+from tfprov.trees import is_junction
 from tfprov.writing import write_atomic
 
 _SETTINGS = "pyvenv.cfg"
@@ -32,10 +34,15 @@ _LEFT_OUT = ("activate_this.py",)
 
 
 def target(front: Path) -> Path | None:
-    """The target of a front, as written in its `pyvenv.cfg`; None if the folder is not a front."""
+    """The target of a front, as written in its `pyvenv.cfg`; None if the folder is not a front.
+
+    One in which there are links is none: what is written to it would be written, and deleted, elsewhere. Such a folder
+    may have come with somebody else's project.
+    """
     settings = front / _SETTINGS
     try:
-        # The folder may be of somebody else's project, and lead to a device that has no end.
+        if any(map(_is_elsewhere, (settings, executables_in(front), front / _LIBRARY[0], front.joinpath(*_LIBRARY)))):
+            return None
         text = read(settings).decode("utf-8", "surrogateescape") if settings.is_file() else ""
     except (OSError, ValueError):
         return None
@@ -44,6 +51,15 @@ def target(front: Path) -> Path | None:
         if key.strip() == LEADS_TO and value.strip():
             return Path(value.strip())
     return None
+
+
+def _is_elsewhere(path: Path) -> bool:
+    """Whether a path is a link or a junction; False where nothing exists."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISLNK(status.st_mode) or is_junction(status)
 
 
 def write(front: Path, leads_to: Path, generation: Path) -> None:

@@ -170,3 +170,19 @@ def test_the_runtime_of_visual_c_that_a_package_brought_is_found(
     (tmp_path / "Scripts" / "msvcp140.dll").touch()
     binding._show_libraries(str(tmp_path))
     assert shown == [str(tmp_path / "Scripts")]
+
+
+@pytest.mark.parametrize(
+    "where", ["", "pyvenv.cfg", "bin" if os.name == "posix" else "Scripts", "Lib", "Lib/site-packages"]
+)
+def test_a_folder_with_links_is_no_front(tmp_path: Path, where: str) -> None:
+    """It came with a project: what is written to it, and what a switch deletes in it, would be elsewhere."""
+    for folder in (tmp_path / "front", tmp_path / "elsewhere"):
+        for name in ("bin", "Scripts", "Lib/site-packages"):
+            (folder / name).mkdir(parents=True)
+        (folder / "pyvenv.cfg").write_text(f"{layout.LEADS_TO} = gone/current\n")
+    assert fronts.target(tmp_path / "front") == Path("gone/current")
+    if where:
+        (tmp_path / "front" / where).rename(tmp_path / "moved")
+        (tmp_path / "front" / where).symlink_to(tmp_path / "elsewhere" / where)
+        assert fronts.target(tmp_path / "front") is None
