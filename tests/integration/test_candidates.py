@@ -360,6 +360,13 @@ def test_in_place_of_another_build_of_a_release_that_release_is_proposed(site: S
     )
 
 
+def test_a_release_is_proposed_in_place_of_all_lines_that_ask_for_it(site: Site) -> None:
+    ask(site, "tensorflow==2.20.7", "tensorflow-gpu==2.20.7", "left")
+    assert refusal(site, status=10)["hint"].startswith(
+        f"`tensorflow=={OLDER}` instead of `tensorflow==2.20.7` and `tensorflow-gpu==2.20.7` resolves"
+    )
+
+
 def test_a_release_is_proposed_once(site: Site) -> None:
     ask(site, f"intel-tensorflow=={RELEASE}", "left")
     assert refusal(site)["hint"].count(f"TensorFlow {RELEASE} on Python") == 1

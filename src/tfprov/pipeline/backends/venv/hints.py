@@ -141,10 +141,13 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
         )
     bounds = [line for line in asked if is_tensorflow(line)]
     for line in bounds:
-        for number, own in enumerate(_near(line)):
+        # The same release is often asked for under two names, `tensorflow` and `tensorflow-gpu`.
+        same = [each for each in bounds if Requirement(each).specifier == Requirement(line).specifier]
+        for number, own in enumerate(_near(line) if same[0] == line else ()):
+            kept = tuple(own if each == line else each for each in asked if each not in same[1:])
             yield _Change(
-                profile=with_requirements(profile, tuple(own if each == line else each for each in asked)),
-                words=partial(_in_place_of, line),
+                profile=with_requirements(profile, kept),
+                words=partial(_in_place_of, "` and `".join(same)),
                 is_alternative=number > 0,
             )
     for line in bounds if len(bounds) > 1 else ():
