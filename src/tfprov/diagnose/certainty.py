@@ -12,6 +12,9 @@ _OWN_WORDS = 56
 _OUTER_WORDS = 40
 """Rules below this rank match the surroundings of a cause, or a mere hint at one."""
 
+DECIDED = 99
+"""Rank of rules for a code that tfprov found, with all facts, and printed."""
+
 KERNEL_TELLS = "look at what the kernel says of it: `dmesg | tail`"
 
 _GPU_WISH = frozenset({"gpu-no-driver", "gpu-libs-missing", "gpu-missing-in-tf", "wheel-without-cuda"})
@@ -42,7 +45,7 @@ def sureness(code: str, rank: int, hit: Hit, view: View) -> Sureness:
         view: the facts from the log and its context.
     """
     lacks = _lacking_fact(code, hit, view)
-    if lacks is not None:
+    if lacks is not None and rank < DECIDED:
         return lacks
     if rank >= _OWN_WORDS:
         return Sureness(level="certain")

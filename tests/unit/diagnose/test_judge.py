@@ -6,9 +6,11 @@ import io
 
 import pytest
 
+from tfprov.diagnose.diagnose import diagnose_text
 from tfprov.diagnose.judge import judge
 from tfprov.diagnose.records import NOISE, NOTHING, Case, Diagnosis, LogContext, Rule
 from tfprov.diagnose.scan import Scanner
+from tfprov.errors import CODES
 
 
 def rule(word: str, code: str, *, rank: int = 50, follows: tuple[str, ...] = (), cases: tuple[Case, ...] = ()) -> Rule:
@@ -150,3 +152,14 @@ def test_what_was_raised_last_is_unknown_whatever_it_is_called(
     # What somebody caught is no failure, and neither is anything in a program that ended well.
     assert found(*lines, "and on it goes") == []
     assert found(*lines, status=0) == []
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_code_that_tfprov_printed_is_the_cause_whatever_tools_printed(code: str) -> None:
+    text = (
+        f"> lock\nx lock  2.1 s  {code}\nerror[{code}]: what happened\n"
+        "  evidence  ERROR: No matching distribution found for tensorflow==2.99\n"
+        f"            OSError: [Errno 28] No space left on device\n\nhint: a hint\nmore: `tfprov explain --code {code}`\n"
+    )
+    cause = diagnose_text(text).findings[0]
+    assert (cause.code, cause.role, cause.certainty, 3 in cause.lines) == (code, "cause", "certain", True)

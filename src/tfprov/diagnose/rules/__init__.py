@@ -21,6 +21,7 @@ from tfprov.diagnose.rules import (
     network,
     no_gpu,
     noise,
+    own,
     packages,
     pip,
     proxies,
@@ -55,5 +56,6 @@ RULES: tuple[Rule, ...] = (
     *no_gpu.RULES,
     *noise.RULES,
     *signs.RULES,
+    *own.RULES,
 )
 """Every rule. The order does not matter: ranks, conditions and consequences decide."""
