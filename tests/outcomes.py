@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 from seals import seal
 from tfprov.envs.generations import Environment
+from tfprov.envs.layout import python_in
 from tfprov.envs.records import Generation, Owner
 from tfprov.events import Attempt
 from tfprov.lock.records import Lock, LockedFile
@@ -132,3 +136,12 @@ def lock(*sizes: int | None, changes: tuple[str, ...] = ()) -> Lock:
         for number, size in enumerate(sizes)
     )
     return Lock(path=Path("/srv/pylock.train.toml"), digest="d", target=TARGET, files=files, changes=changes)
+
+
+def with_python(environment: Path) -> None:
+    """Put this interpreter where an environment has its own: as a link, on Windows as a copy."""
+    python = python_in(environment)
+    python.parent.mkdir(parents=True)
+    shutil.copy(sys.executable, python) if os.name == "nt" else python.symlink_to(sys.executable)
+    if os.name == "nt":
+        (environment / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).parent}\n", encoding="utf-8")

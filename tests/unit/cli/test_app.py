@@ -18,6 +18,7 @@ from typing import TypeAlias
 import pytest
 
 from fingerprints import here
+from outcomes import with_python
 from seals import TARGET, seal
 from tfprov import __version__
 from tfprov.cli import main
@@ -105,8 +106,7 @@ class Cli:
     @staticmethod
     def generation(environment: Environment) -> Generation:
         generation = environment.begin()
-        (generation.path / "bin").mkdir()
-        (generation.path / "bin" / "python").symlink_to(sys.executable)
+        with_python(generation.path)
         proved = seal(
             target=replace(TARGET, package="tensorflow-cpu"),
             python=sys.executable,

@@ -124,7 +124,8 @@ class TestExplain:
 class TestReport:
     @pytest.mark.parametrize("name", ["r.zip", "r.tar.gz"])
     def test_it_holds_facts_and_logs_without_secrets(self, call: Call, tmp_path: Path, name: str) -> None:
-        (tmp_path / "build.log").write_text("https://me:hunter2@corp.example/simple /home/jane/x C:\\Users\\jane\\y\n")
+        text = "https://me:hunter2@corp.example/simple /home/jane/x C:\\Users\\jane\\y\n"
+        (tmp_path / "build.log").write_bytes(text.encode())
         status, _, err = call("report", "-o", name, "--log", "build.log", "--yes")
         assert status == 0
         assert "facts.json" in err

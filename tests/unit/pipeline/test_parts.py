@@ -19,7 +19,7 @@ def test_a_profile_is_itself_what_it_names_what_that_includes_and_its_lock(tmp_p
     (tmp_path / "own" / "ca.pem").touch()
     (tmp_path / "conf" / "x.toml").write_text(
         'name = "resnet"\n[packages]\nfiles = ["../needs.txt"]\n[smoke]\nscripts = ["check.py"]\n'
-        f'[network]\nca-bundle = "{tmp_path}/own/ca.pem"\n[index]\nfind-links = ["../own"]\n'
+        f'[network]\nca-bundle = "{tmp_path.as_posix()}/own/ca.pem"\n[index]\nfind-links = ["../own"]\n'
     )
     (tmp_path / "needs.txt").write_text("-r own/more.txt\n-c own/bounds.txt\n")
     (tmp_path / "own" / "more.txt").write_text("attrs\n")
@@ -32,7 +32,7 @@ def test_a_profile_is_itself_what_it_names_what_that_includes_and_its_lock(tmp_p
     assert set(found.files[1:]) == {
         *("needs.txt", "own/more.txt", "own/bounds.txt", "conf/check.py", "conf/pylock.resnet.toml")
     }
-    assert found.left == (f"{tmp_path}/own/ca.pem",)
+    assert [Path(path) for path in found.left] == [tmp_path / "own/ca.pem"]
 
 
 def test_a_profile_alone_is_one_file_in_its_own_folder(tmp_path: Path) -> None:
