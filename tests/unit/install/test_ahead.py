@@ -39,7 +39,8 @@ FOUND = {name for name in MODULES if name not in ("tensorflow/python/unused.py",
 @pytest.fixture
 def environment(tmp_path: Path) -> Path:
     root = tmp_path / "with space" / "umgebung-ü"
-    subprocess.run([sys.executable, "-m", "virtualenv", "--quiet", "--no-seed", root], check=True)
+    options = ["--quiet", "--no-seed", *(["--copies"] if os.name == "nt" else [])]  # where few users may make links
+    subprocess.run([sys.executable, "-m", "virtualenv", *options, root], check=True)
     return root
 
 
