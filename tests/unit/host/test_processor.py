@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -16,6 +17,12 @@ GRAVITON = (
     "processor\t: 0\nBogoMIPS\t: 243.75\nFeatures\t: fp asimd sve\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
 )
 ROSETTA = "processor\t: 0\nvendor_id\t: VirtualApple\nmodel name\t: VirtualApple @ 2.50GHz\nflags\t\t: fpu lm sse4_2\n"
+
+
+@pytest.fixture(autouse=True)
+def without_a_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These are other machines: what started this process says nothing about them. Wine cannot tell it at all."""
+    monkeypatch.setattr(os, "getppid", lambda: 0)
 
 
 def machine(root: Path, cpuinfo: str) -> Path:
