@@ -351,13 +351,12 @@ def _resolve(context: Context, machine: Machine, selection: Selection, choice: C
 
 def _target(selection: Selection) -> Target:
     chosen, provided = selection.decision.tensorflow, selection.provided
-    version = provided.python if provided else selection.interpreter.version
     return Target(
         package=chosen.package,
         version=chosen.version,
         extras=chosen.extras,
         accelerator=chosen.accelerator,
-        python=minor_of(version),
+        python=minor_of(provided.python if provided else selection.interpreter.version),
         platform=platform_of(selection.facts),
     )
 
@@ -440,12 +439,8 @@ def _resolve_once(
         if kind_of(target.package) == "nightly":
             others = ", ".join(f'"{name}"' for name in found if name != target.package)
             hint = f"a package needs a release by name; `packages.exclude = [{others}]` has it take the nightly build"
-        raise TfprovError(
-            "resolver-conflict",
-            "more than one distribution of TensorFlow would be installed",
-            evidence=(", ".join(f"`{name}`" for name in found),),
-            hint=hint,
-        )
+        what, evidence = "more than one distribution of TensorFlow would be installed", map("`{}`".format, found)
+        raise TfprovError("resolver-conflict", what, evidence=(", ".join(evidence),), hint=hint)
     return resolved, target
 
 
