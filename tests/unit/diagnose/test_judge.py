@@ -159,7 +159,8 @@ def test_the_code_that_tfprov_printed_is_the_cause_whatever_tools_printed(code: 
     text = (
         f"> lock\nx lock  2.1 s  {code}\nerror[{code}]: what happened\n"
         "  evidence  ERROR: No matching distribution found for tensorflow==2.99\n"
-        f"            OSError: [Errno 28] No space left on device\n\nhint: a hint\nmore: `tfprov explain --code {code}`\n"
+        "            OSError: [Errno 28] No space left on device\n\n"
+        f"hint: a hint\nmore: `tfprov explain --code {code}`\n"
     )
     cause = diagnose_text(text).findings[0]
     assert (cause.code, cause.role, cause.certainty, 3 in cause.lines) == (code, "cause", "certain", True)
