@@ -136,6 +136,7 @@ class Installed:
 
 
 OWNS = ("tensorflow/__init__.py",)
+PATH = ["/e", "/e/lib"]
 REQUEST: dict[str, Any] = {"expected_package": "tensorflow", "expected_version": "2.21.0"}
 
 
@@ -154,7 +155,7 @@ REQUEST: dict[str, Any] = {"expected_package": "tensorflow", "expected_version":
             None,
             REQUEST,
             "tf-not-in-env",
-            f"searched {os.pathsep.join(sys.path)}: tensorflow 2.21.0 in /e",
+            f"searched {os.pathsep.join(PATH)}: tensorflow 2.21.0 in /e",
         ),
         (
             [Installed("tensorflow", "2.21.0", files=OWNS), Installed("tensorflow-cpu", "2.20.0", files=OWNS)],
@@ -195,6 +196,7 @@ def test_which_tensorflow_is_there_is_told_in_whole_sentences(
     evidence: str,
 ) -> None:
     monkeypatch.setattr(core, "module_origin", lambda: origin)
+    monkeypatch.setattr(sys, "path", PATH)
     with pytest.raises(core.Failed) as caught:
         core.one_tensorflow(found, request_)
     assert (caught.value.code, caught.value.evidence) == (code, evidence)
