@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -492,11 +493,13 @@ def test_a_second_try_does_not_wait_for_what_the_first_is_still_unpacking(
     from tfprov.events import Event, Note
     from tfprov.pipeline.context import Request
     from tfprov.pipeline.up import up
-    from tfprov.unpack import unpacking
+    from tfprov.unpack import workers
 
     site.offer(build_wheel(site.root / "built", "slow", "1.0"), build_wheel(site.root / "built", "broken", "1.0"))
     site.write('[packages]\nrequirements = ["slow", "broken"]\n')
-    real, begun, failed = unpacking.extract, threading.Event(), threading.Event()
+    # Threads, not processes: what is replaced here has to do the work.
+    monkeypatch.delattr(socket, "send_fds")
+    real, begun, failed = workers.extract, threading.Event(), threading.Event()
 
     def extract(source: ArchiveBytes, member: ArchiveMember, target: str, *, going: Callable[[int], None]) -> Written:
         if member.name.startswith("slow") and not begun.is_set():
@@ -511,7 +514,7 @@ def test_a_second_try_does_not_wait_for_what_the_first_is_still_unpacking(
             raise TfprovError("hash-mismatch", "`broken` no longer matches its hash in the lock")
         return real(source, member, target, going=going)
 
-    monkeypatch.setattr(unpacking, "extract", extract)
+    monkeypatch.setattr(workers, "extract", extract)
     seen: list[Event] = []
     outcome = up(Request(profile="train.toml", cwd=site.root, environ=site.environ()), seen.append)
     assert failed.is_set()

@@ -15,6 +15,7 @@ _UNPACKED = {"nvidia": 1.6, "tensorflow": 4.0}
 _UNPACKED_OTHERS = 4.5
 # A new environment also has an interpreter, pip and its bytecode.
 _OVERHEAD = 64 * 1024 * 1024
+_OVERHEAD_FILES = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class Need:
         store: bytes of wheels that are still missing.
         unpacked: bytes of the environment's files; they are unpacked once and linked into the environment if both
             are on one file system, else written twice.
-        files: number of these files, without folders; 0 if unknown.
+        files: number of these files, without folders; those of wheels only if it was measured.
         made: bytes of them that are unpacked already.
     """
 
@@ -51,7 +52,7 @@ def need(
         made: hashes of those that are unpacked already.
         unpacked: measured size of an environment with TensorFlow; None where it was not measured. The estimate from the
             wheels counts where it is smaller: they may be other builds.
-        unpacked_files: number of its files.
+        unpacked_files: number of its files from wheels.
     """
     estimates = {file.sha256: int((file.size or 0) * _ratio(file.name)) for file in files}
     total, done = sum(estimates.values()), sum(estimates[sha256] for sha256 in estimates.keys() & set(made))
@@ -59,7 +60,7 @@ def need(
         unpacked_files = 0 if unpacked is None else unpacked_files * total // unpacked
         unpacked = total
     there = unpacked * done // total if done else 0
-    return Need(store=lacking, unpacked=unpacked + _OVERHEAD, files=unpacked_files, made=there)
+    return Need(store=lacking, unpacked=unpacked + _OVERHEAD, files=unpacked_files + _OVERHEAD_FILES, made=there)
 
 
 def check(wanted: Need, *, store: Path, unpacked: Path, target: Path, temporary: Path) -> None:
