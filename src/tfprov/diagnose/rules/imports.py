@@ -13,6 +13,13 @@ def _runs_own_file(module: str) -> str:
     return rf"{imported} [\^~ ]{{0,80}}{frame}|{frame}, in <module> (?:import|from) {module}\b"
 
 
+_IF_IT_ENDED_THE_PROGRAM = (
+    Case(when="not raised-last", code=NOTHING),
+    Case(when="read-otherwise", code=NOTHING),
+    Case(when="warning-line", code=NOTHING),
+    Case(when="in-build", code="sdist-build-failed"),
+)
+
 RULES: tuple[Rule, ...] = (
     Rule(
         name="typing-of-newer",
@@ -329,12 +336,7 @@ RULES: tuple[Rule, ...] = (
         pattern=r"(?:No module named|[Cc]annot import name) '?(?P<module>[\w.]+)",
         examples=("ModuleNotFoundError: No module named 'frobnicator'", "ImportError: cannot import name 'frobnicate'"),
         rank=12,
-        cases=(
-            Case(when="not raised-last", code=NOTHING),
-            Case(when="read-otherwise", code=NOTHING),
-            Case(when="warning-line", code=NOTHING),
-            Case(when="in-build", code="sdist-build-failed"),
-        ),
+        cases=_IF_IT_ENDED_THE_PROGRAM,
         follows=tuple(sorted({group.label for group in Group})),
     ),
     Rule(
@@ -352,12 +354,7 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=12,
         span=2,
-        cases=(
-            Case(when="not raised-last", code=NOTHING),
-            Case(when="read-otherwise", code=NOTHING),
-            Case(when="warning-line", code=NOTHING),
-            Case(when="in-build", code="sdist-build-failed"),
-        ),
+        cases=_IF_IT_ENDED_THE_PROGRAM,
         follows=tuple(sorted({group.label for group in Group})),
     ),
     Rule(
