@@ -61,3 +61,16 @@ def test_each_command_line_begins_at_its_number(given_lines: list[str]) -> None:
         for each in command_lines("\n".join(given_lines), is_dockerfile=is_dockerfile):
             first = each.text.removeprefix("RUN ").split(" ")[0]
             assert each.file or first in given_lines[each.number - 1]
+
+
+@pytest.mark.parametrize("depth", [3, 2_000])
+def test_documents_within_each_other_have_an_end(depth: int) -> None:
+    ends = "".join(f"E{number}\n" for number in reversed(range(depth)))
+    text = "".join(f"bash <<E{number}\n" for number in range(depth)) + f"pip install x\n{ends}pip install y\n"
+    found = [line.text for line in command_lines(text) if line.text.startswith("pip")]
+    assert found == (["pip install x", "pip install y"] if depth == 3 else ["pip install y"])
+
+
+def test_many_documents_without_an_end_are_commands() -> None:
+    text = "cat <<A x\n" * 100_000 + "pip install x\n"
+    assert [line.text for line in command_lines(text)][-1] == "pip install x"
