@@ -188,8 +188,20 @@ def init(
         target = Path.cwd() / path
         written = write_profile(target, environ=os.environ, source=None if source is None else Path.cwd() / source)
         reads = f", which reads {', '.join(written.files)}" if written.files else ""
-        lines = (f"wrote {path}{reads}; `tfprov up {path}` makes the environment", *written.problems)
-        found = {"path": target, "files": written.files, "problems": written.problems}
+        lines = [f"wrote {path}{reads}; `tfprov up {path}` makes the environment", *written.problems]
+        if programs := written.imported:
+            if programs.projects:
+                lines.append(f"it asks for what the Python files import: {', '.join(programs.projects)}")
+            if programs.unknown:
+                lines.append(f"they also import modules of unknown packages: {', '.join(programs.unknown)}")
+            if programs.old:
+                lines.append(f"`{programs.old}` needs TensorFlow 1")
+        found = {
+            "path": target,
+            "files": written.files,
+            "problems": written.problems,
+            "imported": programs and {"packages": programs.projects, "unknown": programs.unknown},
+        }
         output.result("\n".join(lines), found)
 
 

@@ -17,8 +17,9 @@ from tfprov.profile.records import Profile
 from tfprov.profile.source import PROFILE, glance, is_stand_in, lists, nearest, plain_name
 from tfprov.profile.template import profile_template
 from tfprov.wants.as_wheels import as_wheels
+from tfprov.wants.imported import Imported, imported, is_program
 from tfprov.wants.recognise import read
-from tfprov.wants.records import ProjectParts
+from tfprov.wants.records import ProjectParts, Wants
 from tfprov.writing import write_atomic
 
 
@@ -30,15 +31,19 @@ class NewProfile:
         text: text of the profile.
         files: paths in `packages.files`, as written there.
         problems: problems in those files, one line each.
+        imported: what the Python files beside the profile import; None where a file lists the dependencies.
     """
 
     text: str
     files: tuple[str, ...]
     problems: tuple[str, ...]
+    imported: Imported | None
 
 
 def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) -> NewProfile:
     """Write a commented profile that suits this machine and names a file with the project's requirements.
+
+    Without such a file, the requirements are what the Python files in the folder import.
 
     Args:
         path: the profile to write.
@@ -60,17 +65,21 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
     folder = (path.parent if source is None else source).resolve()
     # One file of a project is enough: the others often repeat its requirements in another format.
     found = (folder,) if folder.is_file() else lists(folder)[:1]
-    if source is not None and not found:
+    wants = read(found, path.parent, ProjectParts())
+    programs = None
+    if not found or (is_program(folder) and wants.problems and not wants.requirements):
+        found, wants, programs = (), Wants(), imported(folder)
+    if source is not None and programs is not None and not (programs.projects or programs.unknown):
         raise TfprovError(
             "usage",
             f"`{source}` has no file with requirements",
             evidence=(
                 "looked for `pyproject.toml` with dependencies, `requirements.txt`, `environment.yml`, `Pipfile`, …",
+                "no Python file there imports a package besides TensorFlow",
             ),
             hint="pass the file itself",
         )
     files = tuple(relative(one, path.parent.resolve()) for one in found)
-    wants = read(found, path.parent, ProjectParts())
     name = _name(path.absolute(), files)
     facts = gather(environ, cache=home(environ).cache / "interpreters.json")
     # Without the listing of an index: the compat table is enough for a first guess, and works offline.
@@ -85,9 +94,12 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
         why=decision.tensorflow.why[0].upper() + decision.tensorflow.why[1:],
         files=files,
         bounds=[f"`{want.where}` asks for {want.text}" for want in as_wheels(wants).python],
+        requirements=programs.projects if programs else (),
+        unknown=programs.unknown if programs else (),
+        old=programs.old if programs else None,
     )
     write_atomic(path, text.encode())
-    return NewProfile(text=text, files=files, problems=wants.problems)
+    return NewProfile(text=text, files=files, problems=wants.problems, imported=programs)
 
 
 def _name(path: Path, files: tuple[str, ...]) -> str:

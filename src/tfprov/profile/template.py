@@ -25,14 +25,14 @@ name = "{name}"
 
 [tensorflow]
 # The newest release that fits this machine today is {version}.
-# version = ">={minor}"
+{wanted}
 # {why}.
 accelerator = "auto"           # auto | cpu | cuda
 # allow-fallback = false       # may go to an older release after a failed install or smoke test
 
 [packages]
 {files}
-requirements = []              # such as "pandas>=2"
+{requirements}
 # project = "editable"         # installs the project in this folder, too: as a link, or as a "wheel"
 # groups = ["test"]            # dependency groups of the project; `extras` likewise
 # constraints = ["protobuf<7"]
@@ -62,6 +62,9 @@ def profile_template(
     why: str,
     files: Sequence[str] = (),
     bounds: Sequence[str] = (),
+    requirements: Sequence[str] = (),
+    unknown: Sequence[str] = (),
+    old: str | None = None,
 ) -> str:
     """The text of a new profile, with comments.
 
@@ -73,14 +76,28 @@ def profile_template(
         why: the reason for that release, and for the device that it runs on here, in one line.
         files: in which the project lists its dependencies.
         bounds: ranges of Python versions in those files, each with its place.
+        requirements: what the project's Python files import.
+        unknown: modules that they import, too, whose packages are not known.
+        old: a use of something that only TensorFlow 1 has, with its file; None without one.
     """
+    lines = ['requirements = []              # such as "pandas>=2"']
+    if requirements or unknown:
+        lines = ["# What the Python files here import:", "requirements = ["]
+        lines += [*(f"    {json.dumps(each)}," for each in requirements), "]"]
+    if unknown:
+        modules = ", ".join(f"`{each}`" for each in unknown)
+        lines.append(f"# They also import {modules}: add the packages that contain them.")
+    wanted = f'# version = ">={minor_of(version)}"'
+    if old is not None:
+        wanted = f'version = "<2"                 # `{old}`: TensorFlow 2 does not have that'
     return _TEMPLATE.format(
         name=name,
         file=file,
         python=python,
         version=version,
-        minor=minor_of(version),
+        wanted=wanted,
         why=why,
         files=f"files = {json.dumps(files, ensure_ascii=False)}" if files else '# files = ["requirements.txt"]',
+        requirements="\n".join(lines),
         bounds="".join(f"\n# {bound}: that holds, too." for bound in bounds),
     )

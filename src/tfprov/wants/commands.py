@@ -14,8 +14,9 @@ from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.basket import Basket
 from tfprov.wants.command_lines import CommandLine, command_lines
 from tfprov.wants.poetry import requirement, specifier
-from tfprov.wants.programs import of_cell, of_program
+from tfprov.wants.programs import cells_of, of_cell, of_program
 from tfprov.wants.requirements_file import Reader, RequirementsLine
+from tfprov.wants.script import NO_BLOCK
 from tfprov.wants.variables import Kind, filled, unknown_in, values_in
 
 _IMAGE = re.compile(
@@ -77,7 +78,7 @@ _TAKE_A_VALUE = re.compile(
 )
 
 _NOTHING = "nothing in it says what is needed: it has no `pip install` or `conda install`"
-_NO_PROGRAM = "it is a program without a block `# /// script` that lists what it needs"
+_NOTHING_IN_NOTEBOOK = f"{_NOTHING}; `tfprov init --from FILE` writes a profile with what it imports"
 
 
 def read(kind: Kind, text: str, basket: Basket) -> None:
@@ -100,7 +101,8 @@ def read(kind: Kind, text: str, basket: Basket) -> None:
     for where, words in reader.elsewhere:
         (basket.note if is_any else basket.problem)(where, words)
     if not is_any and not reader.elsewhere:
-        basket.problem(basket.name, _NO_PROGRAM if kind == "program" else _NOTHING)
+        texts = {"program": NO_BLOCK, "notebook": _NOTHING_IN_NOTEBOOK}
+        basket.problem(basket.name, texts.get(kind, _NOTHING))
 
 
 def code_in(text: str) -> str:
@@ -120,7 +122,7 @@ def _commands_in(kind: Kind, text: str, basket: Basket) -> tuple[list[tuple[Comm
     """The command lines of a file, each with its place in it, and the variables that have one value there."""
     own: dict[str, str] = {}
     if kind == "notebook":
-        cells = list(_cells(text))
+        cells = list(cells_of(text))
         found = [(line, f" cell {number}") for number, code in enumerate(cells, start=1) for line in of_cell(code)]
         return found, values_in(kind, (line for code in cells for line in code.splitlines()))
     if kind == "program":
@@ -215,13 +217,6 @@ class _Commands:
 
 def _name_of(path: str) -> str:
     return path.rpartition("/")[2]
-
-
-def _cells(text: str) -> Iterator[str]:
-    """The code of each cell of a notebook; empty for a cell without code."""
-    for cell in json_of(text)["cells"]:
-        source = cell.get("source", "") if cell.get("cell_type") == "code" else ""
-        yield source if isinstance(source, str) else "".join(source)
 
 
 def _copied(found: Iterable[tuple[CommandLine, str]]) -> dict[str, str]:

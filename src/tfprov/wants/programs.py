@@ -8,6 +8,7 @@ import shlex
 import warnings
 from collections.abc import Iterator
 
+from tfprov.structured import json_of
 from tfprov.wants.command_lines import CommandLine, command_lines
 
 _OF_SHELL = re.compile(r"^\s*%%(?:bash|sh|shell|script\s+(?:ba|z)?sh)\b")
@@ -49,19 +50,35 @@ def of_program(text: str) -> tuple[tuple[CommandLine, ...], bool]:
     return tuple(CommandLine(text=one["command"].lstrip("!%"), number=number) for number, one in found if one), True
 
 
-def _of_calls(code: str) -> Iterator[CommandLine]:
-    """The commands that calls start: `os.system`, `subprocess`, `get_ipython()`, and pip's own `main`."""
-    # Lines of IPython become a statement of the same margin; a magic may continue on further lines.
+def cells_of(text: str) -> Iterator[str]:
+    """The code of each cell of a notebook; empty for a cell without code.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: the text is not a notebook.
+    """
+    for cell in json_of(text)["cells"]:
+        source = cell.get("source", "") if cell.get("cell_type") == "code" else ""
+        yield source if isinstance(source, str) else "".join(source)
+
+
+def without_magics(code: str) -> str:
+    """The code of a cell with a `pass` in place of each line that is for IPython, with the same margin."""
     plain, is_continued = [], False
     for line in code.splitlines():
         found = _MAGIC.match(line)
         is_magic = is_continued or found is not None
         plain.append(f"{found['margin']}pass" if found else "" if is_continued else line)
+        # A magic may continue on further lines.
         is_continued = is_magic and line.rstrip().endswith("\\")
+    return "\n".join(plain)
+
+
+def _of_calls(code: str) -> Iterator[CommandLine]:
+    """The commands that calls start: `os.system`, `subprocess`, `get_ipython()`, and pip's own `main`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
-            tree = ast.parse("\n".join(plain))
+            tree = ast.parse(without_magics(code))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]

@@ -7,6 +7,11 @@ import re
 # The regular expression in the standard.
 _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
+NO_BLOCK = (
+    "it is a program without a block `# /// script` that lists what it needs; "
+    "`tfprov init --from FILE` writes a profile with what it imports"
+)
+
 
 def block(text: str) -> str:
     """The TOML document in the metadata block of a script.
@@ -18,7 +23,7 @@ def block(text: str) -> str:
     if len(found) > 1:
         raise ValueError("it has more than one block `# /// script`")
     if not found:
-        raise ValueError("it is a program without a block `# /// script` that lists what it needs")
+        raise ValueError(NO_BLOCK)
     lines = found[0]["content"].splitlines()
     return "".join(f"{line[2:] if line.startswith('# ') else line[1:]}\n" for line in lines)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def test_a_folder_without_such_a_file_is_fine_unless_it_was_named(folder: Path) 
     assert (error.code.name, error.what) == ("usage", f"`{folder}` has no file with requirements")
     assert error.evidence == (
         "looked for `pyproject.toml` with dependencies, `requirements.txt`, `environment.yml`, `Pipfile`, …",
+        "no Python file there imports a package besides TensorFlow",
     )
     assert error.hint == "pass the file itself"
     assert not (folder / "other.toml").exists()
@@ -109,3 +111,33 @@ def test_two_lists_of_a_folder_are_two_environments_with_a_lock_each(folder: Pat
 def test_where_it_runs_is_left_to_each_machine(folder: Path) -> None:
     written(folder / "tfprov.toml")
     assert load(folder / "tfprov.toml").profile.tensorflow.accelerator == "auto"
+
+
+def test_without_such_a_file_it_asks_for_what_the_programs_import(folder: Path) -> None:
+    (folder / "train.py").write_text("import cv2, helper, house\nimport tensorflow as tf\ntf.Session()\n")
+    (folder / "helper.py").write_text("from pandas import DataFrame\n")
+    found = written(folder / "tfprov.toml")
+    loaded = load(folder / "tfprov.toml")
+    assert loaded.requirements == ("opencv-python", "pandas")
+    assert loaded.profile.tensorflow.version == "<2"
+    assert found.imported is not None
+    assert found.imported.unknown == ("house",)
+    assert "# They also import `house`: add the packages that contain them.\n" in found.text
+    assert "# `train.py: tf.Session`: TensorFlow 2 does not have that\n" in found.text
+
+
+@pytest.mark.parametrize("name", ["train.py", "train.ipynb"])
+def test_a_program_that_lists_nothing_stands_for_its_imports(folder: Path, name: str) -> None:
+    text = "import seaborn\n"
+    cells = json.dumps({"cells": [{"cell_type": "code", "source": text}], "nbformat": 4})
+    (folder / name).write_text(text if name.endswith(".py") else cells)
+    (folder / "other.py").write_text("import cv2\n")
+    found = written(folder / "tfprov.toml", folder / name)
+    assert (found.files, found.problems) == ((), ())
+    assert load(folder / "tfprov.toml").requirements == ("seaborn",)
+
+
+def test_a_program_that_lists_something_is_read(folder: Path) -> None:
+    (folder / "train.py").write_text("# /// script\n# dependencies = []\n# ///\nimport seaborn\n")
+    found = written(folder / "tfprov.toml", folder / "train.py")
+    assert (found.files, found.imported) == (("train.py",), None)

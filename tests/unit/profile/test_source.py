@@ -243,6 +243,12 @@ class TestNearest:
         assert failure.value.code.name == "profile-missing"
         assert failure.value.hint == "make one with `tfprov init`, or name a profile"
 
+    def test_programs_alone_are_named_as_the_source_of_one(self, tmp_path: Path) -> None:
+        (tmp_path / "train.py").write_text("import tensorflow\n")
+        with pytest.raises(TfprovError) as failure:
+            find("", cwd=tmp_path)
+        assert failure.value.hint == "`tfprov init` writes one with the packages that the Python files here import"
+
     @pytest.mark.parametrize(
         ("names", "told"),
         [

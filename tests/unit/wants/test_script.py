@@ -27,7 +27,8 @@ def test_the_block_of_a_script_is_read(read_file: Read) -> None:
 
 def test_a_program_without_a_block_or_with_two_is_a_problem(read_file: Read) -> None:
     assert read_file("train.py", "import numpy\n").problems == (
-        "train.py: it is a program without a block `# /// script` that lists what it needs",
+        "train.py: it is a program without a block `# /// script` that lists what it needs; "
+        "`tfprov init --from FILE` writes a profile with what it imports",
     )
     assert read_file("train.py", SCRIPT * 2).problems == ("train.py: it has more than one block `# /// script`",)
 
