@@ -5,7 +5,9 @@ A URL that cannot be parsed often contains a password, in a place where no patte
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
@@ -50,11 +52,12 @@ def _is_international(part: str) -> bool:
     return True
 
 
-def mistake_in(address: str) -> str | None:
+def mistake_in(address: str, *, windows: bool = os.name == "nt") -> str | None:
     """Why a URL cannot be used; None when it can.
 
     Args:
         address: the URL; should begin with `https://`, `http://` or `file://`, and may contain `${NAME}`.
+        windows: whether a file may lie on another host (`file://host/share/folder`).
     """
     text = _VARIABLE.sub("1", address)
     scheme = text.partition("://")[0].lower() if "://" in text else ""
@@ -71,7 +74,8 @@ def mistake_in(address: str) -> str | None:
         return f"{UNREADABLE}: {_ENCODE}"
     if scheme == "file":
         # A variable may hold the whole path.
-        if host not in (None, "", "localhost") and not address[len("file://") :].startswith("${"):
+        elsewhere = host not in (None, "", "localhost") and not address[len("file://") :].startswith("${")
+        if elsewhere and not (windows and ":" not in parts.netloc):
             return "a path begins with a third slash (`file:///folder`); what follows two is the name of a host"
         return None if parts.path else "it has no path"
     return _mistake_in_host(parts, host) if host else "it has no host"
@@ -93,12 +97,29 @@ def _mistake_in_host(parts: SplitResult, host: str) -> str | None:
 
 
 def path_in(url: str) -> str | None:
-    """The path in a `file:` URL, decoded; None for any other URL.
+    """The path in a `file:` URL, decoded; None for any other URL. On another host, it is a share of Windows.
 
     Raises:
         ValueError: the URL cannot be parsed.
     """
     parts = urlsplit(url)
+    if parts.scheme != "file":
+        return None
+    path = unquote(parts.path)
+    if parts.netloc.lower() not in ("", "localhost"):
+        return f"//{parts.netloc}{path}"
     # Not `url2pathname`, whose module imports half of the standard library's network code. Before the letter of a drive
     # of Windows the URL has a slash that is not part of the path.
-    return re.sub(r"^/(?=[A-Za-z]:)", "", unquote(parts.path)) if parts.scheme == "file" else None
+    return re.sub(r"^/(?=[A-Za-z]:)", "", path)
+
+
+def local_path(url: str, *, windows: bool = os.name == "nt") -> Path | None:
+    """The path on this system of a `file:` URL; None for any other URL.
+
+    Raises:
+        ValueError: the URL cannot be parsed.
+    """
+    path = path_in(url)
+    if path is None:
+        return None
+    return Path(path if windows else unquote(urlsplit(url).path))

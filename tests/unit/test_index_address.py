@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import string
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfprov.index_address import mistake_in, path_in
+from tfprov.index_address import local_path, mistake_in, path_in
 from tfprov.redact import redact
 
 GOOD = (
@@ -56,13 +57,15 @@ def test_an_address_that_can_be_used_has_no_mistake(address: str) -> None:
 
 @pytest.mark.parametrize("address", BAD)
 def test_one_that_cannot_has_one(address: str) -> None:
-    assert mistake_in(address)
+    assert mistake_in(address, windows=False)
 
 
 def test_a_folder_that_would_be_the_name_of_a_host_is_said() -> None:
     """Of `file://wheels/cpu` the folder `/cpu` was read."""
     told = "a path begins with a third slash (`file:///folder`); what follows two is the name of a host"
-    assert mistake_in("file://wheels/cpu") == told
+    assert mistake_in("file://wheels/cpu", windows=False) == told
+    assert mistake_in("file://C:/wheels/cpu", windows=True) == told
+    assert mistake_in("file://server/share/wheels", windows=True) is None
 
 
 PASSWORDS = st.text(alphabet=string.ascii_letters + string.digits + "#/?@[]%'\"<> ü&=;:", min_size=1, max_size=12)
@@ -94,9 +97,27 @@ def test_redacting_takes_out_passwords_with_characters_that_are_not_encoded(pass
         ("FILE:///a", "/a"),
         ("file:a/b", "a/b"),
         ("file:///C:/a%20b", "C:/a b"),
+        ("file://localhost/a", "/a"),
+        ("file://server/share/a%20b", "//server/share/a b"),
+        ("file:////server/share/a", "//server/share/a"),
         ("https://host/a", None),
         ("a/b", None),
     ],
 )
 def test_the_path_in_a_file_address_is_one_of_its_system(url: str, path: str | None) -> None:
     assert path_in(url) == path
+
+
+@pytest.mark.parametrize(
+    ("url", "windows", "path"),
+    [
+        ("file:///a%20b", False, "/a b"),
+        ("file:///C:/a", False, "/C:/a"),
+        ("file:///C:/a%20b", True, "C:/a b"),
+        ("file://server/share/a%20b", True, "//server/share/a b"),
+        ("https://host/a", True, None),
+        ("C:/a", True, None),
+    ],
+)
+def test_a_file_address_leads_to_a_path_of_the_system_that_reads_it(url: str, windows: bool, path: str | None) -> None:
+    assert local_path(url, windows=windows) == (None if path is None else Path(path))

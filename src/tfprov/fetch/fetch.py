@@ -13,7 +13,6 @@ from tfprov.disk_space import Share, require
 from tfprov.errors import TfprovError
 from tfprov.events import Emit
 from tfprov.fetch import index
-from tfprov.fetch.addresses import local_path
 from tfprov.fetch.connections import Slots
 from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.job import FetchJob, FetchStoppedError, Listener
@@ -22,6 +21,7 @@ from tfprov.fetch.meter import Meter
 from tfprov.fetch.patience import Patience
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
+from tfprov.index_address import local_path
 from tfprov.lock.records import LockedFile
 from tfprov.words import count
 

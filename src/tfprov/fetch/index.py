@@ -17,11 +17,11 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from tfprov.contents import content_of
 from tfprov.events import Emit, ignore
-from tfprov.fetch.addresses import local_path
 from tfprov.fetch.answers import length_of, page_title, raise_for_status, range_of
 from tfprov.fetch.bounded import body_of, response_to
 from tfprov.fetch.sources import Network
 from tfprov.fetch.ways import Clients, Ways
+from tfprov.index_address import local_path
 from tfprov.ladder.climb import TransferError
 from tfprov.lock.records import LockedFile
 from tfprov.plan.records import IndexFile, Listing

@@ -14,7 +14,6 @@ from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
 from tfprov.fetch import index
-from tfprov.fetch.addresses import local_path
 from tfprov.fetch.answers import mirrors_key
 from tfprov.fetch.connections import Slots, TransferOptions
 from tfprov.fetch.download import Download
@@ -27,6 +26,7 @@ from tfprov.fetch.patience import Patience
 from tfprov.fetch.routes import Route
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
+from tfprov.index_address import local_path
 from tfprov.ladder.climb import InapplicableError, Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import LockedFile

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from tfprov import paths
 from tfprov.default_index import default_index, is_default
 from tfprov.errors import TfprovError
-from tfprov.fetch.addresses import expand, local_path, origin_of, place, variable
+from tfprov.fetch.addresses import expand, origin_of, place, variable
 from tfprov.fetch.certificates import bundle, certificates_of, tls_context
 from tfprov.fetch.client import client
 from tfprov.fetch.credentials import Keyring, Login, basic_auth, from_netrc, login_in
@@ -22,7 +22,7 @@ from tfprov.fetch.names import Names
 from tfprov.fetch.routes import DIRECT, Route, routes_of
 from tfprov.fetch.veil import behind_host, names_in
 from tfprov.host.records import Facts, IndexConfig
-from tfprov.index_address import mistake_in
+from tfprov.index_address import local_path, mistake_in
 from tfprov.profile.records import Profile
 from tfprov.redact import redact, without_userinfo
 from tfprov.secret import Secret

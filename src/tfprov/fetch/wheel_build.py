@@ -9,11 +9,11 @@ from typing import IO, TYPE_CHECKING
 
 from tfprov.archives import damage
 from tfprov.contents import regular
-from tfprov.fetch.addresses import local_path
 from tfprov.fetch.answers import range_of
 from tfprov.fetch.bounded import response_to
 from tfprov.fetch.ways import Ways
 from tfprov.fetch.wheel_metadata import remote_file
+from tfprov.index_address import local_path
 from tfprov.redact import without_userinfo
 
 if TYPE_CHECKING:

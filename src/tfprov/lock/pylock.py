@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 import tomlkit
 from packaging.pylock import (
@@ -36,7 +35,7 @@ from pydantic import TypeAdapter, ValidationError
 from tfprov import project_folder
 from tfprov.contents import content_of
 from tfprov.errors import TfprovError
-from tfprov.index_address import NO_HOST_NAME, is_host_name
+from tfprov.index_address import NO_HOST_NAME, is_host_name, local_path
 from tfprov.lock.attestations import Publisher, publisher_of
 from tfprov.lock.merging import check_merged
 from tfprov.lock.records import Header, Inputs, Lock, LockedFile, LockedSource
@@ -87,14 +86,14 @@ def _real(place: str | Path) -> Path:
 def _named_absolutely(inputs: Inputs) -> tuple[Path, ...]:
     """The local indexes and folders of wheels whose absolute path is in the profile: they do not move with it."""
     named = (inputs.index, *inputs.extra, *inputs.find_links)
-    urls = (url2pathname(urlsplit(each).path) for each in named if each.startswith("file:"))
-    return tuple(map(_real, (*urls, *(each for each in named if Path(each).is_absolute()))))
+    urls = [path for each in named if each.startswith("file:") and (path := local_path(each)) is not None]
+    return tuple(map(_real, (*urls, *(Path(each) for each in named if Path(each).is_absolute()))))
 
 
 def _beside(start: Path, others: tuple[Path, ...], found: re.Match[str]) -> str:
     """The place of a local file as a path, if it lies below `start` and not below one of the others; else unchanged."""
-    file = Path(url2pathname(urlsplit(found["url"]).path))
-    if not file.is_relative_to(start) or any(map(file.is_relative_to, others)):
+    file = local_path(found["url"])
+    if file is None or not file.is_relative_to(start) or any(map(file.is_relative_to, others)):
         return found[0]
     return f"path = {json.dumps(file.relative_to(start).as_posix(), ensure_ascii=False)}"
 

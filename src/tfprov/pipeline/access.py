@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tfprov.errors import TfprovError
-from tfprov.fetch.addresses import local_path
 from tfprov.fetch.routes import Route
 from tfprov.fetch.store import Store
+from tfprov.index_address import local_path
 from tfprov.ladder.climb import TransferError
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine

@@ -23,7 +23,6 @@ from tfprov.bundle.write import Content, meter, write
 from tfprov.contents import content_of, is_readable
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Emit, Note, Progress, ignore
-from tfprov.fetch.addresses import local_path
 from tfprov.fetch.answers import raise_for_status
 from tfprov.fetch.bounded import Limits, body_of, response_to
 from tfprov.fetch.patience import Patience
@@ -32,6 +31,7 @@ from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
 from tfprov.fetch.ways import Ways
 from tfprov.host import network, system
+from tfprov.index_address import local_path
 from tfprov.ladder.climb import Policy
 from tfprov.lock.records import LockedFile
 from tfprov.paths import Home

@@ -13,13 +13,14 @@ from tfprov.conda.client import ChannelAccess, Solve
 from tfprov.conda.records import Channel, Solved
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Note
-from tfprov.fetch.addresses import expand, local_path, origin_of, variable
+from tfprov.fetch.addresses import expand, origin_of, variable
 from tfprov.fetch.credentials import Login
 from tfprov.fetch.relay import Relay, RelayedChannel
 from tfprov.fetch.sources import Network
 from tfprov.fetch.stand_ins import stand_in, truthful
 from tfprov.fetch.veil import Veil, behind_host, names_in
 from tfprov.host.records import Facts
+from tfprov.index_address import local_path
 from tfprov.ladder.climb import Policy, Step, TransferError, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.pipeline.context import Context
