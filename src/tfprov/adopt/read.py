@@ -201,7 +201,11 @@ def _outside(
     """Distributions outside the environment that its Python finds."""
     folders = []
     if home is not None and python.minor:
-        folders.append(home / ".local" / "lib" / f"python{python.minor}" / "site-packages")
+        folders += [
+            home / ".local" / "lib" / f"python{python.minor}" / "site-packages",
+            home / "Library" / "Python" / python.minor / "lib" / "python" / "site-packages",
+            home / "AppData" / "Roaming" / "Python" / f"Python{python.minor.replace('.', '')}" / "site-packages",
+        ]
     if system and settings.get("home") and python.minor:
         base = Path(settings["home"]).parent
         folders += [

@@ -28,6 +28,7 @@ from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.records import Defect
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
+from tfprov.host.system import home_folder, running_system
 from tfprov.paths import home, writable
 from tfprov.pipeline.backends.choose import backend_of
 from tfprov.pipeline.context import Request
@@ -284,12 +285,12 @@ def survey(folder: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Sur
     """
     if not folder.is_dir():
         raise TfprovError("usage", f"there is no folder `{folder}`")
-    user = environ.get("HOME")
+    home_of_user = home_folder(environ, running_system().value)
     surveyed = []
     for path in environments_below(folder):
         emit(Note(text=f"reading {path}", level="detail"))
         try:
-            found = read(path, home=Path(user) if user else None)
+            found = read(path, home=home_of_user)
         except TfprovError:
             continue  # deleted since it was found
         if found.module or tensorflow_of(found) is not None or any(kind_of(one.name) for one in found.outside):
@@ -312,8 +313,7 @@ def look(asking: Asking) -> ForeignEnvironment:
     Raises:
         TfprovError: `environment-missing`, or `usage` for one that cannot be adopted.
     """
-    user = asking.environ.get("HOME")
-    return read(asking.path, home=Path(user) if user else None)
+    return read(asking.path, home=home_folder(asking.environ, running_system().value))
 
 
 def place_of_profile(asking: Asking, found: ForeignEnvironment) -> Path:

@@ -23,6 +23,7 @@ from tfprov.errors import CODES, TfprovError
 from tfprov.events import Emit, Note
 from tfprov.host.facts import gather
 from tfprov.host.records import Facts
+from tfprov.host.system import home_folder, running_system
 from tfprov.lock.records import LockedFile, LockedSource
 from tfprov.paths import home
 from tfprov.pipeline.backends.choose import Backend, backend_at, backend_of, lock_of
@@ -80,8 +81,7 @@ def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tu
     Raises:
         TfprovError: `environment-missing` when there is no environment.
     """
-    home_folder = environ.get("HOME")
-    found = read(path, home=Path(home_folder) if home_folder else None, own=True)
+    found = read(path, home=home_folder(environ, running_system().value), own=True)
     root = found.root
     backend = backend_at(root)
     emit(Note(text="reading what is written about its packages", level="detail"))

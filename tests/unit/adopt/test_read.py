@@ -182,9 +182,17 @@ def test_an_old_kind_of_editable_project_and_one_of_setup_py(made: Path, tmp_pat
     assert (found["old"].version, found["old"].requires, found["older"].version) == ("3.0", ("helper>=1",), "2.0")
 
 
-def test_the_user_site_is_seen_from_a_conda_environment_only(made: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "user_site",
+    [
+        f".local/lib/python{MINOR}/site-packages",
+        f"Library/Python/{MINOR}/lib/python/site-packages",
+        f"AppData/Roaming/Python/Python{MINOR.replace('.', '')}/site-packages",
+    ],
+)
+def test_the_user_site_is_seen_from_a_conda_environment_only(made: Path, tmp_path: Path, user_site: str) -> None:
     home = tmp_path / "person"
-    place = home / ".local" / "lib" / f"python{MINOR}" / "site-packages" / "numpy-1.0.dist-info"
+    place = home / user_site / "numpy-1.0.dist-info"
     place.mkdir(parents=True)
     (place / "METADATA").write_text("Name: numpy\nVersion: 1.0\n")
     assert read(made, home=home).outside == ()
