@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from tfprov.secret import SIGNING, hidden
 
@@ -74,9 +75,11 @@ def redact_all(value: object) -> object:
     return value
 
 
-# Home directories: /home/NAME, /Users/NAME, C:\\Users\\NAME, with single or double backslashes.
+# Home directories: /home/NAME, /Users/NAME, C:\Users\NAME, with single or double backslashes, and in JSON, where a
+# letter may be `\u00e9`. Between backslashes, a name may have spaces.
 _HOMES = re.compile(
-    r"(?i)(?P<head>(?:/home/|/Users/|\b[a-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/)))(?P<name>[^\s/\\\"':;,<>|]+)"
+    r"(?i)(?P<head>(?:/home/|/Users/|\b[a-z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/)))"
+    r"(?P<name>(?<=\\)(?:[^/\\\"':;,<>|\r\n]|\\u[0-9a-f]{4}){1,64}(?=\\)|(?:[^\s/\\\"':;,<>|]|\\u[0-9a-f]{4})+)"
 )
 _HOST = re.compile(_BEGIN + r"(?<!(?<![a-zA-Z0-9+.-])(?i:file)://)(?P<user>\*{4}@)?(?P<host>[^\s/:?#\"'<>\]),*]+)")
 # A variable that is a secret by its name, in TOML, shell scripts or JSON. `${NAME}` as its value is not one.
@@ -100,9 +103,7 @@ class Anonymiser:
         # Names of one or two letters occur within too many words.
         named = [(home, "~"), (host, "HOST"), (host.partition(".")[0], "HOST"), (user, "USER")]
         self._names = [
-            (re.compile(rf"(?<![A-Za-z0-9_]){re.escape(name)}(?![A-Za-z0-9_])"), put)
-            for name, put in named
-            if len(name) > 2 and name.lower() not in _SHARED | _LOOPBACK
+            (_pattern(name), put) for name, put in named if len(name) > 2 and name.lower() not in _SHARED | _LOOPBACK
         ]
 
     def __call__(self, text: str) -> str:
@@ -126,3 +127,12 @@ class Anonymiser:
     @staticmethod
     def _is_person(name: str) -> bool:
         return name.lower() not in _SHARED
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    """A pattern for a name or a path as plain text, in JSON and in a URL; a path of Windows in any case."""
+    escaped = json.dumps(name)[1:-1]
+    slashed = name.replace("\\", "/")
+    spelled = {name, escaped, json.dumps(name, ensure_ascii=False)[1:-1], slashed, quote(slashed, safe="/:")}
+    either = "|".join(map(re.escape, sorted(spelled, key=len, reverse=True)))
+    return re.compile(rf"(?<![A-Za-z0-9_])(?:{either})(?![A-Za-z0-9_])", re.IGNORECASE if "\\" in name else 0)

@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import string
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tfprov.redact import Anonymiser, holds_password, redact, redact_all, without_userinfo
 
@@ -143,3 +147,41 @@ def test_an_address_keeps_no_secret_whatever_stands_before_it(before: str) -> No
     assert "hunter2" not in redact(f"{before}https://me:hunter2@host/x")
     assert "hunter2" not in redact(f"{before}https://host/x?a=b&_token=hunter2")
     assert "hunter2" not in Anonymiser()(f"{before}__TOKEN__=hunter2")
+
+
+SPELLINGS = (
+    str,
+    json.dumps,
+    lambda text: json.dumps(text, ensure_ascii=False),
+    lambda text: text.replace("\\", "/"),
+    lambda text: "file:///" + quote(text.replace("\\", "/").lstrip("/"), safe="/:"),
+)
+NAMES = st.text(st.characters(categories=("L",)), min_size=3, max_size=8).map(lambda name: f"Zy{name}yZ")
+
+
+@given(NAMES, NAMES, st.sampled_from(("/home/{}", "/srv/{}", "C:\\Users\\{} {}", "D:\\{}", "\\\\server\\{} {}")))
+def test_the_home_of_a_user_is_in_no_spelling_in_a_report(first: str, last: str, home: str) -> None:
+    home = home.format(first, last)
+    hide = Anonymiser(home=home)
+    for spell in SPELLINGS:
+        text = f"in {spell(home)} and {spell(home + '/x' if home.startswith('/') else home + chr(92) + 'x')}"
+        assert not {spell(first).strip('"'), spell(last).strip('"')} & set(re.findall(r"Zy.*?yZ", hide(text))), text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("in C:\\Users\\Jörg Müller\\project", "in C:\\Users\\USER\\project"),
+        ('"C:\\\\Users\\\\J\\u00f6rg M\\u00fcller\\\\a b"', '"C:\\\\Users\\\\USER\\\\a b"'),
+        ("C:\\Users\\JRGMLL~1\\AppData", "C:\\Users\\USER\\AppData"),
+        ("c:\\users\\bob is full", "c:\\users\\USER is full"),
+        ('"/home/j\\u00f6rg/x"', '"/home/USER/x"'),
+        ("C:\\Users\\Public\\x", "C:\\Users\\Public\\x"),
+    ],
+)
+def test_a_name_below_the_homes_of_a_system_is_hidden_whole(text: str, expected: str) -> None:
+    assert Anonymiser()(text) == expected
+
+
+def test_a_home_on_windows_is_hidden_in_any_case() -> None:
+    assert Anonymiser(home="D:\\People\\Bob")("d:\\people\\bob\\x, D:/People/BOB/y") == "~\\x, ~/y"

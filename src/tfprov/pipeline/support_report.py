@@ -19,6 +19,7 @@ from tfprov import __version__
 from tfprov.archives import damage
 from tfprov.contents import content_of
 from tfprov.errors import TfprovError
+from tfprov.host.system import home_folder, running_system
 from tfprov.journal import journals
 from tfprov.paths import home
 from tfprov.products import Product
@@ -58,7 +59,8 @@ def gather(profile: str | None, *, logs: tuple[Path, ...], cwd: Path, environ: M
     Raises:
         TfprovError: `usage`, when a given log cannot be read; `profile-missing`.
     """
-    hide = Anonymiser(user=_user(environ), host=platform.node(), home=str(Path.home()) if environ.get("HOME") else "")
+    home_of_user = home_folder(environ, running_system().value)
+    hide = Anonymiser(user=_user(environ), host=platform.node(), home=str(home_of_user or ""))
     parts = [
         Part(name=_VERSIONS, what="versions of tfprov, Python and the system", text=hide(_versions())),
         Part(name="facts.json", what="facts of this machine", text=hide(_tried(lambda: _facts(environ)))),
