@@ -413,9 +413,9 @@ def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
         if there := lists_under_other_names(cwd):
             import shlex
 
-            evidence.append(f"files here that may say it: {', '.join(f'`{each}`' for each in there)}")
+            evidence.append(f"files that may say it: {', '.join(f'`{each}`' for each in there)}")
             hint = f"name the file that says what is needed, as in `tfprov up {shlex.quote(there[0])}`"
-        elif next(cwd.glob("*.py"), None) is not None:
+        elif any(next(cwd.glob(each), None) for each in ("*.py", "*.ipynb")):
             hint = "`tfprov init` writes one with the packages that the Python files here import"
         raise TfprovError("profile-missing", f"`{cwd}` has no profile", evidence=tuple(evidence), hint=hint)
     path = cwd / expanded(name)
