@@ -30,6 +30,12 @@ Document: TypeAlias = dict[str, Any]
 """A parsed but unchecked TOML document; it does not leave this module."""
 Locate: TypeAlias = Callable[[Key], str]
 """Returns the place of a key: `train.toml:7`, or the override that set it."""
+_ESCAPE = re.compile(r"Unescaped '\\'|hex value|Unicode scalar")
+"""In a message of the parser: what follows a backslash is not an escape of TOML."""
+_TOML = "strings need quotes; a table is `[name]`; a key may be given once"
+_IN_SINGLE_QUOTES = (
+    "between double quotes a backslash begins an escape: write a path between single quotes, or with `/`"
+)
 
 
 def load(
@@ -146,7 +152,7 @@ def _parsed(path: Path, raw: bytes) -> tuple[Given, dict[Key, int]]:
             "profile-invalid",
             f"`{path}` is not valid TOML",
             evidence=(f"{path.name}: {error}",),
-            hint="strings need quotes; a table is `[name]`; a key may be given once",
+            hint=_IN_SINGLE_QUOTES if _ESCAPE.search(str(error)) else _TOML,
         ) from error
     except ValueError as error:
         raise TfprovError("profile-invalid", f"`{path}` is not a profile", evidence=(str(error),)) from error
@@ -380,7 +386,11 @@ def _unprintable_paths(document: Document, place: Locate) -> list[str]:
         for name in value if isinstance(value, list) else [value]:
             bad = next((each for each in str(name) if ord(each) < 32 or ord(each) == 127), None)
             if isinstance(name, str) and bad is not None:
-                problems.append(f"{place((table, key))}: `{table}.{key}` holds a control character (U+{ord(bad):04X})")
+                # `\b`, `\t`, `\n`, `\f` and `\r`, as in a path of Windows between double quotes.
+                why = f": {_IN_SINGLE_QUOTES}" if bad in "\b\t\n\f\r" else ""
+                problems.append(
+                    f"{place((table, key))}: `{table}.{key}` holds a control character (U+{ord(bad):04X}){why}"
+                )
     return problems
 
 

@@ -284,6 +284,18 @@ def test_broken_toml_is_said_with_the_place_the_parser_gives(tmp_path: Path) -> 
     assert lines[2] == "hint: strings need quotes; a table is `[name]`; a key may be given once"
 
 
+@pytest.mark.parametrize(
+    "place",
+    ["C:\\Users\\ann", "C:\\python\\x", "\\\\server\\share", "..\\wheels", "C:\\dir\\", "C:\\temp\\new"],
+)
+def test_a_path_of_windows_between_double_quotes_is_told_how_to_be_written(tmp_path: Path, place: str) -> None:
+    """Some are not TOML, and in others `\\t` and `\\n` are read as a tab and a line end."""
+    lines = report(write(tmp_path, f'name = "x"\n[environment]\npath = "{place}"\n'))
+    advice = "between double quotes a backslash begins an escape: write a path between single quotes, or with `/`"
+    assert [line for line in lines if advice in line], lines
+    assert re.search(r"train\.toml:3:|line 3", lines[1])
+
+
 def test_a_profile_that_is_not_utf_8_is_said_to_be_so(tmp_path: Path) -> None:
     assert report(write(tmp_path, b'name = "caf\xe9"'))[:2] == [
         "profile-invalid: `DIR/train.toml` is not UTF-8",
