@@ -14,7 +14,7 @@ from tfprov.index_address import UNREADABLE
 from tfprov.paths import expanded
 from tfprov.profile.records import CondaTable
 from tfprov.secret import Secret
-from tfprov.wants.conda_specs import CondaSpec
+from tfprov.wants.conda_specs import CondaSpec, is_folder
 
 _DEFAULTS = ("main", "r")
 """The channels that conda's `defaults` stands for, except a third one whose packages are only for Windows."""
@@ -78,7 +78,7 @@ def parse(text: str, folder: Path) -> tuple[str, Secret | None, tuple[Secret, Se
         TfprovError: `profile-invalid` when the address cannot be parsed, as with a bracket in a password.
     """
     if "://" not in text:
-        if text.startswith((".", "/", "~")):
+        if is_folder(text):
             return (folder / expanded(text)).resolve().as_uri(), None, None
         return text, None, None
     try:

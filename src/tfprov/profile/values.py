@@ -134,7 +134,7 @@ def _proxy(text: str) -> str:
 
 
 def _channel(text: str) -> str:
-    if text.startswith((".", "/", "~")):
+    if conda_specs.is_folder(text):
         return text
     if re.search(r"\s", text) or not text:
         raise ValueError(f"`{text}` is neither the name nor the address of a channel")

@@ -24,6 +24,7 @@ _ATOM = re.compile(
     r"^(?P<operator>==|!=|<=|>=|~=|=|<|>)?(?P<version>\*|v?\d+(?:[!.+_-]?[0-9A-Za-z]+)*)(?P<any>(?:\.?\*)*)$"
 )
 _EXACT = re.compile(r"==(?P<version>[^,|()=<>!~*]+)")
+_FOLDER = re.compile(r"[./~]|[A-Za-z]:[\\/]|\\\\")
 _KEYS = ("build_number", "license", "license_family", "track_features", "fn", "url", "md5", "sha256")
 
 
@@ -78,6 +79,11 @@ class CondaSpec:
             f'{key}="{value}"' if "'" in value else f"{key}='{value}'" for key, value in (*first, *subdir, *self.more)
         ]
         return f"[{','.join(inside)}]" if inside else ""
+
+
+def is_folder(channel: str) -> bool:
+    """Whether a channel is given by the path of a folder, also on a drive or a share of Windows."""
+    return _FOLDER.match(channel) is not None
 
 
 def read(text: str, *, where: str = "") -> CondaSpec:

@@ -37,6 +37,12 @@ def test_names_addresses_and_folders_are_channels() -> None:
     assert [each.name for each in found] == ["conda-forge", "https://h.example/c", "file:///projects/p/made%20here"]
 
 
+@pytest.mark.parametrize("folder", ["C:\\made here", "c:/made", "\\\\server\\share\\made", ".\\made", "~/made"])
+def test_a_folder_of_windows_is_a_channel(folder: str) -> None:
+    (found,) = read(folder)
+    assert found.name.startswith("file://")
+
+
 def test_a_token_is_taken_out_of_the_address_and_kept() -> None:
     (found,) = read("https://h.example/t/${T}/c", T="abc")
     assert (found.name, found.token, found.login) == ("https://h.example/c", Secret("abc"), None)
