@@ -13,7 +13,6 @@ MODULES = {
     "absl": "absl-py",
     "cv2": "opencv-python",
     "dateutil": "python-dateutil",
-    "dotenv": "python-dotenv",
     "git": "GitPython",
     "magic": "python-magic",
     "matplotlib-pyplot": "matplotlib",
@@ -31,7 +30,6 @@ MODULES = {
     "win32api": "pywin32",
     "wx": "wxPython",
     "yaml": "PyYAML",
-    "zmq": "pyzmq",
 }
 """The project that contains a module, by the name of the module.
 
@@ -52,6 +50,9 @@ WRONG = {
 }
 """The project that is meant by a wrong name, under which the index has no project, or an empty one."""
 
+_EMPTY = {"dotenv": "python-dotenv", "zmq": "pyzmq"}
+"""The only requirement of an empty project, by the name of that project."""
+
 
 def stood_in_for(requirement: Requirement) -> tuple[str, str] | None:
     """The replacement for a distribution in a list from another environment that no index can provide.
@@ -62,6 +63,8 @@ def stood_in_for(requirement: Requirement) -> tuple[str, str] | None:
     name, version = canonicalize_name(requirement.name), str(requirement.specifier)
     if name == "sklearn" and re.fullmatch(r"==0\.0(\.post\d+)?", version):
         return MODULES[name], "it was an empty package that asked for that one"
+    if not version and name in _EMPTY:
+        return _EMPTY[name], "it is an empty package that asks for that one"
     if of_colab := re.fullmatch(r"(?P<release>===?[^+]+)\+zzzcolab\w*", version):
         return f"{requirement.name}{of_colab['release']}", "only Colab has that build of it"
     return None

@@ -55,7 +55,7 @@ def test_a_project_without_a_name_is_called_like_its_repository(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("zmq", "that is the name of a module; the package is `pyzmq`"),
+        ("yaml", "that is the name of a module; the package is `PyYAML`"),
         ("tensorflow-2.15.0", "a version stands behind `==`: write `tensorflow==2.15.0`"),
         ("python-3.10.4", "a version stands behind `==`: write `python==3.10.4`"),
         ("sklearn.metrics", "that is the name of a module; the package is `scikit-learn`"),
@@ -444,6 +444,14 @@ def test_the_empty_package_that_lists_of_old_environments_have_is_what_it_asked_
         f"main.txt:1: `sklearn=={version}` is read as `scikit-learn`: it was an empty package that asked for that one",
     )
     assert wants_of(files(tmp_path, main="sklearn\nsklearn==1.2\n")).problems != ()
+
+
+@pytest.mark.parametrize(("name", "meant"), [("dotenv", "python-dotenv"), ("zmq", "pyzmq")])
+def test_an_empty_package_is_the_one_that_it_asks_for(tmp_path: Path, name: str, meant: str) -> None:
+    found = wants_of(files(tmp_path, main=f"{name}\n{name}==0.0.0\n"))
+    assert [want.text for want in found.requirements] == [meant, f"{name}==0.0.0"]
+    words = "it is an empty package that asks for that one"
+    assert (found.notes, found.problems) == ((f"main.txt:1: `{name}` is read as `{meant}`: {words}",), ())
 
 
 @pytest.mark.parametrize("asked", ["tensorflow==2.8.2+zzzcolab20220719", "jaxlib==0.3.14+zzzcolab1; os_name=='nt'"])
