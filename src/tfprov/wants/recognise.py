@@ -17,13 +17,15 @@ from tfprov.wants.unfit import SourceFile
 Kind = Literal[
     "requirements", "pip-list", "conda-list", "pyproject", "pipfile", "setup-cfg", "setup-py", "script", "environment",
     "uv-lock", "poetry-lock", "pylock", "pipfile-lock", "conda-lock", "notebook", "program", "dockerfile", "shell",
-    "workflow", "instructions",
+    "workflow", "instructions", "model-file",
 ]  # fmt: skip
 PROJECTS = frozenset({"pyproject", "pipfile", "setup-cfg", "setup-py", "uv-lock", "poetry-lock", "pipfile-lock"})
 """Formats with extras or groups, in the file itself or in the project file beside it."""
 
 _TABLE = re.compile(r"(?m)^\[\[?[\w.\"'-]+\]?\]\s*(?:#.*)?$")
 _YAML_KEY = re.compile(r"(?m)^(?P<key>dependencies|package):(?:\s|$)")
+_OF_MLFLOW = re.compile(r"(?m)^(?:python|build_dependencies):")
+_OF_COG = (re.compile(r"(?m)^build:"), re.compile(r"(?m)^[ \t]+python_(?:version|packages|requirements):"))
 _BESIDE = {"uv-lock": "pyproject.toml", "poetry-lock": "pyproject.toml", "pipfile-lock": "Pipfile"}
 _NOTEBOOK = re.compile(r'^\s*\{[^{}]*"cells"\s*:|"nbformat"\s*:\s*\d')
 _DOCKERFILE = re.compile(r"^(?:dockerfile|containerfile)(?:\..*)?$|.*\.(?:dockerfile|containerfile)$")
@@ -129,7 +131,9 @@ def _kind_of_yaml(text: str, key: str) -> Kind:
     if key == "package":
         return "conda-lock"
     if key == "dependencies":
-        return "environment"
+        return "model-file" if _OF_MLFLOW.search(text) else "environment"
+    if all(each.search(text) for each in _OF_COG):
+        return "model-file"
     from tfprov.wants import workflows
 
     return "workflow" if workflows.holds_commands(text) else "environment"
@@ -176,6 +180,10 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
         from tfprov.wants import conda_environment
 
         conda_environment.read(text, basket)
+    elif kind == "model-file":
+        from tfprov.wants import model_files
+
+        model_files.read(text, basket)
     elif kind in ("setup-cfg", "setup-py"):
         from tfprov.wants import setup_files
 
