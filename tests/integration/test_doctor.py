@@ -57,6 +57,19 @@ def test_an_altered_file_that_keeps_its_size_and_time_is_found_and_repaired(site
     assert findings(site) == (0, [])
 
 
+def test_an_environment_that_is_not_damaged_is_not_made_again(site: Site) -> None:
+    before = site.generations()
+    done = site.run("repair", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert f"TensorFlow {RELEASE} on Python " in done.stdout
+    assert " is not damaged: nothing to repair\n" in done.stdout
+    assert site.generations() == before
+    # No hash says what this file was, but its size does.
+    (installed(site, "helper.py").parents[3] / "bin" / "activate").write_text("")
+    assert json.loads(site.run("repair", "train.toml", "--json").stdout)["already"] is False
+    assert site.generations() != before
+
+
 def test_a_compiled_module_that_a_full_disk_cut_is_found_and_made_anew(site: Site) -> None:
     module = installed(site, "helper.py")
     [compiled] = module.parent.glob("__pycache__/helper.*.pyc")

@@ -139,6 +139,7 @@ def test_repair_does_not_take_a_rollback_back_in_silence(site: Site, stays: bool
     site.run("rollback", "train.toml")
     if stays:
         site.run("up", "train.toml", "--keep-rollback")
+    assert json.loads(site.run("repair", "train.toml", "--json").stdout)["rolled_back"] is True
     (library,) = site.home.glob("data/environments/*/generations/0001/lib/python*/site-packages")
     module = library / "tensorflow" / "__init__.py"
     module.unlink()

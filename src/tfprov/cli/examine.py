@@ -158,7 +158,7 @@ def repair(
     verbose: Verbose = False,
     quiet: Quiet = False,
 ) -> None:
-    """Put back what is damaged, from the store, and prove it; packages that are not in the lock go."""
+    """Put back what is damaged, if anything is, and prove it; packages that are not in the lock go."""
     output = output_of("repair", as_json, verbose, quiet)
     with failures(output):
         from tfprov.pipeline.doctor import repair as put_right
@@ -168,7 +168,9 @@ def repair(
         with output.progress() as emit:
             result = put_right(profile, cwd=Path.cwd(), environ=os.environ, emit=emit)
         named = profile or word_for(result.environment, cwd=Path.cwd(), environ=os.environ)
-        output.result(text.outcome(result, profile=named, shell=os.environ.get("SHELL", "")), documents.outcome(result))
+        unchanged, shell = "is not damaged: nothing to repair", os.environ.get("SHELL", "")
+        words = text.outcome(result, profile=named, shell=shell, unchanged=unchanged)
+        output.result(words, documents.outcome(result))
 
 
 @app.command()

@@ -103,10 +103,17 @@ def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tu
 def repair(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> Outcome:
     """Make a new, verified generation in which every file is as in its wheel; damaged files come from the store.
 
+    Where nothing is damaged, it does what `up` does: nothing at all, if the profile asks for nothing else.
+
     Raises:
         TfprovError: why it cannot be made; the active generation is then unchanged.
     """
-    return up(Request(profile=name, cwd=cwd, environ=environ, recreate=True, thorough=True), emit)
+    try:
+        found = examine(name, cwd=cwd, environ=environ, emit=emit)
+        is_damaged = any(one.kind == "damage" for one in found)
+    except TfprovError:
+        is_damaged = True  # or worse: the run says what it is
+    return up(Request(profile=name, cwd=cwd, environ=environ, recreate=is_damaged, thorough=True), emit)
 
 
 def as_error(findings: tuple[Defect, ...], name: str) -> TfprovError | None:

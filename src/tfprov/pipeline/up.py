@@ -292,8 +292,11 @@ def rolled_back(context: Context) -> Generation | None:
     now = sha256_of(lock_path) if lock_path.exists() else ""
     if (context.source.digest, now) != (found.profile_digest, found.lock_digest):
         return None
-    if request.keep_rollback is False or (environment.flaw(active) is not None and not request.thorough):
+    is_whole = environment.flaw(active) is None
+    if request.keep_rollback is False or not (is_whole or request.thorough):
         return None
+    if request.thorough and is_whole and not request.recreate:
+        return active
     if (request.keep_rollback or found.keep) and not request.thorough:
         if not found.keep:
             rollbacks.write(environment.root, dataclasses.replace(found, keep=True))

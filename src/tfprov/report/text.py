@@ -53,13 +53,16 @@ def next_steps(situation: Situation) -> str:
     return "\n".join((situation.words, "", *steps, "", "`tfprov --help` lists all commands"))
 
 
-def outcome(result: Outcome, *, profile: str, shell: str = "") -> str:
+def outcome(
+    result: Outcome, *, profile: str, shell: str = "", unchanged: str = "is already verified: nothing to do"
+) -> str:
     """The outcome of `up`, and how to use the environment.
 
     Args:
         result: of the run.
         profile: as the user named it.
         shell: path of the user's shell, which decides how to activate; empty for a shell like sh.
+        unchanged: what to say of an environment that needed nothing.
     """
     seal = result.generation.sealed
     target = seal.target
@@ -68,7 +71,7 @@ def outcome(result: Outcome, *, profile: str, shell: str = "") -> str:
     if result.rolled_back:
         lines = [f"{head} stays in use: generation {result.generation.number}, after the rollback"]
     elif result.already:
-        lines = [f"{head} is already verified: nothing to do"]
+        lines = [f"{head} {unchanged}"]
     else:
         lines = [f"{head} is verified ({seal.level})"]
         extras = f"[{','.join(target.extras)}]" if target.extras else ""
