@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tfprov import words
+from tfprov.errors import TfprovError
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import redact
 
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
 _HEADER_SECONDS = 30.0
 _MOMENT = 0.5
 _LOOK_SECONDS = 0.25
+LARGEST = 16 << 30
+"""Bytes of a file whose size the lock does not give. The largest wheels have some 5 GB."""
+_RESERVE = 256 << 20
+_STEP = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +218,38 @@ def chunks_of(response: httpx.Response, url: str, limits: Limits = PAGE) -> Iter
                 evidence=(f"{count} bytes in {seconds:.0f} s", redact(f"GET {url}")),
             )
         since, count = time.monotonic(), 0
+
+
+def within_disk(chunks: Iterable[bytes], url: str, folder: Path) -> Iterator[bytes]:
+    """The chunks of a file whose size nobody gave, as long as it neither fills the disk nor goes on for ever.
+
+    Args:
+        chunks: as they arrive.
+        url: of the file, for messages.
+        folder: where they are being written.
+
+    Raises:
+        TransferError: `mirror-http-error` for a file that does not end.
+        TfprovError: `disk-full`.
+    """
+    count = looked = 0
+    for chunk in chunks:
+        count += len(chunk)
+        if count > LARGEST:
+            what, limit = f"the file `{redact(url)}` does not end", f"the limit is {LARGEST:,}"
+            evidence = (f"{count:,} bytes so far", limit)
+            raise TransferError("mirror-http-error", what, transient=False, stubborn=True, evidence=evidence)
+        if count - looked >= _STEP:
+            looked, free = count, shutil.disk_usage(folder).free
+            if free < _RESERVE:
+                raise TfprovError(
+                    "disk-full",
+                    f"`{redact(url)}` would fill the disk, and neither lock nor server says how large it is",
+                    evidence=(f"{words.size(count)} so far, {words.size(free)} free in `{folder}`",),
+                    hint="free some space, or move tfprov's folders with TFPROV_HOME; if the file should not be that "
+                    "large, `tfprov lock --upgrade` takes it from the index again",
+                )
+        yield chunk
 
 
 class _Unpacker:

@@ -136,7 +136,10 @@ class Download:
         error = machine[0] if machine else max(failures, key=lambda failure: distance(failure.code.name))
         total = "unknown" if partial.total is None else f"{partial.total:,}"
         reconnects = f" after {self._reconnects} reconnections" if self._reconnects else ""
-        error.evidence = (*error.evidence, f"{partial.arrived:,} of {total} bytes received{reconnects}")
+        arrived = partial.arrived
+        if partial.total is None and not is_transient(error):
+            partial.reset()  # nothing is resumed without a size, and it may fill the disk
+        error.evidence = (*error.evidence, f"{arrived:,} of {total} bytes received{reconnects}")
         raise error
 
     def _settle(self, changed: ChangedError) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tfprov.disk_space import Share, require
 from tfprov.fetch.answers import (
     http_failures,
     length_of,
@@ -17,7 +18,7 @@ from tfprov.fetch.answers import (
     refuse_page,
     validator_of,
 )
-from tfprov.fetch.bounded import Limits, body_of, response_to
+from tfprov.fetch.bounded import LARGEST, Limits, body_of, response_to, within_disk
 from tfprov.fetch.connections import Connection, TransferOptions
 from tfprov.fetch.partial import Partial
 from tfprov.fetch.pieces import Pieces
@@ -111,10 +112,14 @@ class RemoteFile:
 
         Raises:
             ChangedError: the server has another file.
-            TransferError: `hash-mismatch` when its size is not the one in the lock.
+            TransferError: `hash-mismatch` when its size is not the one in the lock; `mirror-http-error` when the lock
+                has no size, and no wheel is that large.
+            TfprovError: `disk-full` when the lock has no size, and the disk has no room for it.
         """
         partial = self.partial
         with self._lock:
+            if total is not None and total not in (self.size, partial.total):
+                self._require_room(total)
             if None not in (total, self.size) and total != self.size:
                 # The part that is here may still be right, from another source: it stays.
                 raise TransferError(
@@ -132,6 +137,15 @@ class RemoteFile:
                 raise ChangedError(total)
             partial.origin = origin
             partial.total = partial.total if total is None else total
+
+    def _require_room(self, total: int) -> None:
+        """Check a size that the server gives and nobody checked before the download."""
+        if self.size is None and total > LARGEST:
+            what = f"`{self.name}` is larger than any wheel"
+            evidence = (f"the server says {total:,} bytes", f"the limit is {LARGEST:,}")
+            raise TransferError("mirror-http-error", what, transient=False, stubborn=True, evidence=evidence)
+        if self.size is None:
+            require((Share(purpose=f"`{self.name}`", path=self.partial.path.parent, size=total),))
 
     def overlaps(self) -> bool:
         """Whether the server still has the last 64 KB that are here."""
@@ -212,7 +226,8 @@ def _receive(response: httpx.Response, connection: Connection, file: RemoteFile)
     length = length_of(response)
     # A connection whose response was read to its end can be used for the next request.
     ends_there = length is not None and position + length == stop
-    for chunk in response.iter_raw():
+    chunks = response.iter_raw()
+    for chunk in within_disk(chunks, file.address, file.partial.path.parent) if stop is None else chunks:
         if file.stop.is_set():
             raise TransferError("net-reset", "stopped")
         if position == 0:

@@ -24,7 +24,7 @@ from tfprov.events import Attempt, Emit, Event, Note
 from tfprov.fetch import stand_ins
 from tfprov.fetch.addresses import variable
 from tfprov.fetch.answers import length_of, raise_for_status, range_of, validator_of
-from tfprov.fetch.bounded import METADATA, PAGE, body_of, chunks_of, response_to
+from tfprov.fetch.bounded import METADATA, PAGE, body_of, chunks_of, response_to, within_disk
 from tfprov.fetch.credentials import login_in
 from tfprov.fetch.patience import PAGES, Patience
 from tfprov.fetch.promised import Promised
@@ -37,6 +37,7 @@ from tfprov.fetch.ways import Clients, Ways
 from tfprov.ladder.classify import classify_exception
 from tfprov.ladder.climb import TransferError
 from tfprov.redact import without_userinfo
+from tfprov.temporary import temporary_root
 
 if TYPE_CHECKING:
     import httpx
@@ -412,7 +413,12 @@ class _Stream:
             raise TransferError("hash-mismatch", "the file changed while it was read", evidence=(str(response.url),))
         else:
             skip = self._first + self.sent - start
-        for chunk in chunks_of(response, str(response.url)):
+        url, store = str(response.url), self._handler.relay.store
+        chunks = chunks_of(response, url)
+        if self._total is None:
+            # The resolver keeps it beside the store.
+            chunks = within_disk(chunks, url, temporary_root() if store is None else store.root)
+        for chunk in chunks:
             data = memoryview(chunk)[skip:]
             skip = max(0, skip - len(chunk))
             try:

@@ -8,12 +8,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from tfprov.fetch import stand_ins
 from tfprov.fetch.answers import name_in, raise_for_status
-from tfprov.fetch.bounded import body_of, response_to
+from tfprov.fetch.bounded import body_of, response_to, within_disk
 from tfprov.fetch.index import kind_of_page, parse_html, refuse_no_index
 from tfprov.fetch.store import Store
 from tfprov.fetch.veil import Veil
@@ -163,7 +164,7 @@ def _received(chunks: Iterable[bytes], filename: str, store: Store | None) -> It
     folder = None if store is None else store.folder("partial")
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         digest, size = hashlib.sha256(), 0
-        for chunk in chunks:
+        for chunk in within_disk(chunks, filename, Path(file.name).parent):
             digest.update(chunk)
             size += file.write(chunk)
         file.flush()

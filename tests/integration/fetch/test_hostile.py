@@ -19,6 +19,7 @@ from hurry import HURRY
 from loopback import Faults, Index, Proxy, SocksProxy, authority, full_disk, unused_port, wheel
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Event, Note, Progress
+from tfprov.fetch import bounded, exchange
 from tfprov.fetch import meter as stage
 from tfprov.fetch.credentials import Login
 from tfprov.fetch.fetch import fetch, sizes
@@ -175,6 +176,32 @@ def test_another_size_is_noticed_before_the_body(run: Run) -> None:
         run(index)
     assert caught.value.code.name == "hash-mismatch"
     assert index.sent < SIZE // 2
+
+
+@pytest.mark.parametrize(
+    ("is_told", "limit", "reserve", "code"),
+    [
+        (False, 4 * MB, 0, "mirror-http-error"),
+        (False, SIZE, 1 << 60, "disk-full"),
+        (True, 4 * MB, 0, "mirror-http-error"),
+    ],
+    ids=["without end", "more than the disk has", "a size that no wheel has"],
+)
+def test_a_file_whose_size_the_lock_does_not_give_cannot_fill_the_disk(
+    run: Run, monkeypatch: pytest.MonkeyPatch, is_told: bool, limit: int, reserve: int, code: str
+) -> None:
+    for module in (bounded, exchange):
+        monkeypatch.setattr(module, "LARGEST", limit)
+    monkeypatch.setattr(bounded, "_RESERVE", reserve)
+    monkeypatch.setattr(bounded, "_STEP", MB)
+    with Index({NAME: CONTENT}, Faults(chunked=not is_told, ignore_ranges=True)) as index:
+        with pytest.raises(TfprovError) as caught:
+            run(index, size=None)
+        assert caught.value.code.name == code
+        assert [code for _, code in run.journal] == [code] * len(run.journal)
+        assert sum(path.stat().st_size for path in run.store.folder("partial").glob("*.part")) == 0
+        monkeypatch.undo()
+        assert run(index, size=None) == CONTENT
 
 
 def test_a_source_that_has_become_shorter_does_not_cost_what_is_here(run: Run) -> None:
