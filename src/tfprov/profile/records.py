@@ -168,7 +168,8 @@ class IndexTable(_Table):
     """Additional indexes to resolve from; the first index that has a package wins."""
     only: dict[ProjectName, IndexUrl] = {}
     """Projects that must come from one index: `torch = "https://…"`. That index is asked for nothing else, unless it is
-    also `url` or in `extra`. An index in a folder (`file://`) is asked for everything."""
+    also `url` or in `extra`. An index in a folder (`file://`) is asked for everything. A run in which such a
+    project would come from another folder, or from a page of `find-links`, is refused."""
     strategy: Literal["first", "best"] = "first"
     """`best`: the best version on any index, as in pip; always used for `--extra-index-url` in a file."""
     find_links: Many[FileOrUrl] = ()

@@ -17,6 +17,7 @@ from tfprov.ladder.rungs import Rung
 from tfprov.lock.question import RESOLVE_SECONDS, Buildable, Builds, Pinned, Question, Resolver
 from tfprov.lock.renew import renew
 from tfprov.pipeline.access import IndexAccess, index_access
+from tfprov.pipeline.backends.venv.bound import require_own_index
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.uv import uv_executable
@@ -95,7 +96,8 @@ def ask_resolver(
         built: projects to build from source in any case.
 
     Raises:
-        TfprovError: the resolver's failure; `offline-missing` when it needs pages that are not on this machine.
+        TfprovError: the resolver's failure; `offline-missing` when it needs pages that are not on this machine;
+            `index-setting-invalid` when a project comes from another place than `index.only` says.
     """
     decision, provided, interpreter = selection.decision, selection.provided, selection.interpreter
     absent = provided is not None or not interpreter.path
@@ -136,7 +138,7 @@ def ask_resolver(
         policy = Policy(tries=2, deadline=context.deadline)
         emit = _without_attempts(context.emit) if once else context.emit
         try:
-            return climb("lock", steps, emit=emit, skip=context.skip, policy=policy)
+            resolved = climb("lock", steps, emit=emit, skip=context.skip, policy=policy)
         except TfprovError as error:
             if not machine.network.offline:
                 raise
@@ -144,6 +146,8 @@ def ask_resolver(
                 error.evidence = (*error.evidence, _ONLY_HERE)
                 raise
             raise nothing_to_resolve_from(("no page that was read before answers it", *error.evidence)) from error
+    require_own_index(resolved, machine.network)
+    return resolved
 
 
 def nothing_to_resolve_from(evidence: tuple[str, ...]) -> TfprovError:
