@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from tfprov.errors import TfprovError
 from tfprov.pipeline.environments import find
 from tfprov.profile import source
 from tfprov.profile.nearby import lists_under_other_names
+from tfprov.words import quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ def next_steps(cwd: Path, environ: Mapping[str, str]) -> Situation:
             words="this folder has no profile, and no file that says what a project needs",
             steps=(
                 *(
-                    (f"tfprov up {shlex.quote(name)}", "make the environment that this file asks for")
+                    (f"tfprov up {quoted(name)}", "make the environment that this file asks for")
                     for name in others[:1]
                 ),
                 ("tfprov up cpu", "make an environment with TensorFlow for the processor, and prove it"),

@@ -22,6 +22,7 @@ from tfprov.paths import expanded
 from tfprov.paths import plain as named
 from tfprov.structured import texts_of, toml_of
 from tfprov.wants.records import ProjectParts, Wants, together
+from tfprov.words import quoted
 
 if TYPE_CHECKING:
     from typing import Any
@@ -411,10 +412,8 @@ def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
         ]
         hint = "make one with `tfprov init`, or name a profile"
         if there := lists_under_other_names(cwd):
-            import shlex
-
             evidence.append(f"files that may say it: {', '.join(f'`{each}`' for each in there)}")
-            hint = f"name the file that says what is needed, as in `tfprov up {shlex.quote(there[0])}`"
+            hint = f"name the file that says what is needed, as in `tfprov up {quoted(there[0])}`"
         elif any(next(cwd.glob(each), None) for each in ("*.py", "*.ipynb")):
             hint = "`tfprov init` writes one with the packages that the Python files here import"
         raise TfprovError("profile-missing", f"`{cwd}` has no profile", evidence=tuple(evidence), hint=hint)
