@@ -34,10 +34,7 @@ def next_steps(cwd: Path, environ: Mapping[str, str]) -> Situation:
         return Situation(
             words="this folder has no profile, and no file that says what a project needs",
             steps=(
-                *(
-                    (f"tfprov up {quoted(name)}", "make the environment that this file asks for")
-                    for name in others[:1]
-                ),
+                *((f"tfprov up {quoted(name)}", "make the environment that this file asks for") for name in others[:1]),
                 ("tfprov up cpu", "make an environment with TensorFlow for the processor, and prove it"),
                 ("tfprov up auto", "the same for the GPUs of this machine, where it has some"),
                 ("tfprov init", "write a profile for this folder"),

@@ -8,9 +8,9 @@ import tomlkit
 from packaging.utils import canonicalize_name
 
 from tfprov.errors import TfprovError
-from tfprov.fetch.addresses import local_path
 from tfprov.fetch.index import find_file
 from tfprov.fetch.sources import Network
+from tfprov.index_address import local_path
 from tfprov.lock.records import LockedFile
 from tfprov.redact import without_userinfo
 
