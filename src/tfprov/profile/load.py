@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import difflib
 import re
@@ -144,8 +145,12 @@ def _parsed(path: Path, raw: bytes) -> tuple[Given, dict[Key, int]]:
         found = given(path, raw)
         return found, lines_of_keys(found.text)
     except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        why = f"line {line} has the byte 0x{error.object[error.start]:02X}"
+        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            why = "it is UTF-16, which `>` writes in Windows PowerShell"
         raise TfprovError(
-            "profile-invalid", f"`{path}` is not UTF-8", evidence=(f"byte {error.start} cannot be decoded",)
+            "profile-invalid", f"`{path}` is not UTF-8", evidence=(why,), hint="save it as UTF-8"
         ) from error
     except TomlError as error:
         raise TfprovError(

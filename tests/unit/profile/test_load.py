@@ -296,10 +296,19 @@ def test_a_path_of_windows_between_double_quotes_is_told_how_to_be_written(tmp_p
     assert re.search(r"train\.toml:3:|line 3", lines[1])
 
 
-def test_a_profile_that_is_not_utf_8_is_said_to_be_so(tmp_path: Path) -> None:
-    assert report(write(tmp_path, b'name = "caf\xe9"'))[:2] == [
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b'name = "x"\n# caf\xe9', "line 2 has the byte 0xE9"),
+        (b'\xef\xbb\xbfname = "caf\xe9"', "line 1 has the byte 0xE9"),
+        ('name = "x"'.encode("utf-16"), "it is UTF-16, which `>` writes in Windows PowerShell"),
+    ],
+)
+def test_a_profile_that_is_not_utf_8_is_said_to_be_so(tmp_path: Path, raw: bytes, why: str) -> None:
+    assert report(write(tmp_path, raw)) == [
         "profile-invalid: `DIR/train.toml` is not UTF-8",
-        "byte 11 cannot be decoded",
+        why,
+        "hint: save it as UTF-8",
     ]
 
 
