@@ -70,7 +70,7 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
             break
         if change.is_alternative and has_resolved:
             continue
-        solution = any_solution(context, machine, change.profile)
+        solution = any_solution(context, machine, change.profile, until=until)
         has_resolved = solution is not None
         if solution is not None and not (change.is_any_release and any(_pair(solution) in text for text in found)):
             found.append(change.words(solution))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -135,7 +136,8 @@ def _best(
 ) -> Solution:
     """The solution with the newest TensorFlow release; of several, that of the earliest candidate.
 
-    The first candidate is resolved by itself, because usually it has a solution; after its failure, two at a time.
+    The first candidate is resolved by itself, because usually it has a solution; after its failure, two at a time. If a
+    source cannot be built for it, nor for the oldest Python for the same reason, no Python between them is tried.
 
     Raises:
         TfprovError: when no candidate has a solution, the failure that says most about the reason; unless `once`, that
@@ -164,6 +166,18 @@ def _best(
                 hopeless[key] = error
             raise
 
+    def fails_everywhere(candidate: Candidate, error: TfprovError) -> bool:
+        # Most sources that cannot be built on the newest Python because of its age are built on the oldest one.
+        oldest = min(candidates, key=lambda each: Version(each.best.python.version))
+        if isinstance(error, NoWheelsError) or error.code.name not in OF_BUILDS or oldest.best.python.path is None:
+            return False
+        try:
+            ask(oldest)
+        except TfprovError as other:
+            is_other = oldest.best.python.version != candidate.best.python.version
+            return is_other and _in_short(other) == _in_short(error)
+        return False
+
     with Beside(ask, candidates) as tries:
         for index, candidate in enumerate(candidates):
             if not may_be_better(candidate):
@@ -176,7 +190,7 @@ def _best(
                 if not may_differ(error):
                     raise
                 failures.append((candidate, error))
-                if is_same_everywhere(error) and best is None:
+                if best is None and (is_same_everywhere(error) or (index == 0 and fails_everywhere(candidate, error))):
                     break
                 is_sources_only = isinstance(error, NoWheelsError) and not all(map(machine.has_wheels, error.names))
                 if is_sources_only and builds == "none":
@@ -279,13 +293,22 @@ def selection_of(machine: Machine, profile: Profile, decision: Decision) -> Sele
     )
 
 
-def any_solution(context: Context, machine: Machine, profile: Profile) -> Solution | None:
-    """A solution of a changed profile, from the first candidate that has one; None when none has."""
+def any_solution(context: Context, machine: Machine, profile: Profile, *, until: float) -> Solution | None:
+    """A solution of a changed profile, from the first candidate that has one; None when none has.
+
+    Args:
+        context: of the run.
+        machine: to resolve for.
+        profile: the changed one.
+        until: no candidate is begun after this time of `time.monotonic`.
+    """
     try:
         candidates = decide(profile, machine.facts, table(), machine.offers).candidates
     except TfprovError:
         return None
     for candidate in candidates:
+        if time.monotonic() > until:
+            break
         with contextlib.suppress(TfprovError):
             return solve_unbroken(context, machine, profile, candidate)
     return None
@@ -331,6 +354,11 @@ def reason(error: TfprovError) -> str:
     """The most telling line of the evidence of a failed resolve, else its message."""
     causes = (line for line in error.evidence if line.startswith("cause:"))
     return next(causes, next(iter(error.evidence), error.what))
+
+
+def _in_short(error: TfprovError) -> tuple[str, ...]:
+    """What a failed build says, without the paths in it, which differ from one build to the next."""
+    return (error.code.name, *(re.sub(r"\S*[/\\]\S*", "", text) for text in (error.what, *error.evidence[-1:])))
 
 
 def _is_of_range(candidate: Candidate, error: TfprovError) -> bool:

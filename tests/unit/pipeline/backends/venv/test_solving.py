@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import time
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -145,6 +147,46 @@ def test_what_has_no_solution_is_not_asked_again_when_more_is_wanted(
                 hopeless=hopeless,
             )
     assert len(asked) == again
+
+
+@pytest.mark.parametrize(
+    ("oldest", "asked"),
+    [
+        ("fatal error: alsa/asoundlib.h, in /tmp/b/rtmidi.cpp", {13, 9}),
+        ("fatal error: Python.h, in /tmp/b/rtmidi.cpp", {13, 12, 10, 9}),
+        (None, {13, 12, 10, 9}),
+    ],
+)
+def test_a_source_that_no_python_can_build_is_not_tried_on_each(
+    monkeypatch: pytest.MonkeyPatch, oldest: str | None, asked: set[int]
+) -> None:
+    tried: set[int] = set()
+
+    def solve(context: object, machine: object, profile: object, each: Candidate, **how: Any) -> object:
+        minor = int(each.best.python.version.split(".")[1])
+        tried.add(minor)
+        if minor == 9 and oldest is None:
+            return SimpleNamespace(release=solving.Version("2.15.0"), candidate=each)
+        said = oldest if minor == 9 else "fatal error: alsa/asoundlib.h, in /tmp/a/rtmidi.cpp"
+        raise TfprovError("build-failed", "`python-rtmidi==1.1.2` has no wheel that fits", evidence=(said or "",))
+
+    monkeypatch.setattr(solving, "solve", solve)
+    monkeypatch.setattr(beside, "processors", lambda: 1)
+    profile = Profile.model_validate({"name": "train", "packages": {"build": "never"}})
+    with contextlib.suppress(TfprovError):
+        minors = [candidate(minor) for minor in (13, 12, 10, 9)]
+        solving.best_by_wheels(cast("Context", None), cast("Machine", None), profile, minors, once=True)
+    assert tried == asked
+
+
+def test_a_search_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = SimpleNamespace(candidates=(candidate(13),))
+    monkeypatch.setattr(solving, "decide", lambda *_: plan)
+    monkeypatch.setattr(solving, "solve_unbroken", lambda *_: "found")
+    machine = cast("Machine", SimpleNamespace(facts=None, offers=None))
+    for seconds, found in ((60, "found"), (-1, None)):
+        until = time.monotonic() + seconds
+        assert solving.any_solution(cast("Context", None), machine, Profile(name="train"), until=until) == found
 
 
 def test_every_try_is_told_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
