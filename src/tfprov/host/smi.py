@@ -27,6 +27,10 @@ _SMI_FIELDS = (
     "persistence_mode",
     "compute_cap",
 )
+# What stands in place of a value that the driver does not have or cannot read.
+_NO_VALUE = ("[", "N/A", "ERR!")
+# What stands there instead for a GPU that computes nothing any more.
+_BROKEN = re.compile(r"\[(GPU is lost|GPU requires reset)\]")
 
 
 def ask_smi(environ: Mapping[str, str], place: GpuHost) -> Graphics | None:
@@ -48,7 +52,7 @@ def ask_smi(environ: Mapping[str, str], place: GpuHost) -> Graphics | None:
         gpus, driver = parse_smi(ended.stdout, fields)
         if ended.ok and gpus and driver:
             banner = process.run((tool,), env=env, timeout=QUERY_TIMEOUT_S)
-            cuda = re.search(r"CUDA Version:\s*(\d+\.\d+)", banner.stdout)
+            cuda = re.search(r"CUDA (?:UMD )?Version:\s*(\d+\.\d+)", banner.stdout)
             return Graphics(
                 gpus=Fact(value=gpus, source=tool),
                 driver=Fact(value=Driver(version=driver, cuda=cuda[1] if cuda else None), source=tool),
@@ -70,8 +74,9 @@ def parse_smi(text: str, fields: tuple[str, ...] = _SMI_FIELDS) -> tuple[tuple[G
         row = {
             field: value
             for field, value in zip(fields, values, strict=True)
-            if value and not value.startswith(("[", "N/A"))
+            if value and not value.startswith(_NO_VALUE)
         }
+        broken = _BROKEN.search(line)
         driver = row.get("driver_version", driver)
         gpus.append(
             Gpu(
@@ -86,6 +91,8 @@ def parse_smi(text: str, fields: tuple[str, ...] = _SMI_FIELDS) -> tuple[tuple[G
                 mig=_enabled(row.get("mig.mode.current")),
                 ecc=_enabled(row.get("ecc.mode.current")),
                 persistence=_enabled(row.get("persistence_mode")),
+                usable=broken is None,
+                health=() if broken is None else (f"nvidia-smi says: {broken[1]}",),
             )
         )
     return tuple(gpus), driver
