@@ -221,8 +221,10 @@ def container(environ: Mapping[str, str], *, root: Path = ROOT) -> Fact[str | No
 def wsl(environ: Mapping[str, str], *, root: Path = ROOT) -> Fact[bool]:
     """Whether the kernel is that of the Windows Subsystem for Linux (also inside a container on it)."""
     file = root / "proc/sys/kernel/osrelease"
-    if "microsoft" in (read_text(file) or "").lower():
-        return Fact(value=True, source=str(file))
+    release = (read_text(file) or "").strip()
+    if "microsoft" in release.lower():
+        # The release tells WSL1 from WSL2.
+        return Fact(value=True, source=f"{file}: {release}")
     if environ.get("WSL_DISTRO_NAME") and exists(root / "run/WSL"):
         # A custom kernel need not have that name.
         return Fact(value=True, source="WSL_DISTRO_NAME")

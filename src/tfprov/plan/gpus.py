@@ -27,7 +27,7 @@ _DATA_CENTRE = re.compile(
     r"|\b(?:P(?:4|6|40|100)|T4|V100S?)\b"
 )
 # The kernel that WSL1 reports; that of WSL2 is a newer one, and its name ends in `-microsoft-standard-WSL2`.
-_WSL1 = re.compile(r"4\.4\.0-[0-9]{1,9}-Microsoft")
+_WSL1 = re.compile(r"\b4\.4\.0-[0-9]{1,9}-Microsoft")
 _TWO_NUMBERS = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 
@@ -185,7 +185,7 @@ def _none_usable(facts: Facts, nvidia: list[Gpu]) -> Refusal:
 
 def is_wsl1(facts: Facts) -> bool:
     """Whether the machine is WSL1, which gives no program access to a GPU."""
-    return facts.wsl.value and _WSL1.fullmatch(facts.os_version.value) is not None
+    return facts.wsl.value and _WSL1.search(f"{facts.wsl.source} {facts.os_version.value}") is not None
 
 
 def _no_driver(facts: Facts, nvidia: list[Gpu]) -> Refusal:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 import hosts
 from hosts import Host, nvidia
 from tfprov.host.records import Problem
+from tfprov.host.system import wsl
 from tfprov.plan.compat import Cuda, table
 from tfprov.plan.gpus import (
     Gpus,
@@ -15,6 +17,7 @@ from tfprov.plan.gpus import (
     describe,
     driver_for,
     driver_number,
+    is_wsl1,
     last_branch,
     on_machine,
     refusal,
@@ -253,3 +256,16 @@ def test_a_wheel_that_was_built_for_one_gpu_is_described_too(native: tuple[str, 
 )
 def test_the_last_branch_of_drivers_for_a_gpu(capability: str | None, branch: str | None) -> None:
     assert last_branch(nvidia(capability)) == branch
+
+
+def test_wsl1_is_told_by_the_kernel_that_the_host_reports(tmp_path: Path) -> None:
+    release = tmp_path / "proc/sys/kernel/osrelease"
+    release.parent.mkdir(parents=True)
+
+    def is_told(kernel: str) -> bool:
+        release.write_text(f"{kernel}\n", encoding="utf-8")
+        facts = dataclasses.replace(Host(os_version="ubuntu 22.04").facts, wsl=wsl({}, root=tmp_path))
+        return is_wsl1(facts)
+
+    assert is_told("4.4.0-19041-Microsoft")
+    assert not is_told("5.15.153.1-microsoft-standard-WSL2")
