@@ -157,9 +157,9 @@ def missing(project: str, specifier: str, place: VersionContext) -> Missing | No
         # A version that is not in the table yet may have the wheel.
         return None
     place_name = f"Python 3.{minor}" if newest.pythons.get(platform) else "this platform"
-    return Missing(
-        why=f"{project} {newest.version} has no wheel for {place_name}", ever=not any(row.has_source for row in in_time)
-    )
+    # What has no wheel for so old a Python on any platform does not run on it, even if it is built.
+    buildable = any(row.has_source and minor >= _first(row) for row in in_time)
+    return Missing(why=f"{project} {newest.version} has no wheel for {place_name}", ever=not buildable)
 
 
 @lru_cache(maxsize=1024)
@@ -169,6 +169,10 @@ def _inside(project: str, specifier: str) -> tuple[Published, ...]:
         return ()
     wanted = SpecifierSet(specifier)
     return tuple(row for row in rows if wanted.contains(row.version, prereleases=True))
+
+
+def _first(row: Published) -> int:
+    return min((first for spans in row.pythons.values() for first, _ in spans), default=0)
 
 
 def _last(row: Published) -> int:

@@ -39,6 +39,8 @@ TEXT, PROBABILITY, WINDOWS = "tensorflow-text", "tensorflow-probability", "windo
         # It has wheels for TensorFlow up to 3.12, its last version is years old, and there is no source distribution.
         ("tensorflow-io", "", place("2.17.1", minor=13), "tensorflow-io 0.37.1 has no wheel for Python 3.13", True),
         ("tensorflow-io", "", place(minor=12), "tensorflow-io 0.37.1 goes with TensorFlow `>=2.16,<2.18`", True),
+        # Its source is for Python 3.9 and newer as well.
+        ("numpy", "==1.25.*", place("2.11.1", WINDOWS, 8), "numpy 1.25.2 has no wheel for Python 3.8", True),
         # Of these the table cannot tell.
         ("numpy", ">=999", place(), None, None),
         ("unheard-of", "", place(), None, None),
