@@ -157,6 +157,8 @@ def profile(seed: int) -> Profile:
     interpreter: dict[str, Any] = {"install": draw.random() < 0.5}
     if draw.random() < 0.15:
         interpreter["version"] = draw.choice(PYTHON_RANGES)
+    if draw.random() < 0.05:
+        interpreter["path"] = python(draw.choice(MINORS)).path
     document: dict[str, Any] = {"name": "law", "tensorflow": tensorflow, "python": interpreter}
     if draw.random() < 0.4:
         document["packages"] = {draw.choice(("requirements", "constraints")): draw.some(REQUIREMENTS, 2)}

@@ -52,6 +52,8 @@ def _extras(requirement: Requirement) -> str:
 
 
 def _without(profile: Profile, text: str) -> Profile:
+    if text == "python.path":
+        return change(profile, python={"path": None})
     wanted = str(Requirement(text))
 
     def rest(texts: tuple[str, ...]) -> list[str]:
@@ -63,7 +65,7 @@ def _without(profile: Profile, text: str) -> Profile:
 
 def on_python(profile: Profile, minor: str) -> Profile:
     """A profile that asks for this Python."""
-    return change(profile, python={"version": f"=={minor}.*"})
+    return change(profile, python={"version": f"=={minor}.*", "path": None})
 
 
 def with_python(host: Host, minor: str) -> Host:
@@ -162,6 +164,7 @@ ACTS: tuple[tuple[str, _Act], ...] = (
     ),
     (rf"conda-forge's TensorFlow {_V} on Python {_V} would fit", _would_fit),
     (r"for the GPU of this Mac", lambda p, h, m: (_on(p, "metal"), h)),
+    (r"`tensorflow\.accelerator = \"rocm\"`", lambda p, h, m: (_on(p, "rocm"), h)),
     (r"`python\.install = true` would install Python", lambda p, h, m: (change(p, python={"install": True}), h)),
     (
         rf"^TensorFlow {_V} has wheels for Python (?:.* to |.*, )?{_V}",
@@ -200,12 +203,15 @@ ACTS: tuple[tuple[str, _Act], ...] = (
     (r"`conda\.tensorflow = \"conda\"`", lambda p, h, m: (_from_conda(p), h)),
     (r"leave out `tensorflow-metal`", lambda p, h, m: (_without_metal(p), h)),
     (r"convert the distribution to WSL2", lambda p, h, m: (p, dataclasses.replace(h, os_version="5.15.0"))),
-    (r"`CUDA_VISIBLE_DEVICES=([\d,]+)` leaves", lambda p, h, m: (p, _visible(h, m[1]))),
+    (r"CUDA_VISIBLE_DEVICES=([\d,]+)` leaves", lambda p, h, m: (p, _visible(h, m[1]))),
     (r"unset `CUDA_VISIBLE_DEVICES`|make more GPUs visible", lambda p, h, m: (p, _all_gpus(h))),
     (r"check CUDA_VISIBLE_DEVICES and the scheduler", lambda p, h, m: (p, _served(h))),
     (r"install the NVIDIA driver on Windows, never", lambda p, h, m: (p, _driver("595.45.04")(h))),
     (r"`nvidia-smi -c DEFAULT`", lambda p, h, m: (p, _all_gpus(h))),
-    (r"start the container with `--gpus all`", lambda p, h, m: (p, _served(h))),
+    (
+        r"start the container with|ask for `nvidia.com/gpu`|give the container the device",
+        lambda p, h, m: (p, _served(h)),
+    ),
     (r"restart the machine|reset or replace it|library path", lambda p, h, m: (p, _healthy(h))),
     (r"use an image with glibc", lambda p, h, m: (p, dataclasses.replace(h, libc=hosts.GLIBC))),
     (r"use a newer system", lambda p, h, m: (p, dataclasses.replace(h, libc=hosts.GLIBC))),

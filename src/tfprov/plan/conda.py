@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
-from tfprov.plan import gpus, interpreters, refuse
+from tfprov.plan import explain, gpus, interpreters, refuse
 from tfprov.plan.compat import CondaBuild, Release
 from tfprov.plan.context import DecisionContext
 from tfprov.plan.offers import is_before
@@ -48,6 +49,10 @@ def plan_of_conda(context: DecisionContext) -> Plan:
             evidence=tuple(dict.fromkeys(f"{row.version} for {row.accelerator}" for row in context.table.conda)),
             hint='use `tensorflow.accelerator = "auto"`',
         )
+    if isinstance(context.gpus, Refusal) and context.gpus.code == "wheel-without-cuda":
+        here = explain.platform(context.facts)
+        why = f"conda-forge has no TensorFlow with CUDA for {here}"
+        context = replace(context, gpus=replace(context.gpus, why=why))
     if context.must_have_gpu and isinstance(context.gpus, Refusal):
         raise refuse.no_gpu(context, context.gpus)
     known = [row for row in context.table.conda if is_before(row.uploaded, context.before)]

@@ -119,6 +119,11 @@ class DecisionContext:
         return self.demands.accelerator == "cuda" or (smoke.require_gpus > 0 and smoke.gpu == "now")
 
     @property
+    def from_conda(self) -> bool:
+        """Whether TensorFlow itself comes from a conda channel."""
+        return self.profile.environment.kind == "conda" and self.profile.conda.tensorflow == "conda"
+
+    @property
     def python(self) -> str | None:
         """The range of Python versions that the profile allows."""
         return self.profile.python.version

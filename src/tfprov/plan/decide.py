@@ -74,7 +74,7 @@ def decide(
         candidates=found,
         before=before,
     )
-    if profile.environment.kind == "conda" and profile.conda.tensorflow == "conda":
+    if context.from_conda:
         return plan_of_conda(context)
     if locked is None and any(each.everywhere for each in found) and not any(each.offers for each in found):
         # A platform without any wheel is the first thing to report, whatever GPU it has and whatever the profile asks

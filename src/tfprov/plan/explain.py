@@ -221,9 +221,8 @@ def _held_back(context: DecisionContext, chosen: Fit, found: Gpus) -> Iterator[s
             and not gpus.refusal(cuda, replace(found, usable=tuple(served)), context.table)
         ):
             held = ", ".join(gpus.describe(gpu) for gpu in found.usable if gpu not in served)
-            devices = ",".join(str(gpu.index) for gpu in served)
             yield (
                 f"{held} limits this machine to TensorFlow {chosen.candidate.text}; with "
-                f"`CUDA_VISIBLE_DEVICES={devices}` it would be {candidate.text}"
+                f"`{gpus.showing(served)}` it would be {candidate.text}"
             )
             return

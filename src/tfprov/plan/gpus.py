@@ -57,6 +57,12 @@ def describe(gpu: Gpu) -> str:
     return f"{gpu.name} (compute capability {capability}{f', {family}' if family else ''})"
 
 
+def showing(devices: Sequence[Gpu]) -> str:
+    """The environment variables that show a program these GPUs alone."""
+    # CUDA counts the fastest GPU first unless it is told otherwise; the driver's tools count along the bus.
+    return f"CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES={','.join(str(gpu.index) for gpu in devices)}"
+
+
 def last_branch(gpu: Gpu) -> str | None:
     """The last branch of drivers that supports a GPU, `580`; None while all newer ones do, and when unknown."""
     if gpu.compute_capability is None:
@@ -199,7 +205,7 @@ def _no_driver(facts: Facts, nvidia: list[Gpu]) -> Refusal:
     if nvidia:
         return Refusal(code="gpu-no-driver", why=f"{nvidia[0].name} has no NVIDIA driver")
     if facts.container.value is not None:
-        return Refusal(code="docker-no-gpu", why=f"this is a {facts.container.value} container without a GPU")
+        return Refusal(code="docker-no-gpu", why=f"this {facts.container.value} container has no GPU")
     where = " in WSL2, which uses the driver of Windows" if facts.wsl.value else ""
     instead = f"; {others[0]} cannot run CUDA" if others else ""
     return Refusal(
@@ -310,7 +316,12 @@ def _is_carried(cuda: str, gpus: Gpus, driver: str, table: Compat) -> bool:
 def serves(cuda: Cuda, gpu: Gpu, table: Compat) -> bool:
     """Whether a release has code for a GPU that some driver can run."""
     code = _code_of_wheel(cuda, gpu)
-    return code == "native" or (code == "ptx" and Version(gpu.compute_capability or "0") < Version(table.ptx_ends_at))
+    return code == "native" or (code == "ptx" and not is_newer(gpu, table))
+
+
+def is_newer(gpu: Gpu, table: Compat) -> bool:
+    """Whether a GPU is newer than all that the public wheels have code for."""
+    return gpu.compute_capability is not None and Version(gpu.compute_capability) >= Version(table.ptx_ends_at)
 
 
 def _code_of_wheel(cuda: Cuda, gpu: Gpu) -> Literal["native", "ptx"] | None:

@@ -21,6 +21,12 @@ from tfprov.plan.offers import Offer, OfferedRelease, uploaded_of
 from tfprov.plan.records import Accelerator, Listing, Refusal
 from tfprov.times import moment
 
+_INTO_CONTAINER = {
+    "docker": "start the container with `--gpus all` (NVIDIA Container Toolkit)",
+    "podman": "start the container with `--device nvidia.com/gpu=all` (NVIDIA Container Toolkit)",
+    "apptainer": "start the container with `--nv`",
+    "kubernetes": "ask for `nvidia.com/gpu` in `resources.limits` of the pod",
+}
 RESTART_CONTAINER = (
     "start the container again; to keep it from coming back, let Docker use the cgroup driver `cgroupfs`, or hand the "
     "device files over with `--device`"
@@ -169,12 +175,11 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
         yield "run tfprov inside WSL2, where CUDA works"
         yield "TensorFlow 2.10 was the last with CUDA on native Windows, and needs CUDA 11.2 installed by hand"
     elif refusal.code == "wheel-without-cuda" and context.facts.system.value == "linux":
-        yield "name an index or a folder that has a wheel with CUDA under `index.extra` or `index.find-links`"
+        if not context.from_conda:
+            yield "name an index or a folder that has a wheel with CUDA under `index.extra` or `index.find-links`"
         yield "use NVIDIA's container for this platform"
-    elif refusal.code == "docker-no-gpu" and LOST_DEVICES in refusal.why:
-        yield RESTART_CONTAINER
     elif refusal.code == "docker-no-gpu":
-        yield "start the container with `--gpus all` (NVIDIA Container Toolkit)"
+        yield _into_container(context.facts, refusal)
     elif refusal.code == "gpu-no-driver":
         oldest = f" of {driver} or newer" if (driver := ways.oldest_driver(context)) else ""
         if context.facts.wsl.value:
@@ -186,9 +191,18 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
         yield CODES[refusal.code].remedy
     if refusal.code in ("docker-no-gpu", "gpu-no-driver") and not context.facts.wsl.value:
         yield 'to build here for another machine, set `smoke.gpu = "later"` and `tensorflow.accelerator = "cuda"`'
-    if ways.release_for(context, "metal") is not None:
-        yield 'for the GPU of this Mac, set `tensorflow.accelerator = "metal"`'
+    yield from ways.other_accelerators(context)
     yield "or use the CPU"
+
+
+def _into_container(facts: Facts, refusal: Refusal) -> str:
+    """How a container comes to its GPU."""
+    if LOST_DEVICES in refusal.why:
+        return RESTART_CONTAINER
+    if "NVIDIA_DRIVER_CAPABILITIES" in refusal.why:
+        return "start the container with `NVIDIA_DRIVER_CAPABILITIES=compute,utility`"
+    anywhere = "give the container the device files of the GPU and the libraries of the driver"
+    return _INTO_CONTAINER.get(facts.container.value or "", anywhere)
 
 
 def _seen(facts: Facts) -> Iterator[str]:
@@ -241,6 +255,8 @@ def _hints(context: DecisionContext, nearest: Miss, accelerator: Accelerator) ->
     if nearest.depth in (Depth.CUDA_LIBRARIES, Depth.GPU, Depth.DRIVER):
         if not isinstance(context.gpus, Refusal):
             yield from _gpu_hints(context, context.gpus, nearest)
+            if refusal.code != "gpu-driver-too-old":
+                yield "or use the CPU"
         return
     if refusal.code == "glibc-too-old":
         older = _last_with(context, lambda offer: offer.has_platform(context.tags))
@@ -295,9 +311,15 @@ def ways_to_cuda(context: DecisionContext) -> Iterator[str]:
     if isinstance(context.gpus, Refusal):
         return
     _, misses = evaluate(context, "cuda")
-    told = [miss for miss in misses if miss.depth in (Depth.GPU, Depth.DRIVER)]
-    if told:
-        yield f"for CUDA: {_told(_gpu_hints(context, context.gpus, closest(told)))}"
+    told = [miss for miss in misses if miss.depth in (Depth.GPU, Depth.DRIVER, Depth.PYTHON)]
+    if not told:
+        return
+    nearest = closest(told)
+    if nearest.depth is Depth.PYTHON:
+        span = interpreters.span(pythons_of(context, nearest, "cuda"))
+        yield f"for CUDA: TensorFlow {nearest.candidate.text} works here on Python {span}"
+    elif hints := _told(_gpu_hints(context, context.gpus, nearest)):
+        yield f"for CUDA: {hints}"
 
 
 def _gpu_hints(context: DecisionContext, found: Gpus, nearest: Miss) -> Iterator[str]:
@@ -322,11 +344,9 @@ def _gpu_hints(context: DecisionContext, found: Gpus, nearest: Miss) -> Iterator
             yield f"conda-forge's TensorFlow {built.version} for CUDA {built.cuda} has code for this GPU"
         some = tuple(gpu for gpu in found.usable if cuda is not None and gpus.serves(cuda, gpu, table))
         if some and cuda is not None and not gpus.refusal(cuda, replace(found, usable=some), table):
-            devices = ",".join(str(gpu.index) for gpu in some)
-            yield f"`CUDA_VISIBLE_DEVICES={devices}` leaves the GPUs that it can run on"
-    if nearest.refusal.code != "gpu-driver-too-old":
-        container = "NVIDIA's TensorFlow container or " if nearest.refusal.code == "gpu-arch-unsupported" else ""
-        yield f"or use {container}the CPU"
+            yield f"`{gpus.showing(some)}` leaves the GPUs that it can run on"
+        if any(gpus.is_newer(gpu, table) for gpu in found.usable):
+            yield "use NVIDIA's TensorFlow container"
 
 
 def _last_branches(devices: Sequence[Gpu]) -> Iterator[str]:
@@ -352,6 +372,8 @@ def _no_python(
     alternative = ways.another_release(context, accelerator)
     if alternative is not None:
         hints.append(f"{alternative} would fit")
+    if context.profile.python.path is not None and (instead := ways.without_path(context, accelerator)) is not None:
+        hints.append(f"without `python.path`, {instead} would fit")
     brought = [minor for minor in allowed if unbrought is None and interpreters.can_be_brought(minor)]
     if brought and context.profile.python.path is None and not context.profile.python.install:
         hints.append(f"`python.install = true` would install Python {brought[-1]}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from packaging.version import Version
 
-from tfprov.plan import gpus
+from tfprov.plan import gpus, interpreters
 from tfprov.plan.context import DecisionContext, Fit
 from tfprov.plan.fit import cuda_of, evaluate, first
 from tfprov.plan.gpus import Gpus
@@ -47,6 +47,27 @@ def without_one(context: DecisionContext, accelerator: Accelerator) -> Iterator[
         found = release_for(replace(context, demands=demands), accelerator)
         if found is not None:
             yield f"without `{requirement}`, {told(found)} would fit"
+
+
+def without_path(context: DecisionContext, accelerator: Accelerator) -> str | None:
+    """Release and Python that would fit if the profile named no interpreter; None when none would."""
+    python = context.profile.python.model_copy(update={"path": None})
+    profile = context.profile.model_copy(update={"python": python})
+    offers = [offer for candidate in context.candidates for offer in candidate.offers.values()]
+    usable, _ = interpreters.sort_out(profile, context.facts, offers)
+    found = release_for(replace(context, profile=profile, usable=tuple(usable)), accelerator)
+    return None if found is None else told(found)
+
+
+def other_accelerators(context: DecisionContext) -> Iterator[str]:
+    """Hints naming the accelerator for the GPUs of this machine that are not NVIDIA's."""
+    if context.from_conda:
+        return
+    if release_for(context, "metal") is not None:
+        yield 'for the GPU of this Mac, set `tensorflow.accelerator = "metal"`'
+    amd = next((gpu.name for gpu in context.facts.gpus.value if gpu.vendor == "amd"), None)
+    if amd is not None and release_for(context, "rocm") is not None:
+        yield f'for {amd}, set `tensorflow.accelerator = "rocm"`'
 
 
 def newest_served(context: DecisionContext) -> str | None:

@@ -358,7 +358,7 @@ def test_an_interpreter_with_an_older_libc_gets_the_release_that_it_can_load() -
 
 def test_no_gpu_gives_the_cpu_and_the_reason() -> None:
     found = plan(profile(), Host(container="docker"))
-    assert "on the CPU, because this is a docker container without a GPU" in found.decision.tensorflow.why
+    assert "on the CPU, because this docker container has no GPU" in found.decision.tensorflow.why
     assert found.refused[0].what == "cuda"
     assert found.refused[0].code == "docker-no-gpu"
 
@@ -396,13 +396,15 @@ def test_cuda_cannot_be_built_for_later_where_no_wheel_has_it() -> None:
 
 def test_an_old_gpu_says_what_it_costs_the_others() -> None:
     found = plan(profile(), HOSTS["gtx 980 beside v100"][0])
-    assert any("`CUDA_VISIBLE_DEVICES=1` it would be 2.21.0" in note for note in found.notes)
+    assert any(
+        "`CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=1` it would be 2.21.0" in note for note in found.notes
+    )
 
 
 def test_a_new_gpu_beside_a_served_one_names_the_way_out() -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile(accelerator="cuda"), HOSTS["rtx 5090 beside v100"][0])
-    assert "`CUDA_VISIBLE_DEVICES=1`" in caught.value.hint
+    assert "`CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=1`" in caught.value.hint
 
 
 @pytest.mark.parametrize(("driver", "is_told"), [("570.124.06", True), ("470.82.01", False)])
@@ -411,7 +413,7 @@ def test_hiding_a_gpu_is_advised_only_where_the_others_then_work(driver: str, is
     asked = profile(">=2.21", "cuda")
     with pytest.raises(TfprovError) as caught:
         plan(asked, Host(gpus=two, driver=driver))
-    assert ("`CUDA_VISIBLE_DEVICES=0` leaves" in caught.value.hint) is is_told
+    assert ("`CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=0` leaves" in caught.value.hint) is is_told
     if is_told:
         hidden = (two[0], dataclasses.replace(two[1], visible=False))
         assert plan(asked, Host(gpus=hidden, driver=driver)).decision.tensorflow.version == "2.21.0"

@@ -198,8 +198,8 @@ gpu-arch-unsupported 17: no TensorFlow that the profile allows with CUDA can run
 - tensorflow 2.21.0, 2.20.0: no code for NVIDIA GeForce RTX 5090 (compute capability 12.0, Blackwell): the wheel has \
 6.0, 7.0, 8.0, 8.9 and 9.0; its PTX fails on newer GPUs
 - the profile asks for `tensorflow.version = ">=2.20"`
-hint: conda-forge's TensorFlow 2.19.1 for CUDA 12.8 has code for this GPU; or use NVIDIA's TensorFlow container or the \
-CPU""",
+hint: conda-forge's TensorFlow 2.19.1 for CUDA 12.8 has code for this GPU; use NVIDIA's TensorFlow container; or use \
+the CPU""",
     ),
     "known bad": (
         profile("==2.16.1", "cuda"),

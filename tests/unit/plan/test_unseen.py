@@ -45,6 +45,7 @@ T4 = gpu(hosts.T4, "550.54.15")
 CUDA = "tensorflow[and-cuda]"
 MUSL = Libc(kind="musl", version="1.2.4")
 BROKEN = python("", problem=Problem(code="python-broken", why="it does not start"))
+MI300X = Gpu(index=0, name="AMD Instinct MI300X", vendor="amd")
 A40, GTX1660 = nvidia("8.6", "NVIDIA A40"), nvidia("7.5", "NVIDIA GeForce GTX 1660 SUPER")
 H100_SLICE = dataclasses.replace(hosts.H100, mig=True, slices=(MigSlice(uuid="MIG-1", name="1g.10gb"),))
 
@@ -477,6 +478,75 @@ CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
     "built for later, old c library": (Host(libc=glibc("2.17")), cuda(smoke={"gpu": "later"}), f"{CUDA}==2.20.0 cuda 3.13.0", ""),
     "conda, 2.16": (Host(), asked("==2.16.*", **CONDA), "tensorflow==2.16.* cpu (3.12)", ""),
     "text of 2.21 on graviton": (Host(**ARM), asked(**packages("tensorflow-text==2.21.*")), "tensorflow==2.21.0 cpu 3.13.0", ""),
+    # and a sixth time: containers of every kind, named interpreters, mixed generations, two constraints at once
+    "rocky 9, python 3.12 of its modules": (
+        Host(libc=glibc("2.34"), pythons=(owned("3.9.18"), python("3.12.5", path="/usr/bin/python3.12"))), asked(), "tensorflow-cpu==2.21.0 cpu 3.12.5", ""),
+    "free-threaded beside the same version": (
+        Host(pythons=(python("3.13.4", free_threaded=True, path="/free/python3.13t"), "3.13.1")), asked(), "tensorflow-cpu==2.21.0 cpu 3.13.1", ""),
+    "python 3.14 and the pre-release": (Host(pythons=("3.14.0",)), asked(">=2.22.0rc0", python={"version": ">=3.14"}), "tensorflow-cpu==2.22.0rc0 cpu 3.14.0", ""),
+    "a named pypy": (
+        Host(pythons=(python("3.10.14", implementation="pypy"), "3.12.1")), asked(python={"path": "/opt/python/3.10.14/bin/python"}),
+        "python-unsupported", "without `python.path`, TensorFlow 2.21.0 on Python 3.12 would fit"),
+    "a named python that is not here": (Host(), asked(python={"path": "/nowhere/python"}), "python-not-found", "without `python.path`, TensorFlow 2.21.0 on Python 3.13 would fit"),
+    "a named python in a virtual environment": (
+        Host(pythons=(python("3.11.2", virtual=True), "3.13.0")), asked(python={"path": "/opt/python/3.11.2/bin/python"}), "tensorflow-cpu==2.21.0 cpu 3.11.2", ""),
+    "before 3.9, downloaded": (Host(pythons=("3.12.1",)), asked(python={"version": "<3.9"}), "tensorflow-cpu==2.13.1 cpu (3.8)", ""),
+    "centos 7, miniconda": (Host(libc=glibc("2.17"), pythons=(python("3.11.5", found_by="conda"),)), asked(), "tensorflow-cpu==2.20.0 cpu 3.11.5", ""),
+    "alpine with a t4, cuda": (gpu(hosts.T4, "550.54.15", libc=MUSL), cuda(), "musl-libc", "glibc"),
+    "arm image on x86-64": (Host(**ARM, emulation="qemu"), asked(), "tensorflow==2.21.0 cpu 3.13.0", ""),
+    "virtual machine on a mac, rosetta with avx": (Host(emulation="rosetta"), asked(), "tensorflow-cpu==2.21.0 cpu 3.13.0", ""),
+    "tensorflow 1 without avx": (Host(flags=hosts.SSE, pythons=ALL), asked("<2"), "cpu-no-avx", "another machine"),
+    "driver 590 sees no pascal": (Host(driver="590.44.01", cuda="13.1"), cuda(), "gpu-no-device", "580"),
+    "p40, 2.18": (gpu(nvidia("6.1", "Tesla P40"), "550.127.05"), cuda("==2.18.*"), f"{CUDA}==2.18.1 cuda 3.12.1", ""),
+    "k80, 2.11": (gpu(hosts.K80, "470.256.02"), cuda("==2.11.*"), "tensorflow==2.11.1 cuda 3.10.13", ""),
+    "h100, driver 550, 2.21": (gpu(hosts.H100, "550.127.08"), cuda("==2.21.*"), "gpu-driver-too-old", "TensorFlow 2.17.1 is the newest"),
+    "a100 beside h100, driver 535": (pair(hosts.A100, hosts.H100, "535.161.08"), asked(), f"{CUDA}==2.15.1 cuda 3.11.7", ""),
+    "v100 beside b200": (pair(hosts.V100, hosts.B200, "575.57.08"), cuda(), "gpu-arch-unsupported", "`CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=0`"),
+    "driver of a distribution": (gpu(hosts.RTX3090, "535.183.06-1ubuntu1"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "t4, driver 450 with cuda-compat 12.2": (gpu(hosts.T4, "450.51.06", cuda="12.2"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "t4, driver 418 with cuda-compat 11.8": (gpu(hosts.T4, "418.226.00", cuda="11.8"), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "wsl2, gtx 970": (gpu(hosts.GTX970, "552.44", wsl=True), asked(), f"{CUDA}==2.16.2 cuda 3.12.1", ""),
+    "apptainer without --nv": (Host(container="apptainer"), cuda(), "docker-no-gpu", "`--nv`"),
+    "pod without gpu": (Host(container="kubernetes"), cuda(), "docker-no-gpu", "`nvidia.com/gpu`"),
+    "podman without gpu": (Host(container="podman"), cuda(), "docker-no-gpu", "`--device nvidia.com/gpu=all`"),
+    "lxc without gpu": (Host(container="lxc"), cuda(), "docker-no-gpu", "device files"),
+    "container without the compute capability": (
+        gpu(hosts.T4, "550.54.15", container="docker", problem=Problem(code="docker-no-gpu", why="the container has no libcuda.so.1: NVIDIA_DRIVER_CAPABILITIES lacks `compute`")),
+        cuda(), "docker-no-gpu", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"),
+    "dgx spark, conda, cuda": (gpu(nvidia("12.1", "NVIDIA GB10"), "580.95.05", **ARM), cuda(**CONDA), "wheel-without-cuda", "use NVIDIA's container for this platform; or"),
+    "mi300x, cuda": (Host(gpus=(MI300X,)), cuda(), "gpu-no-driver", 'for AMD Instinct MI300X, set `tensorflow.accelerator = "rocm"`'),
+    "mi300x, rocm, python 3.12 alone": (Host(gpus=(MI300X,), pythons=("3.12.1",)), asked(None, "rocm", **STAY), "python-unsupported", "3.9 to 3.11"),
+    "mi300x, rocm, 2.13": (Host(gpus=(MI300X,)), asked("==2.13.*", "rocm"), "tensorflow-rocm==2.13.1.600 rocm 3.11.7", ""),
+    "built for later, 2.14": (Host(), cuda("==2.14.*", smoke={"gpu": "later"}), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "windows, io": (WINDOWS, asked(**packages("tensorflow-io")), "tensorflow==2.11.1 cpu 3.10.13", ""),
+    "windows, python 3.8 alone, numpy 1.25": (dataclasses.replace(WINDOWS, pythons=("3.8.10",)), asked(**packages("numpy>=1.25"), **STAY), "python-unsupported", "3.10 to 3.13"),
+    "m2, tensorflow-macos 2.12": (MAC, asked(**packages("tensorflow-macos==2.12.0")), "platform-no-wheel", "2.13.0"),
+    "m1, a gpu demanded": (MAC, asked(smoke={"require-gpus": 1}), "wheel-without-cuda", "metal"),
+    "m1, june 2023": (MAC, asked(index={"exclude-newer": "2023-06-01"}), "version-not-available", "2023-07-05"),
+    "intel mac, keras 2": (INTEL, asked(**packages("keras<3")), "tensorflow==2.15.1 cpu 3.11.7", ""),
+    "numpy before 1.24": (Host(), asked(**packages("numpy<1.24")), "tensorflow-cpu==2.17.1 cpu 3.11.7", ""),
+    "numpy 1.21": (Host(), asked(**packages("numpy==1.21.*")), "tensorflow-cpu==2.11.1 cpu 3.10.13", ""),
+    "numpy 1.19": (Host(), asked(**packages("numpy==1.19.5")), "tensorflow-cpu==2.7.4 cpu 3.9.18", ""),
+    "protobuf 5": (Host(), asked(**packages("protobuf>=5,<6")), "tensorflow-cpu==2.20.0 cpu 3.13.0", ""),
+    "protobuf before 3.20": (Host(), asked(**packages("protobuf<3.20")), "tensorflow-cpu==2.11.1 cpu 3.10.13", ""),
+    "keras 3.3": (Host(), asked(**packages("keras==3.3.3")), "tensorflow-cpu==2.17.1 cpu 3.12.1", ""),
+    "h5py 2": (Host(pythons=ALL), asked(**packages("h5py<3")), "tensorflow-cpu==2.13.1 cpu 3.8.18", ""),
+    "pandas 1.3": (Host(), asked(**packages("pandas==1.3.*")), "tensorflow-cpu==2.21.0 cpu 3.10.13", ""),
+    "2.15.0 with cuda": (T4, cuda("==2.15"), "known-bad-release", "2.15.1"),
+    "june 2020": (Host(pythons=ALL), asked(index={"exclude-newer": "2020-06-01"}), "tensorflow-cpu==2.2.0 cpu 3.8.18", ""),
+    "numpy 2 in september 2024": (Host(), asked(**packages("numpy>=2"), index={"exclude-newer": "2024-09-01"}), "resolver-conflict", "without `numpy>=2`"),
+    "h100, driver 535, numpy 2": (gpu(hosts.H100, "535.161.08"), asked(**packages("numpy>=2")), "tensorflow-cpu==2.21.0 cpu 3.13.0", ""),
+    "h100, driver 535, numpy 2, cuda": (gpu(hosts.H100, "535.161.08"), cuda(**packages("numpy>=2")), "resolver-conflict", "without `numpy>=2`"),
+    "m60, python 3.13 alone": (gpu(M60, "535.183.01", pythons=("3.13.0",)), asked(**STAY), "tensorflow-cpu==2.21.0 cpu 3.13.0", ""),
+    "m60, python 3.13 alone, cuda": (gpu(M60, "535.183.01", pythons=("3.13.0",)), cuda(**STAY), "python-unsupported", "3.9 to 3.12"),
+    "k80, python 3.12 alone": (gpu(hosts.K80, "470.256.02", pythons=("3.12.1",)), asked(), f"{CUDA}==2.14.1 cuda (3.10)", ""),
+    "k80, python 3.11 alone, cuda": (gpu(hosts.K80, "470.256.02", pythons=("3.11.7",)), cuda(**STAY), "tensorflow==2.13.1 cuda 3.11.7", ""),
+    "centos 7, h100, driver 550": (gpu(hosts.H100, "550.54.15", libc=glibc("2.17"), pythons=("3.6.8",)), asked(), f"{CUDA}==2.17.1 cuda (3.12)", ""),
+    "a100, driver 470, keras 2": (gpu(hosts.A100, "470.57.02"), asked(**packages("keras<3")), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "a100, driver 470, text of 2.15": (gpu(hosts.A100, "470.57.02"), asked(**packages("tensorflow-text==2.15.*")), "tensorflow-cpu==2.15.1 cpu 3.11.7", ""),
+    "t4, cuda, june 2022": (T4, cuda(index={"exclude-newer": "2022-06-01"}), "gpu-libs-missing", "CPU"),
+    "wsl2, driver 512, addons": (gpu(RTX3060, "512.95", wsl=True), asked(**packages("tensorflow-addons")), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "a b200 hidden, numpy 1": (pair(hosts.A100, hidden(hosts.B200), "575.57.08", "0"), asked(**packages("numpy<2")), f"{CUDA}==2.21.0 cuda 3.12.1", ""),
 }  # fmt: skip
 
 GB = 1_000_000_000
