@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tfprov.archives import Seekable
 from tfprov.bundle import index, interpreters
 from tfprov.bundle.opened import Archive
 from tfprov.errors import TfprovError
@@ -145,3 +146,16 @@ def test_a_damaged_archive_is_refused_and_crashes_nothing(
         except (TfprovError, RefusedError):
             refused += 1
     assert refused > 50
+
+
+@pytest.mark.parametrize("content", [b"", b"0123456789"])
+def test_bytes_from_elsewhere_read_as_a_file_of_them_would(content: bytes) -> None:
+    file, like = Seekable(lambda offset, count: content[offset : offset + count], len(content)), io.BytesIO(content)
+    assert (file.readable(), file.seekable()) == (True, True)
+    for offset, whence, count in ((3, 0, 4), (1, 1, 1), (-2, 2, 9), (20, 0, 1), (0, 0, -1)):
+        if whence == io.SEEK_END and not content:
+            continue
+        assert file.seek(offset, whence) == like.seek(offset, whence) == file.tell()
+        assert file.read(count) == like.read(count)
+    with pytest.raises(OSError, match="before the first byte"):
+        file.seek(-1)

@@ -7,9 +7,9 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
-from tfprov.archives import damage
+from tfprov.archives import Seekable, damage
 from tfprov.fetch.answers import length_of, name_in, raise_for_status, range_of
 from tfprov.fetch.bounded import METADATA, body_of, chunks_of
 from tfprov.ladder.climb import TransferError
@@ -69,7 +69,7 @@ def read_metadata(
         status, total = response.status_code, range_of(response)[1]
         if status == 206 and total is not None:
             tail = body_of(response, url)
-            return WheelMetadata(content=metadata_in(_Ranges(url, ask, total, tail), url), response=response)
+            return WheelMetadata(content=metadata_in(remote_file(url, ask, total, tail), url), response=response)
         length = length_of(response)
         ranges = response.headers.get("Accept-Ranges", "none").lower() == "bytes"
         if status == 200 and (not ranges or length is None or length <= _TAIL):
@@ -80,7 +80,7 @@ def read_metadata(
     with ask({"Range": "bytes=0-0"}) as response:
         total = range_of(response)[1]
         if response.status_code == 206 and total is not None:
-            return WheelMetadata(content=metadata_in(_Ranges(url, ask, total, b""), url), response=response)
+            return WheelMetadata(content=metadata_in(remote_file(url, ask, total), url), response=response)
         raise_for_status(response, url)
         return WheelMetadata(content=_whole(response, url, receive), response=response)
 
@@ -94,7 +94,7 @@ def _whole(
 
 
 def remote_file(
-    url: str, ask: Callable[[Mapping[str, str]], AbstractContextManager[httpx.Response]], total: int
+    url: str, ask: Callable[[Mapping[str, str]], AbstractContextManager[httpx.Response]], total: int, tail: bytes = b""
 ) -> IO[bytes]:
     """A remote file with random access through range requests.
 
@@ -102,8 +102,9 @@ def remote_file(
         url: of the file, for messages.
         ask: requests the file with these headers.
         total: its size in bytes.
+        tail: its last bytes, as far as they are here already.
     """
-    return _Ranges(url, ask, total, b"")
+    return cast("IO[bytes]", _Ranges(url, ask, total, tail))
 
 
 def metadata_in(file: IO[bytes], url: str) -> bytes:
@@ -175,7 +176,7 @@ def _no_wheel(url: str, evidence: str) -> TransferError:
     return TransferError("hash-mismatch", what, transient=True, stubborn=True, evidence=(evidence,))
 
 
-class _Ranges(io.RawIOBase, IO[bytes]):
+class _Ranges(Seekable):
     """A remote file with random access; the parts that were read are kept."""
 
     def __init__(
@@ -185,38 +186,19 @@ class _Ranges(io.RawIOBase, IO[bytes]):
         total: int,
         tail: bytes,
     ) -> None:
-        super().__init__()
+        super().__init__(self._part, total)
         self._url, self._ask, self._total = url, ask, total
         self._parts = [(total - len(tail), tail)]
-        self._at = 0
 
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._total}[whence]
-        self._at = max(0, start + offset)
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        end = self._total if size < 0 else min(self._total, self._at + size)
-        if end <= self._at:
-            return b""
+    def _part(self, offset: int, count: int) -> bytes:
+        end = offset + count
         for start, content in self._parts:
-            if start <= self._at and end <= start + len(content):
+            if start <= offset and end <= start + len(content):
                 break
         else:
-            start, content = self._at, self._fetch(self._at, min(self._total, max(end, self._at + _BLOCK)))
+            start, content = offset, self._fetch(offset, min(self._total, max(end, offset + _BLOCK)))
             self._parts.append((start, content))
-        found = content[self._at - start : end - start]
-        self._at = end
-        return found
+        return content[offset - start : end - start]
 
     def _fetch(self, start: int, end: int) -> bytes:
         with self._ask({"Range": f"bytes={start}-{end - 1}"}) as response:

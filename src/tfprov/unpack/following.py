@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
+from tfprov.archives import Seekable
 from tfprov.unpack import archive
 from tfprov.unpack.archive import LOCAL, RefusedError
-from tfprov.unpack.members import File, Seekable, Written
+from tfprov.unpack.members import File, Written
 from tfprov.unpack.records import ArchiveMember, Landed
 from tfprov.unpack.workers import Arrival, Workers
 

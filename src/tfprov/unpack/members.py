@@ -9,15 +9,13 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
+from tfprov.archives import Seekable
 from tfprov.renames import open_shared
 from tfprov.unpack.archive import LOCAL, RefusedError, check_local, local_header
 from tfprov.unpack.inflate import InflateError, crc32, inflater
 from tfprov.unpack.records import ArchiveMember
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _WRITE = 64 * 1024
 """Bytes per write: for larger writes the kernel allocates memory in large blocks, see `docs/network.md`."""
@@ -81,49 +79,6 @@ class File:
         """
         size = os.fstat(self.descriptor).st_size
         return cast("BinaryIO", io.BufferedReader(Seekable(self.read, size)))
-
-
-class Seekable(io.RawIOBase):
-    """Bytes that are read by their offset, as a seekable file."""
-
-    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
-        """Start at the first byte.
-
-        Args:
-            read: see `ArchiveBytes.read`.
-            size: size of the file.
-        """
-        super().__init__()
-        self._read = read
-        self._size = size
-        self._position = 0
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move the position; returns the new one."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if start + offset < 0:
-            raise OSError("before the first byte")
-        self._position = start + offset
-        return self._position
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill a buffer from the position on; returns the number of bytes, 0 only at the end."""
-        view = memoryview(buffer)
-        count = min(len(view), self._size - self._position)
-        if count <= 0:
-            return 0
-        content = self._read(self._position, count)
-        view[: len(content)] = content
-        self._position += len(content)
-        return len(content)
 
 
 class Written(NamedTuple):
