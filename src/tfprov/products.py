@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from tfprov.writing import write_atomic
 
 # How /proc, /sys and their like refuse a new file.
 _NO_FILES = frozenset({errno.ENOENT, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP})
+
+MOVE_AWAY = "move it away; tfprov never overwrites what it did not make"
+"""What to do about such a file."""
 
 
 def check_place(path: Path) -> None:
@@ -40,6 +44,37 @@ def check_place(path: Path) -> None:
             evidence=(f"the system reports: {error.strerror}",),
             hint="choose another path",
         ) from error
+
+
+def check_new(path: Path, *, other: str) -> None:
+    """Check that a file does not exist yet and can be created.
+
+    Args:
+        path: the file.
+        other: what to do if it exists, for the hint.
+
+    Raises:
+        TfprovError: `path-not-ours` when it exists; `usage` when its folder does not; what `check_place` raises.
+        OSError: see `check_place`.
+    """
+    # `lexists`, because a dangling link is in the way, too.
+    if os.path.lexists(path):
+        hint = f"{other}; existing files are not overwritten"
+        raise TfprovError("path-not-ours", f"`{path}` already exists", hint=hint)
+    if not path.parent.is_dir():
+        raise TfprovError("usage", f"there is no folder `{path.parent}`")
+    check_place(path)
+
+
+def foreign(path: Path, why: str, *, code: str = "path-not-ours") -> TfprovError:
+    """The refusal of a file that tfprov did not make, although it has the name of one that tfprov makes.
+
+    Args:
+        path: the file.
+        why: how that shows.
+        code: another code, where the file would be used and not overwritten.
+    """
+    return TfprovError(code, f"`{path}` was not made by tfprov", evidence=(why,), hint=MOVE_AWAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from tfprov.events import Emit, Note
 from tfprov.extras import missing_of, require
 from tfprov.lock.records import LockedFile
 from tfprov.paths import plain
+from tfprov.products import foreign
 from tfprov.structured import json_of
 from tfprov.writing import write_atomic
 
@@ -285,12 +286,7 @@ def read_lock(
         )
         write_atomic(known, json.dumps(answer).encode())
     if not answer["own"]:
-        raise TfprovError(
-            "lock-invalid",
-            f"`{path}` was not made by tfprov",
-            evidence=("`metadata.custom_metadata` has no key `tfprov`",),
-            hint="move it away; tfprov never overwrites what it did not make",
-        )
+        raise foreign(path, "`metadata.custom_metadata` has no key `tfprov`", code="lock-invalid")
     if subdir not in answer["platforms"]:
         raise TfprovError(
             "lock-unfit",

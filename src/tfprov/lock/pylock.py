@@ -41,6 +41,7 @@ from tfprov.lock.merging import check_merged
 from tfprov.lock.records import Header, Inputs, Lock, LockedFile, LockedSource
 from tfprov.lock.resolve import FOLDER, is_wheel_at
 from tfprov.paths import plain, relative
+from tfprov.products import MOVE_AWAY, foreign
 from tfprov.redact import redact, without_userinfo
 from tfprov.structured import TomlError, first_mistake, toml_of
 from tfprov.writing import write_atomic
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
 _OURS = b"[tool.tfprov"
 _FILE = re.compile(r'(?<=[{ ])url = "(?P<url>file://[^"\\#?]+\.(?:whl|zip|tar|tgz|tar\.\w+))"')
-_MOVE = "move it away; tfprov never overwrites what it did not make"
 
 
 def write(path: Path, resolved: str, header: Header, *, folder: Path | None = None) -> None:
@@ -118,7 +118,7 @@ def check_ours(path: Path) -> None:
     except OSError as error:
         found = str(error)
     if found is not None:
-        raise TfprovError("path-not-ours", f"`{path}` was not made by tfprov", evidence=(found,), hint=_MOVE)
+        raise foreign(path, found)
 
 
 def read(
@@ -246,24 +246,19 @@ def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
     try:
         raw = content_of(path)
     except OSError as error:
-        raise TfprovError("lock-invalid", f"`{path}` cannot be read", evidence=(str(error),), hint=_MOVE) from error
+        raise TfprovError("lock-invalid", f"`{path}` cannot be read", evidence=(str(error),), hint=MOVE_AWAY) from error
     check_merged(path, raw)
     try:
         document = toml_of(raw.decode())
         pylock = Pylock.from_dict(document)
     except (UnicodeDecodeError, TomlError, PylockValidationError, RecursionError) as error:
-        hint = None if _OURS in raw else _MOVE  # only a lock of tfprov's can be renewed
+        hint = None if _OURS in raw else MOVE_AWAY  # only a lock of tfprov's can be renewed
         raise TfprovError("lock-invalid", f"`{path}` is not a valid lock", evidence=(str(error),), hint=hint) from error
     try:
         own = document["tool"]["tfprov"]
         header = TypeAdapter(Header).validate_python(own)
     except (KeyError, TypeError) as error:
-        raise TfprovError(
-            "lock-invalid",
-            f"`{path}` was not made by tfprov",
-            evidence=("it has no `[tool.tfprov]` table",),
-            hint=_MOVE,
-        ) from error
+        raise foreign(path, "it has no `[tool.tfprov]` table", code="lock-invalid") from error
     except ValidationError as error:
         where, what = first_mistake(error)
         evidence = (f"`tool.tfprov.{where}`: {what}",)
@@ -353,9 +348,7 @@ def _file(path: Path, name: str, version: str, file: PackageWheel | PackageArchi
     if not re.fullmatch(r"(?i)[0-9a-f]{64}", sha256):
         raise TfprovError("lock-invalid", f"`{path}` has an invalid SHA-256 for `{name}`", evidence=(sha256,))
     # `path` is relative to the lock file; PEP 751 prefers it over `url` where both are given.
-    url = (path.parent / file.path).resolve().as_uri() if file.path else file.url
-    if url is None:
-        raise TfprovError("lock-invalid", f"`{path}` has no URL for `{name}`")
+    url = (path.parent / file.path).resolve().as_uri() if file.path else file.url or ""
     _check_address(path, name, url)
     filename = unquote(urlsplit(url).path.rsplit("/", 1)[-1])
     if not isinstance(file, PackageArchive) and file.name:

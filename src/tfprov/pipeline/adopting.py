@@ -34,6 +34,7 @@ from tfprov.pipeline.backends.choose import backend_of
 from tfprov.pipeline.context import Request
 from tfprov.pipeline.reckoning import SEEDS
 from tfprov.pipeline.up import locked
+from tfprov.products import check_new
 from tfprov.profile.edit import with_overrides
 from tfprov.profile.source import plain_name
 from tfprov.temporary import temporary
@@ -332,26 +333,8 @@ def place_of_profile(asking: Asking, found: ForeignEnvironment) -> Path:
 
 
 def refuse_existing(path: Path) -> None:
-    """Check that a file does not exist yet and can be created.
-
-    Raises:
-        TfprovError: `path-not-ours` when it exists; `usage` when its folder does not; `permission-denied`.
-    """
-    if os.path.lexists(path):
-        raise TfprovError(
-            "path-not-ours",
-            f"`{path}` already exists",
-            hint="choose another path with `--output`; existing files are not overwritten",
-        )
-    if not path.parent.is_dir():
-        raise TfprovError("usage", f"there is no folder `{path.parent}`")
-    if not writable(path.parent):
-        raise TfprovError(
-            "permission-denied",
-            f"`{path}` cannot be created",
-            evidence=(f"no files can be created in `{path.parent}`",),
-            hint="use `--output` to write the profile to a folder of yours",
-        )
+    """See `check_new`."""
+    check_new(path, other="choose another path with `--output`")
 
 
 def settle(subject: AdoptionSubject, emit: Emit) -> Settled:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from tfprov.host.facts import gather
 from tfprov.paths import home, relative
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
-from tfprov.products import check_place
+from tfprov.products import check_new
 from tfprov.profile.records import Profile
 from tfprov.profile.source import PROFILE, glance, is_stand_in, lists, nearest, plain_name
 from tfprov.profile.template import profile_template
@@ -52,16 +51,9 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
 
     Raises:
         TfprovError: `path-not-ours` when the profile exists; `usage` when its folder does not, or `source` has no
-            requirements; what `check_place` raises; what `decide` raises when nothing suits this machine.
+            requirements; what `check_place` of `products` raises; what `decide` raises when nothing suits this machine.
     """
-    # `lexists`, because a dangling link is in the way, too.
-    if os.path.lexists(path):
-        raise TfprovError(
-            "path-not-ours", f"`{path}` already exists", hint="choose another name; existing files are not overwritten"
-        )
-    if not path.parent.is_dir():
-        raise TfprovError("usage", f"there is no folder `{path.parent}`")
-    check_place(path)
+    check_new(path, other="choose another name")
     folder = (path.parent if source is None else source).resolve()
     # One file of a project is enough: the others often repeat its requirements in another format.
     found = (folder,) if folder.is_file() else lists(folder)[:1]

@@ -38,6 +38,7 @@ from tfprov.plan.demands import gather
 from tfprov.plan.records import Decision, LockedChoice, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.process import clean_environment
+from tfprov.products import foreign
 from tfprov.profile.records import Loaded
 from tfprov.redact import without_userinfo
 from tfprov.structured import minor_of
@@ -161,12 +162,7 @@ def _why_solve(context: Context, machine: Machine) -> tuple[str, ...]:
         return ("there is no lock yet",)
     if context.request.upgrade:
         if b"created_by: tfprov" not in content_of(context.lock_path):
-            raise TfprovError(
-                "path-not-ours",
-                f"`{context.lock_path}` was not made by tfprov",
-                evidence=("`metadata.custom_metadata` does not name it",),
-                hint="move it away; tfprov never overwrites what it did not make",
-            )
+            raise foreign(context.lock_path, "`metadata.custom_metadata` does not name it")
         return ("an upgrade was asked for",)
     part, _, _ = _read(context, machine)
     return _inputs(context.loaded).changes_from(part.header.inputs)
