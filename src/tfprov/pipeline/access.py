@@ -21,8 +21,12 @@ from tfprov.structured import whole_number
 _SIGNED = re.compile(r"https?://[^\s\"'`<>]+\?[^\s\"'`<>]+")
 
 if TYPE_CHECKING:
+    from tfprov.fetch.fetch import Fetched
+    from tfprov.fetch.job import Listener
     from tfprov.fetch.promised import Promised
     from tfprov.fetch.relay import Relay
+    from tfprov.fetch.sources import Network
+    from tfprov.lock.records import LockedFile
 
 
 class IndexAccess:
@@ -130,6 +134,23 @@ def promised_in(context: Context) -> Promised:
     from tfprov.fetch.promised import Promised
 
     return Promised(context.home.cache / "metadata")
+
+
+def fetch_into_store(
+    context: Context, network: Network, files: Sequence[LockedFile], *, listener: Listener | None = None
+) -> Fetched:
+    """Fetch files as the run and its profile say, see `fetch`."""
+    from tfprov.fetch.fetch import fetch
+
+    return fetch(
+        files,
+        store=Store.of(context.home),
+        network=network,
+        emit=context.emit,
+        deadline=context.deadline,
+        skip=context.skip,
+        listener=listener,
+    )
 
 
 @contextlib.contextmanager

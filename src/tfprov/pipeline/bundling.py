@@ -30,12 +30,13 @@ from tfprov.contents import content_of
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
-from tfprov.fetch.fetch import fetch, sizes
+from tfprov.fetch.fetch import sizes
 from tfprov.fetch.store import Store
 from tfprov.host.records import Facts
 from tfprov.lock import pylock
 from tfprov.lock.records import Lock, LockedFile, file_name
 from tfprov.pipeline import other_platforms, portable, sources, stages
+from tfprov.pipeline.access import fetch_into_store
 from tfprov.pipeline.backends.venv.attesting import attest_others
 from tfprov.pipeline.backends.venv.locking import platform_of
 from tfprov.pipeline.context import Context, Request, read_profile, step
@@ -258,17 +259,9 @@ def _select(lock: Lock, facts: Facts, folder: Path) -> Lock:
 
 def _fetched(context: Context, machine: Machine, files: Sequence[LockedFile]) -> tuple[dict[str, Path], int]:
     """Fetch the wheels of the environment; returns their verified paths by hash, and the number of bytes downloaded."""
-    store = Store.of(context.home)
     with step(context, "fetch"):
-        known = sizes(files, network=machine.network, store=store)
-        found = fetch(
-            known,
-            store=store,
-            network=machine.network,
-            emit=context.emit,
-            deadline=context.deadline,
-            skip=context.skip,
-        )
+        known = sizes(files, network=machine.network, store=Store.of(context.home))
+        found = fetch_into_store(context, machine.network, known)
         found.flusher.wait()
     return dict(found.paths), found.bytes_fetched
 

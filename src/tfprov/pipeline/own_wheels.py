@@ -16,13 +16,11 @@ from tfprov.bundle import repack
 from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Note
-from tfprov.fetch.fetch import fetch
-from tfprov.fetch.store import Store
 from tfprov.ladder.classify import classify_text
 from tfprov.lock.platforms import PLATFORMS
 from tfprov.lock.records import LockedFile
 from tfprov.pipeline import other_platforms
-from tfprov.pipeline.access import IndexAccess, index_access
+from tfprov.pipeline.access import IndexAccess, fetch_into_store, index_access
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.uv import uv_executable
@@ -101,14 +99,7 @@ def kits(
         paths: dict[str, Path] = {}
         try:
             every = {file.sha256: file for files in resolved.values() for file in files}
-            fetched = fetch(
-                list(every.values()),
-                store=Store.of(context.home),
-                network=machine.network,
-                emit=context.emit,
-                deadline=context.deadline,
-                skip=context.skip,
-            )
+            fetched = fetch_into_store(context, machine.network, tuple(every.values()))
             fetched.flusher.wait()
             paths = dict(fetched.paths)
         except TfprovError as error:

@@ -14,13 +14,13 @@ from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.addresses import expand_all, with_values
 from tfprov.fetch.built import BuiltWheels
-from tfprov.fetch.fetch import fetch, sizes
+from tfprov.fetch.fetch import sizes
 from tfprov.fetch.store import Store
 from tfprov.host.records import Facts, Interpreter
 from tfprov.lock.records import LockedFile, LockedSource
 from tfprov.lock.renew import versions_in
 from tfprov.paths import inside
-from tfprov.pipeline.access import IndexAccess, index_access
+from tfprov.pipeline.access import IndexAccess, fetch_into_store, index_access
 from tfprov.pipeline.backends.venv.locking import platform_of
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.bundle_source import require_local
@@ -136,15 +136,7 @@ def _fetched(context: Context, machine: Machine, sources: tuple[LockedSource, ..
         require_local(context, machine, files, store)
     else:
         files = sizes(files, network=machine.network, store=store)
-    fetched = fetch(
-        files,
-        store=store,
-        network=machine.network,
-        emit=context.emit,
-        deadline=context.deadline,
-        skip=context.skip,
-    )
-    return dict(fetched.paths)
+    return dict(fetch_into_store(context, machine.network, files).paths)
 
 
 def _bench(context: Context, machine: Machine, access: IndexAccess, interpreter: Interpreter) -> Bench:

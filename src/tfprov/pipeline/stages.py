@@ -24,7 +24,7 @@ from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.addresses import expand_all
-from tfprov.fetch.fetch import Fetched, fetch, sizes
+from tfprov.fetch.fetch import Fetched, sizes
 from tfprov.fetch.job import Listener
 from tfprov.fetch.store import Store
 from tfprov.host import facts as host_facts
@@ -36,7 +36,7 @@ from tfprov.lock.resolve import is_tensorflow
 from tfprov.lock.target_records import Target
 from tfprov.paths import Home
 from tfprov.pipeline import limits, unpacked, windows
-from tfprov.pipeline.access import promised_in
+from tfprov.pipeline.access import fetch_into_store, promised_in
 from tfprov.pipeline.bundle_source import naming_the_bundle, require_local, take_wheels, with_size
 from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.images import beside_the_smoke_test, image_of, sweep_images, while_there
@@ -143,15 +143,7 @@ def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener:
             files = take_wheels(bundle, files, store, context.emit)
         if network.offline:
             require_local(context, machine, files, store)
-        fetched = fetch(
-            files,
-            store=store,
-            network=network,
-            emit=context.emit,
-            deadline=context.deadline,
-            skip=context.skip,
-            listener=listener,
-        )
+        fetched = fetch_into_store(context, network, files, listener=listener)
     promised = promised_in(context)
     for file in files:
         if file.is_wheel:

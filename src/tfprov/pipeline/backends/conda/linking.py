@@ -19,12 +19,12 @@ from tfprov.envs.locks import held
 from tfprov.errors import TfprovError
 from tfprov.fetch.addresses import origin_of, with_values
 from tfprov.fetch.credentials import Login
-from tfprov.fetch.fetch import fetch
 from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
 from tfprov.ladder.climb import Policy, Step, climb
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.records import Lock, LockedFile
+from tfprov.pipeline.access import fetch_into_store
 from tfprov.pipeline.backends.conda.solving import channels_of, solve, subdir_of, veil_of
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
@@ -221,11 +221,8 @@ def _link_python(context: Context, machine: Machine, minor: str, packages: tuple
     # Packages are linked for this path and cannot be moved. Leftovers of a killed run are deleted first.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    store = Store.of(context.home)
     files = reachable(context, tuple(package.file for package in packages), packages)
-    fetched = fetch(
-        files, store=store, network=with_logins(context, machine.network), emit=context.emit, deadline=context.deadline
-    )
+    fetched = fetch_into_store(context, with_logins(context, machine.network), files)
     client.link(
         folder,
         tuple(LinkPackage(package=package, path=fetched.paths[package.sha256]) for package in packages),
