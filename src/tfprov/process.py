@@ -129,7 +129,6 @@ def run(
     cwd: Path | None = None,
     stdin: str | None = None,
     timeout: float | None = None,
-    on_stderr: Callable[[str], None] | None = None,
     on_stdout: Callable[[str], None] | None = None,
     inherited: Sequence[int] = (),
 ) -> Finished:
@@ -145,14 +144,13 @@ def run(
         cwd: working directory; that of this process when None.
         stdin: text for its standard input; empty when None.
         timeout: seconds until it is ended; None for no limit.
-        on_stderr: called with each line of stderr as it is printed, without its line end, from another thread.
-        on_stdout: likewise for stdout.
+        on_stdout: called with each line of stdout as it is printed, without its line end, from another thread.
         inherited: descriptors that it shares with this process, under the same numbers (POSIX).
 
     Raises:
         OSError: the program cannot be started.
         CancelledError: another thread has no use for it.
-        Exception: what `on_stderr` or `on_stdout` raised; the child has ended by itself.
+        Exception: what `on_stdout` raised; the child has ended by itself.
     """
     if (needless := _needless.get()) is not None and needless.is_set():
         raise _cancelled()
@@ -178,7 +176,7 @@ def run(
     failures: list[Exception] = []
     helpers = [
         threading.Thread(target=_drain, args=(child.stdout, out, on_stdout, failures), daemon=True),
-        threading.Thread(target=_drain, args=(child.stderr, err, on_stderr, failures), daemon=True),
+        threading.Thread(target=_drain, args=(child.stderr, err, None, failures), daemon=True),
     ]
     if given is not None:
         # In a thread of its own: a child that never reads its input would otherwise block us beyond the time limit.

@@ -15,7 +15,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -313,17 +312,6 @@ class Store:
                 continue  # removed by another process just now
             found.append(Stored(path=path, sha256=path.parent.name, size=status.st_size, used=status.st_mtime))
         return tuple(sorted(found, key=lambda stored: stored.used))
-
-    def size(self) -> int:
-        """Bytes that the store occupies, partial files included."""
-        total = 0
-        for folder in ("sha256", "partial"):
-            for path in (self.root / folder).rglob("*"):
-                with contextlib.suppress(OSError):
-                    status = path.lstat()
-                    if stat.S_ISREG(status.st_mode):
-                        total += min(status.st_size, on_disk(status))
-        return total
 
     def verify(self, *, remove: bool = True) -> tuple[Stored, ...]:
         """The files whose content no longer matches their hash; they are removed unless `remove` is False.

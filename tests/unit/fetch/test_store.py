@@ -308,16 +308,6 @@ def test_whoever_waits_for_a_lock_is_told(tmp_path: Path) -> None:
     assert done == ["second"]
 
 
-def test_the_size_counts_files_on_their_way(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store")
-    put(store, tmp_path, b"a" * 5000, "a", 1.0)
-    whole = store.size()
-    with store.partial("b" * 64) as partial:
-        partial.write(0, b"x" * 5000)
-    assert whole == 5000
-    assert store.size() >= 10000
-
-
 def test_a_store_on_a_file_says_what_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("not a folder")
     with pytest.raises(TfprovError):
