@@ -48,7 +48,7 @@ def shortage(plan: Plan, facts: Facts, table: Compat) -> TfprovError | None:
                 f"memory: {words.size(facts.memory_bytes.value)} ({facts.memory_bytes.source})",
                 f"importing TensorFlow takes about {words.size(2 * _LEAST_MEMORY)}",
             ),
-            hint="give it more memory",
+            hint="give the machine or the container more memory",
         )
     short = [need for need in needs if need.size > need.disk.free_bytes]
     if short:

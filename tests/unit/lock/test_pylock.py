@@ -16,6 +16,7 @@ from tfprov.lock import platforms, pylock
 from tfprov.lock.allowed import only_allowed
 from tfprov.lock.records import Header, Inputs, Lock, LockedFile
 from tfprov.lock.target_records import Target
+from told import told
 
 TAGS = (
     Tag("cp312", "cp312", "manylinux_2_28_x86_64"),
@@ -498,3 +499,75 @@ def test_files_beside_the_lock_are_relative_to_it_and_others_are_not(tmp_path: P
                 (root / "app1-1.0-py3-none-any.whl").as_uri(),
                 (there / "app2-1.0-py3-none-any.whl").as_uri(),
             ]
+
+
+def raw(url: str, hashes: str = f'sha256 = "{SHA}"') -> str:
+    return f'{{ url = "{url}", hashes = {{ {hashes} }} }}'
+
+
+def archive(url: str) -> str:
+    return f"archive = {raw(url)}\n"
+
+
+RESTORE = "restore it, or renew it with `tfprov lock --upgrade`"
+RENEW = "renew it with `tfprov lock --upgrade`"
+WHEEL = "https://host/a-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (package("a", raw(WHEEL, 'md5 = "00"')), ("invalid", " has no SHA-256 for `a`", "hashes given: md5")),
+        (package("a", wheel("a", sha="zz")), ("invalid", " has an invalid SHA-256 for `a`", "zz")),
+        (
+            package("a", raw(f"https:///{WHEEL[13:]}")),
+            ("invalid", " has an invalid URL for `a`", f"https:///{WHEEL[13:]}", "it has no host"),
+        ),
+        (
+            package("a", raw(f"ftp{WHEEL[5:]}")),
+            (
+                "invalid",
+                " has an invalid URL for `a`",
+                f"ftp{WHEEL[5:]}",
+                "its scheme `ftp` is not https, http or file",
+            ),
+        ),
+        (
+            package("a", more=archive("https://host/a.whl")),
+            (
+                *("invalid", " has a file for `a` with an invalid wheel name"),
+                "Invalid wheel filename (wrong number of parts): 'a'",
+            ),
+        ),
+        (package("a", more=archive("https://host/%2e%2e")), ("invalid", " has an invalid file name for `a`")),
+        (
+            package("a", more='vcs = { type = "git", url = "https://h/r", commit-id = "1234" }\n'),
+            ("invalid", " has an incomplete commit hash for `a`"),
+        ),
+        (
+            package("a", more='vcs = { type = "hg", url = "https://h/r", commit-id = "1234" }\n'),
+            ("unfit", " locks a repository for `a` that is not a git repository", "its type is `hg`"),
+        ),
+        (
+            package("b", more=archive("https://host/b-1.tar.gz")),
+            ("unfit", " has no wheel of `b` 1.0 for this machine", "it has a source that is not marked to be built"),
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_package_is_said_in_full(tmp_path: Path, entry: str, words: tuple[str, ...]) -> None:
+    path = written(tmp_path, entry, header=replace(HEADER, built=("a",)))
+    kind, what, *evidence = words
+    named = f"`{path}`" if kind == "invalid" else f"`{path.name}`"
+    hint = RESTORE if kind == "invalid" else RENEW
+    assert told(refusal(path)) == (f"lock-{kind}", f"{named}{what}", *evidence, hint)
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "pylock.train.toml"
+    entry = package("a", more='directory = { path = "gone" }\n')
+    pylock.write(path, document(entry), replace(HEADER, built=("a",)), folder=tmp_path)
+    code, what, evidence, hint = told(refusal(path))
+    assert (code, hint) == ("lock-unfit", RENEW)
+    assert what.startswith("`pylock.train.toml` locks the folder `")
+    assert what.endswith("gone` for `a`, which is not a Python project")
+    assert evidence.endswith("gone` has neither `pyproject.toml` nor `setup.py`")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import IndexFile, Listing, LockedChoice, Plan
 from tfprov.profile.records import Profile
+from told import refusal
 
 
 def profile(version: str | None = None, accelerator: str = "auto", **tables: Any) -> Profile:
@@ -1026,3 +1028,122 @@ def test_a_windows_without_the_runtime_of_visual_c_gets_it_by_a_package(
     )
     got = [(each.requirement, each.why) for each in plan(asked, host).decision.also]
     assert got == ([("msvc-runtime", why)] if why else [])
+
+
+ON_2_19 = LockedChoice(package="tensorflow-cpu", version="2.19.0", python_minor="3.11", accelerator="cpu")
+ON_A100 = gpu(hosts.A100, driver=D575)
+NIGHTLY = {"package": "tf-nightly"}
+AVX = "and the x86-64 builds of TensorFlow need AVX, which the emulated processor does not list"
+RENEW = "renew it with `tfprov lock --upgrade`"
+FEWER = "lower `smoke.require-gpus`"
+A100 = "NVIDIA A100-SXM4-80GB (compute capability 8.0, Ampere)"
+
+
+def listed(name: str) -> Listing:
+    """An index that knows a project and has no file of it."""
+    return Listing(files={name: ()}, source="https://index.example/simple")
+
+
+@pytest.mark.parametrize(
+    ("decided", "words"),
+    [
+        (
+            lambda: plan(profile(), Host(emulation="qemu", flags=ARM["flags"])),
+            (
+                *("rosetta-qemu", f"x86-64 is emulated here by qemu, {AVX}"),
+                *("emulation: qemu (test)", "no `avx` among 2 processor flags (/proc/cpuinfo)"),
+                "use a native arm64 image: TensorFlow has wheels for it",
+            ),
+        ),
+        (
+            lambda: plan(profile(accelerator="rocm"), Host()),
+            ("rocm", "no AMD GPU for ROCm was found", "GPUs: none (NVML)", 'use `tensorflow.accelerator = "auto"`'),
+        ),
+        (
+            lambda: plan(profile(accelerator="cuda", smoke={"require-gpus": 3}), ON_A100),
+            ("gpu-no-device", "the profile asks for 3 GPUs, and 1 can be used", A100, FEWER),
+        ),
+        (
+            lambda: plan(
+                profile(accelerator="cuda", smoke={"require-gpus": 2}),
+                gpu(hosts.A100, dataclasses.replace(SECOND_V100, visible=False), driver=D575),
+            ),
+            (
+                *("gpu-no-device", "the profile asks for 2 GPUs, and 1 can be used"),
+                *(A100, f"{FEWER}, or make more GPUs visible"),
+            ),
+        ),
+        (
+            lambda: plan(profile(), Host(), listing=listed("tensorflow")),
+            (
+                *("package-name-wrong", "the index has no usable TensorFlow"),
+                "https://index.example/simple lists no wheel of `tensorflow` since 1.15",
+                "check `index.url`: it may be a partial mirror",
+            ),
+        ),
+        (
+            lambda: plan(profile(tensorflow=NIGHTLY), Host()),
+            (
+                "offline-missing",
+                "only an index knows which nightly builds of TensorFlow exist, and it could not be read",
+                "lock them where there is a network, or use a release",
+            ),
+        ),
+        (
+            lambda: plan(profile(tensorflow=NIGHTLY), Host(), listing=listed("tf-nightly")),
+            (
+                *("version-not-available", "the index has no nightly build of TensorFlow"),
+                "https://index.example/simple lists no wheel of `tf-nightly` or `tf-nightly-cpu`",
+                'use a release: `tensorflow.package = "tensorflow"`, and no `tf-nightly` among the requirements',
+            ),
+        ),
+        (
+            lambda: plan(profile("==2.20.*", "cuda", python={"version": ">=3.12"}), ON_A100, ON_2_19),
+            (
+                *("lock-unfit", "the lock no longer fits the profile"),
+                'it holds tensorflow-cpu 2.19.0; the profile asks for `tensorflow.version = "==2.20.*"`',
+                "it holds tensorflow-cpu for the CPU; the profile asks for CUDA",
+                "it was made for Python 3.11; the profile asks for `>=3.12`",
+                RENEW,
+            ),
+        ),
+        (
+            lambda: plan(profile(smoke={"require-gpus": 1}), ON_A100, ON_2_19),
+            (
+                *("lock-unfit", "the lock no longer fits the profile"),
+                "it holds tensorflow-cpu for the CPU; the profile demands a GPU: `smoke.require-gpus = 1`",
+                RENEW,
+            ),
+        ),
+        (
+            lambda: plan(profile(tensorflow=NIGHTLY), Host(), ON_2_19),
+            (
+                *("lock-unfit", "the lock no longer fits the profile"),
+                *("it holds tensorflow-cpu 2.19.0; the profile asks for nightly builds", RENEW),
+            ),
+        ),
+        (
+            lambda: plan(profile(), Host(), dataclasses.replace(ON_2_19, python_minor="3.14")),
+            (
+                "lock-unfit",
+                "the lock holds tensorflow-cpu 2.19.0 for Python 3.14, which does not fit",
+                "TensorFlow 2.19.0 has no wheel for any Python on this machine",
+                "Pythons that other releases run on: 3.13.0, 3.12.1, 3.11.7, 3.10.13, 3.9.18",
+                "tensorflow 2.19.0: it has wheels for Python 3.9 to 3.12 only",
+                RENEW,
+            ),
+        ),
+        (
+            lambda: plan(
+                profile(python={"version": "==3.5.*"}, environment={"kind": "conda"}, conda={"tensorflow": "conda"}),
+                Host(),
+            ),
+            (
+                *("version-not-available", "no TensorFlow is known for a Python in `==3.5.*`"),
+                *("TensorFlow is known for Python 3.6 to 3.14", "widen `python.version`"),
+            ),
+        ),
+    ],
+)
+def test_a_refusal_says_what_it_rests_on_and_what_to_do(decided: Callable[[], Plan], words: tuple[str, ...]) -> None:
+    assert refusal(decided) == words

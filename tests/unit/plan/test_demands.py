@@ -14,6 +14,7 @@ from tfprov.lock.resolve import is_tensorflow
 from tfprov.plan.demands import Demands, conflicts, gather
 from tfprov.plan.tags import marker_environment
 from tfprov.profile.records import Profile
+from told import refusal
 
 ENVIRONMENT = marker_environment("3.12.1", "cpython", Host().facts)
 
@@ -227,3 +228,40 @@ def test_each_conflict_names_both_sides() -> None:
         ("numpy>=2", "packages.constraints", "numpy<2"),
         ("six==1.16.0", "packages.constraints", "six~=1.15.0"),
     ]
+
+
+URL = "tensorflow @ https://h.example/tensorflow-2.20.0-cp312-cp312-linux_x86_64.whl"
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "text", "words"),
+    [
+        (
+            *("auto", "intel-tensorflow"),
+            (
+                "resolver-conflict",
+                "`intel-tensorflow` cannot be installed beside the TensorFlow that this environment is made for",
+                *("packages.requirements asks for `intel-tensorflow`", "both own the same files"),
+                "remove it; `tensorflow.version` and `tensorflow.accelerator` say which TensorFlow is wanted",
+            ),
+        ),
+        (
+            *("auto", URL),
+            (
+                *("not-supported", "TensorFlow from a URL is not supported"),
+                f"packages.requirements asks for `{URL}`",
+                "write `tensorflow==2.20.0`, or put the wheel into a folder and name that under `index.find-links`",
+            ),
+        ),
+        (
+            *("cuda", "tensorflow-cpu"),
+            (
+                *("resolver-conflict", "`tensorflow-cpu` is the CPU build, and the profile asks for cuda"),
+                *("packages.requirements asks for `tensorflow-cpu`", '`tensorflow.accelerator = "cuda"`'),
+                "ask for the CPU, or drop `tensorflow-cpu`",
+            ),
+        ),
+    ],
+)
+def test_a_contradiction_names_both_sides(accelerator: str, text: str, words: tuple[str, ...]) -> None:
+    assert refusal(lambda: wanted(None, accelerator, requirements=[text])) == words

@@ -13,6 +13,7 @@ from tfprov.plan.decide import decide
 from tfprov.plan.records import Plan
 from tfprov.plan.space import notes, shortage, with_room
 from tfprov.profile.records import Profile
+from told import told
 
 T4 = Host(gpus=(hosts.T4,), driver="550.54.15")
 
@@ -97,3 +98,38 @@ def test_a_note_says_that_what_is_here_may_make_up_for_it() -> None:
         "there is not enough disk space for the environment, unless most of it is here already: `/data`: 1.87 GB "
         "needed for the wheels and the environment, 1.00 GB free (statvfs)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        (
+            facts(Host(), memory=0.1e9),
+            (
+                *("oom-killed", "TensorFlow cannot be imported in 100 MB of memory"),
+                *("memory: 100 MB (cgroup)", "importing TensorFlow takes about 512 MB"),
+                "give the machine or the container more memory",
+            ),
+        ),
+        (
+            facts(Host(), ("data", "1", 1e9, None)),
+            (
+                *("disk-full", "there is not enough disk space for the environment"),
+                "`/data`: 1.87 GB needed for the wheels and the environment, 1.00 GB free (statvfs)",
+                "free some space, or move tfprov's folders with TFPROV_HOME",
+            ),
+        ),
+        (
+            facts(Host(), ("data", "1", 9e9, 100)),
+            (
+                *("disk-full", "the file system does not have enough inodes for the environment"),
+                "`/data`: 16610 files needed for the wheels and the environment, 100 can be made (statvfs)",
+                "remove files that are not needed, or move tfprov's folders with TFPROV_HOME",
+            ),
+        ),
+    ],
+)
+def test_a_shortage_is_said_in_figures(there: Facts, words: tuple[str, ...]) -> None:
+    found = shortage(planned(there, "cpu"), there, table())
+    assert found is not None
+    assert told(found) == words
