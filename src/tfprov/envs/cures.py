@@ -52,11 +52,11 @@ def apply(environment: Path, cures: Sequence[Cure]) -> None:
         module.unlink(missing_ok=True)
     script = environment / "bin" / "activate"
     if script.is_file():
-        before = script.read_text(encoding="utf-8")
+        before = os.fsdecode(script.read_bytes())
         after = through_stable(_activation(_BLOCK.sub("", before), environment, cures), environment)
         if after != before:
             mode = script.stat().st_mode & 0o777
-            write_atomic(script, after.encode())
+            write_atomic(script, os.fsencode(after))
             script.chmod(mode)
 
 

@@ -118,9 +118,10 @@ def prepare(generation: Path) -> None:
     for name in _SCRIPTS:
         script = executables_in(generation) / name
         if script.is_file():
-            # As bytes, to keep the line ends: sh needs its own on Windows, too.
-            text = through_stable(script.read_bytes().decode(), generation)
-            script.write_bytes(_noted(text, generation.parents[1] / SHELLS, _NOTES.get(name)).encode())
+            # As bytes, to keep the line ends: sh needs its own on Windows, too. They need not be UTF-8: a path may hold
+            # any bytes, and virtualenv divides a letter in it among two quotations for csh.
+            text = through_stable(os.fsdecode(script.read_bytes()), generation)
+            script.write_bytes(os.fsencode(_noted(text, generation.parents[1] / SHELLS, _NOTES.get(name))))
     for root in site_packages(generation)[:1]:
         from importlib import resources  # imported here: most commands do not need it
 

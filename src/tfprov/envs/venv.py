@@ -153,7 +153,7 @@ def _mend_activation(path: Path) -> None:
     """
     script = path / "bin" / "activate"
     if script.is_file() and _SPECIAL.intersection(str(path)):
-        script.write_text(_MESSAGE.sub("", script.read_text(encoding="utf-8"), count=1), encoding="utf-8")
+        script.write_bytes(os.fsencode(_MESSAGE.sub("", os.fsdecode(script.read_bytes()), count=1)))
 
 
 def _blame_the_disk(*folders: Path) -> None:

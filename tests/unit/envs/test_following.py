@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -53,19 +55,32 @@ def test_a_generation_that_binds_no_process_is_entered_by_its_own_path(tmp_path:
 
 
 @pytest.mark.skipif(shutil.which("tcsh") is None, reason="there is no tcsh")
-@pytest.mark.parametrize("own", [False, True])
-def test_tcsh_finds_commands_that_come_after_activation_and_is_left_as_it_was(tmp_path: Path, own: bool) -> None:
-    generation = tmp_path / "a b" / "train-1" / "generations" / "0002"
+@pytest.mark.parametrize(("own", "folder"), [(False, "a b"), (True, "a b"), (True, "it's prøject 日本")])
+def test_tcsh_finds_commands_that_come_after_activation_and_is_left_as_it_was(
+    tmp_path: Path, own: bool, folder: str
+) -> None:
+    generation = tmp_path / folder / "train-1" / "generations" / "0002"
     subprocess.run([sys.executable, "-m", "virtualenv", "--quiet", "--no-seed", generation], check=True)
     following.prepare(generation)
-    (tmp_path / "a b" / "train-1" / "current").symlink_to("generations/0002")
+    (tmp_path / folder / "train-1" / "current").symlink_to("generations/0002")
     late = generation / "bin" / "late"
     (tmp_path / "script").write_text(
-        f"{'set autorehash' if own else ''}\nsource '{generation}/bin/activate.csh'\ntrue\n"
-        f"cp '{shutil.which('echo')}' '{late}'\nlate found\ndeactivate\necho $?autorehash $?_TFPROV_AUTOREHASH\n"
+        f"{'set autorehash' if own else ''}\nsource {shlex.quote(f'{generation}/bin/activate.csh')}\ntrue\n"
+        f"cp '{shutil.which('echo')}' {shlex.quote(str(late))}\nlate found\n"
+        "deactivate\necho $?autorehash $?_TFPROV_AUTOREHASH\n"
     )
     done = subprocess.run(["tcsh", "-f", tmp_path / "script"], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == (f"found\n{int(own)} 0\n", "")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="paths are text there")
+def test_a_path_of_any_bytes_is_kept(tmp_path: Path) -> None:
+    generation = Path(os.fsdecode(os.fsencode(tmp_path) + b"/n\xe4me/train-1/generations/0002"))
+    (generation / "bin").mkdir(parents=True)
+    (generation / "bin" / "activate").write_bytes(b"VIRTUAL_ENV='" + os.fsencode(generation) + b"'\n")
+    following.prepare(generation)
+    stable = os.fsencode(generation.parents[1]) + b"/current"
+    assert (generation / "bin" / "activate").read_bytes().startswith(b"VIRTUAL_ENV='" + stable + b"'\n")
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not show what is open in this way")
