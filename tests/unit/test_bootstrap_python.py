@@ -54,6 +54,16 @@ def test_its_environment_is_in_the_folder_that_tfprov_takes_for_its_own(
         assert list(bootstrap.places()) == [bootstrap.HERE / ".bootstrap"]
 
 
+@pytest.mark.parametrize("folder", ["C:\\R&D", "C:\\my files (x86)", "C:\\a^b", "C:\\plain-1.2_ü"])
+def test_messages_on_windows_quote_its_path_where_a_shell_would_end_it(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setattr(bootstrap, "WINDOWS", True)
+    monkeypatch.setattr(bootstrap, "HERE", Path(folder))
+    word = str(Path(folder) / "bootstrap")
+    assert bootstrap.typed() == (f"py {word}" if "plain" in folder else f'py "{word}"')
+
+
 def test_the_oldest_python_is_that_of_the_project(bootstrap: ModuleType) -> None:
     project = (bootstrapping.FILE.parent / "pyproject.toml").read_text()
     told = re.search(r'requires-python = ">=(\d+)\.(\d+)"', project)

@@ -55,11 +55,20 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["up"] and not any(word.split("=")[0] == "--bundle" for word in arguments):
         arguments = ["up", "--bundle", str(here), *arguments[1:]]
     # Messages must name a command that the user can type here.
-    os.environ.setdefault("TFPROV_STARTED_AS", shlex.quote(str(here / "bootstrap")))
+    os.environ.setdefault("TFPROV_STARTED_AS", typed(str(here / "bootstrap")))
     command = [sys.executable, "-I", str(launcher), *arguments]
     if os.name == "posix":
         os.execv(command[0], command)  # noqa: S606 - the program to become, without a shell on purpose
-    return subprocess.call(command)
+    with subprocess.Popen(command) as child:
+        while True:
+            # Ctrl-C reaches all programs of the console: that one decides what it means.
+            with contextlib.suppress(KeyboardInterrupt):
+                return child.wait()
+
+
+def typed(path: str, *, windows: bool = os.name == "nt") -> str:
+    """How a user types this file, for the commands in messages."""
+    return f'py "{path}"' if windows else shlex.quote(path)
 
 
 def unpacked(here: Path) -> Path:

@@ -27,6 +27,11 @@ def test_the_starter_has_the_name_of_this_platform_that_the_facts_have() -> None
     assert starter.this_platform() == name_of(gather({"PATH": ""}))
 
 
+def test_messages_name_the_file_as_the_shell_of_the_system_takes_it() -> None:
+    assert starter.typed("/media/it's a bundle/bootstrap", windows=False) == "'/media/it'\"'\"'s a bundle/bootstrap'"
+    assert starter.typed("E:\\R&D\\bootstrap", windows=True) == 'py "E:\\R&D\\bootstrap"'
+
+
 @pytest.mark.parametrize(
     ("system", "machine", "name"),
     [
