@@ -128,9 +128,13 @@ class KnownBad:
     remedy: str
     source: str
 
+    def is_about(self, version: Version, accelerator: Accelerator) -> bool:
+        """Whether it applies to a release and variant on some Python."""
+        return self.accelerator in (None, accelerator) and within(version, self.releases)
+
     def concerns(self, version: Version, accelerator: Accelerator, python_minor: str | None = None) -> bool:
         """Whether it applies to a release, variant and Python; a row for certain Pythons needs `python_minor`."""
-        if self.accelerator not in (None, accelerator) or not within(version, self.releases):
+        if not self.is_about(version, accelerator):
             return False
         if self.pythons is None:
             return True
@@ -269,9 +273,9 @@ class CondaBuild:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Compat:
-    """The whole table.
+    """The whole table. It equals nothing but itself, so that it can be a key of caches.
 
     Attributes:
         generated: date of the index that it was compared with.
@@ -301,6 +305,15 @@ class Compat:
         """The row of a release; None when the table does not have it."""
         wanted = Version(version)
         return next((row for row in self.releases if Version(row.version) == wanted), None)
+
+    def bad(self, version: Version, accelerator: Accelerator) -> tuple[KnownBad, ...]:
+        """The rows of a release and variant that must not be installed, on every Python or on some."""
+        return _bad(self, version, accelerator)
+
+
+@lru_cache(maxsize=1024)
+def _bad(table: Compat, version: Version, accelerator: Accelerator) -> tuple[KnownBad, ...]:
+    return tuple(row for row in table.known_bad if row.is_about(version, accelerator))
 
 
 # Keys of the file whose rows are records of one type.

@@ -89,7 +89,7 @@ def _plan_of_unknown(context: DecisionContext, builds: list[CondaBuild]) -> Plan
         raise TfprovError(
             "version-not-available",
             f"no TensorFlow is known for a Python in `{context.python}`",
-            evidence=(f"TensorFlow is known for Python {interpreters.span(newest_first)}",),
+            evidence=(f"TensorFlow is known for Python {interpreters.span(tuple(newest_first))}",),
             hint="widen `python.version`",
         )
     asked = context.demands.accelerator

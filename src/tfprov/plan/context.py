@@ -84,6 +84,7 @@ class DecisionContext:
         tags: platform tags that wheels may have.
         gpus: the GPUs that CUDA can use, or the reason why it can use none.
         usable: interpreters that may be used, best first.
+        bringable: minor versions of Python that could be installed.
         refused: the other interpreters, each with its reason.
         candidates: all known releases, newest first.
         before: time before which a file must have been on the index, from `index.exclude-newer`; None for no limit.
@@ -99,6 +100,7 @@ class DecisionContext:
     tags: frozenset[str]
     gpus: Gpus | Refusal
     usable: tuple[Usable, ...]
+    bringable: frozenset[str]
     refused: tuple[tuple[Interpreter, Refusal], ...]
     candidates: tuple[OfferedRelease, ...]
     before: datetime | None = None

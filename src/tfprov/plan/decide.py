@@ -70,6 +70,7 @@ def decide(
             has_cuda=any(offer.kind == "cuda" for offer in offers),
         ),
         usable=tuple(usable),
+        bringable=interpreters.bringable(profile, facts, offers),
         refused=tuple(refused),
         candidates=found,
         before=before,

@@ -199,6 +199,8 @@ def _nightlies(profile: Profile, facts: Facts) -> Iterator[tuple[Requirement, st
 
 def _where_marker_holds(requirement: Requirement, facts: Facts) -> list[bool]:
     """Value of the marker of a requirement for each Python that could be chosen."""
+    if requirement.marker is None:
+        return [True] * len(_MINORS)
     return [applies(requirement, marker_environment(f"3.{minor}", "cpython", facts)) for minor in _MINORS]
 
 
@@ -270,8 +272,8 @@ def conflicts(
         if applies(requirement, environment):
             asked.setdefault(_project(requirement.name), []).append((requirement, where))
     for text in bounds if asked else ():
-        bound = _parsed(text)
-        rivals = asked.get(_project(bound.name), ())
+        project, bound = _parsed(text)
+        rivals = asked.get(project, ())
         if not rivals or not applies(bound, environment):
             continue
         for requirement, where in rivals:
@@ -298,10 +300,9 @@ def ranges(
             asked.setdefault(name, (str(requirement), where))
             texts.setdefault(name, []).append(str(requirement.specifier))
     for text in bounds if asked else ():
-        bound = _parsed(text)
-        name = canonicalize_name(bound.name)
-        if name in asked and applies(bound, environment):
-            texts[name].append(str(bound.specifier))
+        project, bound = _parsed(text)
+        if project in asked and applies(bound, environment):
+            texts[project].append(str(bound.specifier))
     for project, found in asked.items():
         yield project, ",".join(filter(None, texts[project])), found
 
@@ -312,9 +313,10 @@ def _project(name: str) -> str:
 
 
 @cache
-def _parsed(text: str) -> Requirement:
+def _parsed(text: str) -> tuple[str, Requirement]:
     # Cached, because releases in the table share requirements, and parsing takes most of a decision's time.
-    return Requirement(text)
+    requirement = Requirement(text)
+    return _project(requirement.name), requirement
 
 
 def _disjoint(one: SpecifierSet, other: SpecifierSet) -> bool:

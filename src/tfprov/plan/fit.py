@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from packaging.version import Version
@@ -79,8 +79,8 @@ def _try(context: DecisionContext, candidate: OfferedRelease, accelerator: Accel
 
 
 def _known_bad(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Refusal | None:
-    for bad in context.table.known_bad:
-        if bad.concerns(candidate.version, accelerator):
+    for bad in context.table.bad(candidate.version, accelerator):
+        if bad.pythons is None:
             return Refusal(code="known-bad-release", why=bad.why, remedy=f"take {bad.remedy}")
     return None
 
@@ -91,7 +91,7 @@ def _with_python(
     usable, bringable = _pythons(context, candidate, accelerator, offer, pair)
     # The requirements of a release can depend on the Python: numpy 1.26 on 3.12, older ones on 3.11.
     minors = dict.fromkeys((*(each.minor for each in usable), *bringable)) or dict.fromkeys(offer.pythons[-1:])
-    conflicts = {minor: found for minor in minors if (found := _conflict(context, candidate, accelerator, minor))}
+    conflicts = _conflicts(context, candidate, accelerator, minors)
     if conflicts and len(conflicts) == len(minors):
         refusal = next(iter(conflicts.values()))
         return Miss(candidate=candidate, depth=Depth.REQUIREMENTS, refusal=refusal, offer=offer)
@@ -207,11 +207,11 @@ def _pythons(
 ) -> tuple[tuple[Usable, ...], tuple[str, ...]]:
     conda = context.profile.environment.kind == "conda"
     usable = [] if conda else interpreters.fitting(offer, context.usable)
-    bringable = interpreters.bringable(offer, context.profile, context.facts)
+    bringable = [minor for minor in reversed(offer.pythons) if minor in context.bringable]
     locked = context.locked
     if locked is not None:
         usable = [each for each in usable if each.minor == locked.python_minor]
-        bringable = tuple(minor for minor in bringable if minor == locked.python_minor)
+        bringable = [minor for minor in bringable if minor == locked.python_minor]
 
     def works(minor: str) -> bool:
         return _is_sound(context, candidate, accelerator, pair, minor)
@@ -225,7 +225,8 @@ def _is_sound(
     """Whether no problem is known with a release and variant on a Python that it has wheels for."""
     if pair is not None and minor not in pair.pythons:
         return False
-    return not any(bad.concerns(candidate.version, accelerator, minor) for bad in context.table.known_bad)
+    bad = context.table.bad(candidate.version, accelerator)
+    return not any(row.concerns(candidate.version, accelerator, minor) for row in bad)
 
 
 def pythons_of(context: DecisionContext, miss: Miss, accelerator: Accelerator) -> tuple[str, ...]:
@@ -239,8 +240,8 @@ def pythons_of(context: DecisionContext, miss: Miss, accelerator: Accelerator) -
     )
     # Pythons for which all packages have wheels are better than those for which some would be built.
     for asked in (context, replace(context, wheels_only=False)):
-        fitting = tuple(minor for minor in sound if not _conflict(asked, candidate, accelerator, minor))
-        if fitting:
+        contradicted = _conflicts(asked, candidate, accelerator, sound)
+        if fitting := tuple(minor for minor in sound if minor not in contradicted):
             return fitting
     return sound
 
@@ -249,7 +250,7 @@ def _python_refusal(
     context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, offer: Offer
 ) -> Refusal:
     minors = {each.minor for each in context.usable} & set(offer.pythons)
-    for bad in context.table.known_bad:
+    for bad in context.table.bad(candidate.version, accelerator):
         if minors and all(bad.concerns(candidate.version, accelerator, minor) for minor in minors):
             return Refusal(code="known-bad-release", why=bad.why, remedy=f"take {bad.remedy}")
     return Refusal(code="python-unsupported", why=f"it has wheels for Python {interpreters.span(offer.pythons)} only")
@@ -269,29 +270,42 @@ def bounds(context: DecisionContext, candidate: OfferedRelease, accelerator: Acc
             yield bound
 
 
+def _conflicts(
+    context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, minors: Iterable[str]
+) -> dict[str, Refusal]:
+    """The minor versions of Python on which a release contradicts the profile, each with the reason."""
+    if not context.demands.others or context.locked is not None:
+        return {}
+    needs = tuple(_needs(context, candidate, accelerator))
+    return {minor: found for minor in minors if (found := _conflict(context, candidate, needs, minor))}
+
+
+def _needs(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Iterator[str]:
+    """What goes into an environment with a release, as PEP 508 requirements; the first is the release itself."""
+    yield f"tensorflow=={candidate.text}"
+    yield from (bound.requirement for bound in bounds(context, candidate, accelerator))
+    known, pair = candidate.known, _pair(context, candidate, accelerator)
+    if known is not None:
+        yield from known.requires
+        yield from known.cuda.pins if accelerator == "cuda" and known.cuda is not None else ()
+    if pair is not None and accelerator == "metal":
+        yield f"{pair.package}=={pair.version}"
+
+
 def _conflict(
-    context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator, python: str
+    context: DecisionContext, candidate: OfferedRelease, needs: tuple[str, ...], python: str
 ) -> Refusal | None:
     others = context.demands.others
-    if not others or context.locked is not None:
-        return None
     asked_on = context.demands.asked_on
     if asked_on and python not in asked_on and any(each.minor in asked_on for each in context.usable):
         # The ranges for the other Pythons say what the project works with; here there would be none.
         return Refusal(code="resolver-conflict", why=f"the profile does not ask for TensorFlow on Python {python}")
-    release = f"tensorflow=={candidate.text}"
-    needs = [release, *(bound.requirement for bound in bounds(context, candidate, accelerator))]
-    if candidate.known is not None:
-        needs += candidate.known.requires
-        needs += candidate.known.cuda.pins if accelerator == "cuda" and candidate.known.cuda is not None else ()
-    pair = _pair(context, candidate, accelerator)
-    needs += [f"{pair.package}=={pair.version}"] if pair is not None and accelerator == "metal" else []
     environment = marker_environment(python, "cpython", context.facts)
     wanted = context.demands.wanted
     if found := tuple(conflicts(others, (*needs, *wanted), environment)):
 
         def why(one: Conflict) -> str:
-            needs_it = "" if one.bound == release else f"it needs `{one.bound}`, and "
+            needs_it = "" if one.bound == needs[0] else f"it needs `{one.bound}`, and "
             if one.bound in wanted:
                 needs_it = f"the profile asks for `{one.bound}` too, and "
             return f"{needs_it}{one.where} asks for `{one.asked}`"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from packaging.version import Version
@@ -28,6 +29,8 @@ _DATA_CENTRE = re.compile(
 )
 # The kernel that WSL1 reports; that of WSL2 is a newer one, and its name ends in `-microsoft-standard-WSL2`.
 _WSL1 = re.compile(r"\b4\.4\.0-[0-9]{1,9}-Microsoft")
+# Cached, because the few numbers of table and machine are compared for each release.
+_number = lru_cache(maxsize=1024)(Version)
 _TWO_NUMBERS = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 
@@ -67,8 +70,8 @@ def last_branch(gpu: Gpu) -> str | None:
     """The last branch of drivers that supports a GPU, `580`; None while all newer ones do, and when unknown."""
     if gpu.compute_capability is None:
         return None
-    capability = Version(gpu.compute_capability)
-    return next((branch for below, branch in _LAST_BRANCHES if capability < Version(below)), None)
+    capability = _number(gpu.compute_capability)
+    return next((branch for below, branch in _LAST_BRANCHES if capability < _number(below)), None)
 
 
 def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool, has_cuda: bool = False) -> Gpus | Refusal:
@@ -134,7 +137,7 @@ def _served_cuda(driver: Driver, usable: Sequence[Gpu], table: Compat, *, window
     own, told = cuda_of_driver(driver.version, table, windows=windows), _numbered(driver.cuda)
     if own is None or told is None:
         return told or own
-    if Version(told).release[:2] <= Version(own).release[:2]:
+    if _number(told).release[:2] <= _number(own).release[:2]:
         return told
     return told if all(map(_is_data_centre, usable)) else own
 
@@ -229,15 +232,15 @@ def cuda_of_driver(driver: str, table: Compat, *, windows: bool) -> str | None:
 def driver_number(driver: str) -> Version:
     """The numeric part of a driver version; suffixes of special builds (`535.129.03-grid`) are ignored."""
     found = re.match(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", driver)
-    return Version(found[0] if found else "0")
+    return _number(found[0] if found else "0")
 
 
 def driver_for(cuda: str, table: Compat, *, windows: bool) -> str | None:
     """The oldest driver that supports a CUDA toolkit release; None when the table does not know."""
-    wanted = Version(cuda).release[:2]
+    wanted = _number(cuda).release[:2]
     for row in table.toolkit_drivers:
         oldest = _oldest(row, windows)
-        if oldest is not None and Version(row.cuda).release[:2] >= wanted:
+        if oldest is not None and _number(row.cuda).release[:2] >= wanted:
             return row.windows if windows else row.linux
     return None
 
@@ -257,9 +260,10 @@ def lowest_driver(cuda: str, table: Compat, *, windows: bool) -> str | None:
 
 def _oldest(row: ToolkitDriver, windows: bool) -> Version | None:
     text = row.windows if windows else row.linux
-    return None if text is None else Version(text)
+    return None if text is None else _number(text)
 
 
+@lru_cache(maxsize=1024)
 def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
     """The reason why a release cannot run on every usable GPU; None when it can, as far as the table knows.
 
@@ -286,7 +290,7 @@ def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refus
             why=f"CUDA {cuda.built_for} needs driver {lowest} or newer; this machine has {driver}",
             driver=needed or lowest,
         )
-    if compiled and gpus.cuda is not None and Version(gpus.cuda) < Version(minor_of(cuda.built_for)):
+    if compiled and gpus.cuda is not None and _number(gpus.cuda) < _number(minor_of(cuda.built_for)):
         return Refusal(
             code="gpu-driver-too-old",
             why=(
@@ -300,7 +304,7 @@ def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refus
 
 def _is_below(lowest: str | None, cuda: str, gpus: Gpus, driver: str, table: Compat) -> bool:
     """Whether the driver is too old for a CUDA release, and no newer libcuda compensates for it."""
-    if lowest is None or driver_number(driver) >= Version(lowest):
+    if lowest is None or driver_number(driver) >= _number(lowest):
         return False
     return not _is_carried(cuda, gpus, driver, table)
 
@@ -310,7 +314,7 @@ def _is_carried(cuda: str, gpus: Gpus, driver: str, table: Compat) -> bool:
     own = cuda_of_driver(driver, table, windows=gpus.wsl)
     if gpus.cuda is None or own is None or not all(map(_is_data_centre, gpus.usable)):
         return False
-    return Version(own) < Version(gpus.cuda) and Version(gpus.cuda).major >= Version(cuda).major
+    return _number(own) < _number(gpus.cuda) and _number(gpus.cuda).major >= _number(cuda).major
 
 
 def serves(cuda: Cuda, gpu: Gpu, table: Compat) -> bool:
@@ -321,7 +325,7 @@ def serves(cuda: Cuda, gpu: Gpu, table: Compat) -> bool:
 
 def is_newer(gpu: Gpu, table: Compat) -> bool:
     """Whether a GPU is newer than all that the public wheels have code for."""
-    return gpu.compute_capability is not None and Version(gpu.compute_capability) >= Version(table.ptx_ends_at)
+    return gpu.compute_capability is not None and _number(gpu.compute_capability) >= _number(table.ptx_ends_at)
 
 
 def _code_of_wheel(cuda: Cuda, gpu: Gpu) -> Literal["native", "ptx"] | None:
@@ -334,14 +338,14 @@ def _code_for(
     """The code in a build that a GPU would run: machine code, PTX for the driver to compile, or None."""
     if gpu.compute_capability is None:
         return "native"
-    capability = Version(gpu.compute_capability)
+    capability = _number(gpu.compute_capability)
     # Machine code runs on GPUs of the same major capability and the same or a higher minor one; PTX on all newer ones.
     natives = [
-        text for text in native if Version(text).major == capability.major and Version(text).minor <= capability.minor
+        text for text in native if _number(text).major == capability.major and _number(text).minor <= capability.minor
     ]
     if any(text not in mostly_ptx for text in natives):
         return "native"
-    return "ptx" if natives or any(Version(text) <= capability for text in ptx) else None
+    return "ptx" if natives or any(_number(text) <= capability for text in ptx) else None
 
 
 def conda_refusal(build: CondaBuild, gpus: Gpus, table: Compat) -> Refusal | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -14,6 +15,7 @@ from tfprov.plan.offers import Offer
 from tfprov.plan.records import Refusal
 from tfprov.plan.tags import architecture, major_minor, platform_tags
 from tfprov.profile.records import Profile
+from tfprov.structured import numbers_in
 
 _OLDEST_BY_CHOICE = (3, 9)
 # uv has no standalone builds of older versions.
@@ -32,25 +34,21 @@ class Usable:
     """An interpreter that may be used.
 
     Attributes:
+        minor: minor version, `3.12`.
         tag: `cp312`, `cp313t`.
         platforms: platform tags that it accepts.
     """
 
     interpreter: Interpreter
     version: Version
+    minor: str
     tag: str
     platforms: frozenset[str]
 
     @property
-    def minor(self) -> str:
-        """Minor version, `3.12`."""
-        return f"{self.version.major}.{self.version.minor}"
-
-    @property
-    def preference(self) -> tuple[Version, bool, Version]:
+    def preference(self) -> tuple[tuple[int, ...], bool, Version]:
         """Sort key, higher is better: newest minor version, not the operating system's own, newest patch release."""
-        minor = Version(self.minor)
-        return minor, not self.interpreter.externally_managed, self.version
+        return self.version.release[:2], not self.interpreter.externally_managed, self.version
 
 
 def name(interpreter: Interpreter) -> str:
@@ -58,6 +56,7 @@ def name(interpreter: Interpreter) -> str:
     return f"Python {interpreter.version} ({interpreter.path})" if interpreter.version else interpreter.path
 
 
+@lru_cache(maxsize=1024)
 def admits(specifier: str | None, minor: str) -> bool:
     """Whether a range of Python versions allows some patch release of a minor version."""
     if specifier is None:
@@ -98,6 +97,7 @@ def sort_out(
         found = Usable(
             interpreter=interpreter,
             version=version,
+            minor=f"{version.major}.{version.minor}",
             tag=f"cp{version.major}{version.minor}{'t' if interpreter.free_threaded else ''}",
             platforms=frozenset(platform_tags(facts, interpreter.libc)) if own else system,
         )
@@ -187,20 +187,20 @@ def fitting(offer: Offer, usable: Iterable[Usable]) -> list[Usable]:
     return [each for each in usable if offer.has_python(each.tag) and offer.has_platform(each.platforms)]
 
 
-def bringable(offer: Offer, profile: Profile, facts: Facts) -> tuple[str, ...]:
-    """Minor versions of Python that could be installed for an offer, newest first; empty when none may be installed."""
+def bringable(profile: Profile, facts: Facts, offers: Iterable[Offer]) -> frozenset[str]:
+    """Minor versions of Python that could be installed for one of the offers; empty when none may be installed."""
     conda = profile.environment.kind == "conda"
     if not conda and (not profile.python.install or profile.python.path is not None or why_none_brought(facts)):
-        return ()
-    wanted = profile.python.version
-    return tuple(
-        minor for minor in reversed(offer.pythons) if (conda or can_be_brought(minor)) and admits(wanted, minor)
+        return frozenset()
+    minors = {minor for offer in offers for minor in offer.pythons}
+    return frozenset(
+        minor for minor in minors if (conda or can_be_brought(minor)) and admits(profile.python.version, minor)
     )
 
 
 def can_be_brought(minor: str) -> bool:
     """Whether there are standalone builds of a minor version of Python."""
-    return Version(minor).release >= _OLDEST_BROUGHT
+    return numbers_in(minor) >= _OLDEST_BROUGHT
 
 
 def why_none_brought(facts: Facts) -> str | None:
@@ -215,10 +215,11 @@ def why_none_brought(facts: Facts) -> str | None:
 
 def by_choice(minor: str) -> bool:
     """Whether a minor version of Python is used even if a newer one could be installed for a newer release."""
-    return Version(minor).release >= _OLDEST_BY_CHOICE
+    return numbers_in(minor) >= _OLDEST_BY_CHOICE
 
 
-def span(minors: Iterable[str]) -> str:
+@lru_cache(maxsize=1024)
+def span(minors: tuple[str, ...]) -> str:
     """Minor versions, for messages: `3.10 to 3.13`, `3.11`, `3.9, 3.11`."""
     numbers = sorted({tuple(map(int, minor.split("."))) for minor in minors})
     texts = [".".join(map(str, number)) for number in numbers]

@@ -105,18 +105,9 @@ def candidates(
             that in the table counts; a file that the table does not know is newer than the table.
         nightly: whether to look for nightly builds, of which the table has none.
     """
-    known = {} if nightly else {Version(row.version): row for row in table.releases}
     if listing is None:
-        found = (
-            OfferedRelease(
-                version=version,
-                known=row,
-                offers=_of_table(row, platform, before),
-                everywhere=is_before(uploaded_of(row), before),
-            )
-            for version, row in known.items()
-        )
-        return _newest_first(found)
+        return () if nightly else _in_table(table, platform, before)
+    known = {} if nightly else {Version(row.version): row for row in table.releases}
     oldest = min(Version(row.version) for row in table.releases)
     undated = _times(table)
     listed: dict[Version, dict[str, list[_Tags]]] = {}
@@ -138,6 +129,19 @@ def candidates(
                 offers[role] = offer
         result.append(OfferedRelease(version=version, known=row, offers=offers, everywhere=bool(by_package)))
     return _newest_first(result)
+
+
+@lru_cache(maxsize=64)
+def _in_table(table: Compat, platform: str, before: datetime | None) -> tuple[OfferedRelease, ...]:
+    return _newest_first(
+        OfferedRelease(
+            version=Version(row.version),
+            known=row,
+            offers=_of_table(row, platform, before),
+            everywhere=is_before(uploaded_of(row), before),
+        )
+        for row in table.releases
+    )
 
 
 def is_before(uploaded: str | None, before: datetime | None) -> bool:

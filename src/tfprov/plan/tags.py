@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
 
 from packaging.markers import Environment
@@ -104,9 +105,14 @@ def marker_environment(python_version: str, implementation: str, facts: Facts) -
         implementation: `cpython`, `pypy`, …
         facts: about the machine; it need not be this one.
     """
+    return _environment(python_version, implementation, facts.system.value, facts.machine.value, facts.os_version.value)
+
+
+@lru_cache(maxsize=1024)
+def _environment(python_version: str, implementation: str, system: str, machine: str, os_version: str) -> Environment:
     version = Version(python_version)
     full = python_version if len(version.release) > 2 else f"{version.major}.{version.minor}.0"
-    system, machine = facts.system.value, architecture(facts.machine.value)
+    machine = architecture(machine)
     names = {"linux": ("posix", "linux", "Linux"), "macos": ("posix", "darwin", "Darwin")}
     os_name, sys_platform, platform_system = names.get(system, ("nt", "win32", "Windows"))
     if system == "windows":
@@ -118,7 +124,7 @@ def marker_environment(python_version: str, implementation: str, facts: Facts) -
         implementation_version=full,
         os_name=os_name,
         platform_machine=machine,
-        platform_release=facts.os_version.value,
+        platform_release=os_version,
         platform_system=platform_system,
         platform_version="",
         python_full_version=full,
