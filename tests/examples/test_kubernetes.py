@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -60,6 +59,9 @@ def containers(spec: Document) -> list[Document]:
 
 @pytest.mark.parametrize("base", ["provision", "init", "nodes"])
 def test_every_object_is_as_the_schema_of_kubernetes_wants_it(base: str) -> None:
+    # It compiles grammars as it is imported, which took each process that collects the tests two seconds.
+    import kubernetes_validate
+
     # Both ends of what is in use.
     for version in ("1.31", "1.34"):
         for each in manifests(base):

@@ -193,13 +193,17 @@ def test_a_file_system_that_cannot_be_written_says_why(
 
 
 LMOD = os.environ.get("LMOD_CMD") or shutil.which("lmod", path="/usr/share/lmod/lmod/libexec")
-MODULES = next(Path("/usr/lib").glob("*/modulecmd.tcl"), None) or next(Path("/usr/lib").glob("**/modulecmd.tcl"), None)
+
+
+def modules() -> Path | None:
+    found = (path for pattern in ("*", "**") for path in Path("/usr/lib").glob(f"{pattern}/modulecmd.tcl"))
+    return next(found, None)
 
 
 @pytest.mark.parametrize("program", ["lmod", "modules"])
 @pytest.mark.parametrize("suffix", ["", ".lua"])
 def test_a_module_leads_to_the_environment_in_use(site: Site, tmp_path: Path, program: str, suffix: str) -> None:
-    command = LMOD if program == "lmod" else MODULES
+    command = LMOD if program == "lmod" else modules()
     if command is None:
         pytest.skip(f"{program} is not installed")
     if program == "modules" and suffix:

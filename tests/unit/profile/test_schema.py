@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from tfprov.errors import TfprovError
@@ -18,13 +18,19 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-VALIDATOR = jsonschema.Draft202012Validator(json_schema())
+
+@functools.cache
+def validator() -> Any:
+    # It compiles grammars as it is imported, which took each process that collects the tests two seconds.
+    import jsonschema
+
+    return jsonschema.Draft202012Validator(json_schema())
 
 
 def test_it_is_a_valid_schema_of_the_dialect_that_it_names() -> None:
     found = json_schema()
     assert found["$schema"] == DIALECT
-    jsonschema.Draft202012Validator.check_schema(found)
+    validator().check_schema(found)
 
 
 def fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -68,7 +74,7 @@ def test_it_accepts_what_load_accepts(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.toml"
     path.write_text(text)
     load(path)
-    assert [error.message for error in VALIDATOR.iter_errors(tomllib.loads(text))] == []
+    assert [error.message for error in validator().iter_errors(tomllib.loads(text))] == []
 
 
 @pytest.mark.parametrize("text", REFUSED)
@@ -77,4 +83,4 @@ def test_it_refuses_what_load_refuses_where_a_schema_can_say_so(tmp_path: Path, 
     path.write_text(text)
     with pytest.raises(TfprovError):
         load(path)
-    assert not VALIDATOR.is_valid(tomllib.loads(text))
+    assert not validator().is_valid(tomllib.loads(text))

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from tfprov.wants.recognise import read
 from tfprov.wants.records import ProjectParts, Want
 
-req_file = pytest.importorskip("pip._internal.req.req_file")
-from pip._internal.exceptions import InstallationError  # noqa: E402 - only where pip is
-from pip._internal.network.session import PipSession  # noqa: E402
+# Its parts are imported where they are used: each process that collects the tests would import them for seconds.
+pytest.importorskip("pip")
 
 
 @functools.cache
-def session() -> PipSession:
+def session() -> object:
+    from pip._internal.network.session import PipSession
+
     return PipSession()
 
 
@@ -65,9 +66,12 @@ FILE = st.builds(
 
 def by_pip(path: Path) -> list[tuple[str, str, bool, tuple[str, ...]]] | None:
     """Place, text, whether it is a constraint, and SHA-256 of each requirement; None when pip refuses the file."""
+    from pip._internal.exceptions import InstallationError
+    from pip._internal.req.req_file import parse_requirements
+
     found = []
     try:
-        for one in req_file.parse_requirements(str(path), session=session()):
+        for one in parse_requirements(str(path), session=session()):
             # It is told as `-r FILE (line N)`.
             file, _, number = one.comes_from.partition(" ")[2].removesuffix(")").rpartition(" (line ")
             hashes = tuple((one.options or {}).get("hashes", {}).get("sha256", ()))
