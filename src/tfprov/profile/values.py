@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from datetime import datetime
 from typing import Annotated, TypeVar
@@ -154,9 +155,11 @@ def _conda_spec(text: str) -> str:
 def _variable(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
         raise ValueError(f"`{text}` is not the name of a variable")
-    if text in _ACTIVATION:
+    # Windows does not tell `Path` from `PATH`, and Python spells all its variables in capitals.
+    name = text.upper() if os.name == "nt" else text
+    if name in _ACTIVATION:
         raise ValueError(f"`{text}` is set by the activation of the environment")
-    return text
+    return name
 
 
 def _variable_text(text: str) -> str:

@@ -4,10 +4,12 @@ import json
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tfprov.errors import TfprovError
+from tfprov.profile import values
 from tfprov.profile.load import load
 from tfprov.profile.records import Loaded, Profile
 
@@ -591,6 +593,15 @@ class TestVariables:
         found = report(write(tmp_path, f'name = "x"\n[environment.variables]\n{line}\n'))
         assert words in found[1]
         assert found[1].startswith("train.toml:")
+
+    def test_on_windows_their_case_does_not_matter(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        text = 'name = "x"\n[environment.variables]\n{} = "1"\n'
+        monkeypatch.setattr(values, "os", SimpleNamespace(name="nt"))
+        found = load(write(tmp_path, text.format("http_proxy"))).profile.environment.variables
+        assert found == {"HTTP_PROXY": "1"}
+        assert "`Path` is set by the activation of the environment" in report(write(tmp_path, text.format("Path")))[1]
+        monkeypatch.setattr(values, "os", SimpleNamespace(name="posix"))
+        assert load(write(tmp_path, text.format("Path"))).profile.environment.variables == {"Path": "1"}
 
     def test_a_word_that_only_resembles_a_secret_is_none(self, tmp_path: Path) -> None:
         load(write(tmp_path, 'name = "x"\nenvironment.variables = { TOKENIZERS_PARALLELISM = "false" }\n'))
