@@ -99,7 +99,7 @@ class Site:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=300,
+            timeout=1800 if WINDOWS else 300,  # Wine takes seconds for each start
             check=False,
         )
 
