@@ -22,10 +22,11 @@ def exclude(link: Path) -> None:
     with contextlib.suppress(OSError, UnicodeError):
         file, line = _place(link)
         if file is not None:
-            lines = text_of(file).splitlines() if file.exists() else []
-            if line not in lines:
+            text = text_of(file) if file.exists() else ""
+            if line not in text.splitlines():
                 file.parent.mkdir(exist_ok=True)
-                write_through(file, "\n".join([*lines, _WHY, line, ""]).encode())
+                gap = "\n" if text and not text.endswith("\n") else ""
+                write_through(file, f"{text}{gap}{_WHY}\n{line}\n".encode())
 
 
 def forget(link: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import cast
 
@@ -11,11 +12,13 @@ import tomlkit
 from tfprov.errors import TfprovError
 from tfprov.profile.load import override_value
 
+_MARK = "\ufeff"
+"""The byte order mark, with which some editors on Windows begin a file."""
 Value = str | bool | int | float | tuple[str, ...] | Mapping[str, object]
 
 
 def edited(text: str, changes: Mapping[str, Value]) -> str:
-    """The text of a profile with keys set.
+    """The text of a profile with keys set, and with the line ends and the byte order mark that it had.
 
     Args:
         text: the TOML document.
@@ -26,7 +29,7 @@ def edited(text: str, changes: Mapping[str, Value]) -> str:
         TfprovError: `profile-invalid`, when the text is not TOML, or part of a key is not a table.
     """
     try:
-        document = tomlkit.parse(text)
+        document = tomlkit.parse(text.removeprefix(_MARK))
     except tomlkit.exceptions.ParseError as error:
         raise TfprovError("profile-invalid", "the profile is not valid TOML", evidence=(str(error),)) from error
     for dotted, value in changes.items():
@@ -46,7 +49,10 @@ def edited(text: str, changes: Mapping[str, Value]) -> str:
             table[key] = [*kept, *(one for one in value if one not in kept)]
         else:
             table[key] = value
-    return tomlkit.dumps(document)
+    written = tomlkit.dumps(document)
+    if 0 < text.count("\n") == text.count("\r\n"):
+        written = re.sub(r"(?<!\r)\n", "\r\n", written)
+    return f"{_MARK}{written}" if text.startswith(_MARK) else written
 
 
 def with_overrides(text: str, overrides: Sequence[str]) -> str:

@@ -57,13 +57,13 @@ def test_git_does_not_add_the_link_and_nothing_else_is_left_out(repository: Path
     assert (repository / ".git" / "info" / "exclude").read_text().count("tfprov") == 1
 
 
-@pytest.mark.parametrize("before", ["", "mine\n", "# a comment\nmine"])
+@pytest.mark.parametrize("before", ["", "mine\n", "# a comment\nmine", "a\r\nb\r\n"])
 def test_what_was_written_goes_and_what_others_wrote_stays(repository: Path, before: str) -> None:
     file = repository / ".git" / "info" / "exclude"
-    file.write_text(before)
+    file.write_bytes(before.encode())
     git.exclude(repository / ".venv")
     git.forget(repository / ".venv")
-    assert file.read_text().rstrip("\n") == before.rstrip("\n")
+    assert file.read_bytes().decode().removesuffix("\n") == before.removesuffix("\n")
 
 
 def test_a_worktree_has_the_exclusions_of_its_repository(repository: Path, tmp_path: Path) -> None:

@@ -18,6 +18,14 @@ constraints = ["protobuf<6"]
 """
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_ends_and_the_byte_order_mark_stay(mark: str, end: str) -> None:
+    changes = {"python.path": "x", "tensorflow.accelerator": "cpu", "packages.constraints": ("six",)}
+    after = edited(mark + PROFILE.replace("\n", end), changes)
+    assert after == mark + edited(PROFILE, changes).replace("\n", end)
+
+
 def test_a_key_is_changed_and_comments_stay() -> None:
     after = edited(PROFILE, {"tensorflow.version": "==2.20.*"})
     assert after == PROFILE.replace('">=2.16"', '"==2.20.*"')
