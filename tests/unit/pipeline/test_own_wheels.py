@@ -30,9 +30,8 @@ def test_a_platform_without_the_dependencies_is_named_with_its_pythons(
     monkeypatch.setattr(own_wheels, "_resolve", resolve)
     machine = SimpleNamespace(facts=hosts.Host().facts, network=None)
     monkeypatch.setattr(
-        own_wheels, "fetch", lambda *_, **__: SimpleNamespace(flusher=SimpleNamespace(wait=str), paths={})
+        own_wheels, "fetch_into_store", lambda *_, **__: SimpleNamespace(flusher=SimpleNamespace(wait=str), paths={})
     )
-    monkeypatch.setattr(own_wheels.Store, "of", lambda _home: None)
     context = SimpleNamespace(home=None, emit=None, deadline=None, skip=())
     found, lost = kits(context, machine, ("macos-arm64",), folder=tmp_path, known={})  # type: ignore[arg-type]  # stand-ins
     assert found == []
