@@ -88,10 +88,7 @@ def _of_channel(root: Finding | None, evidence: tuple[str, ...], subject: str) -
             evidence=evidence,
             hint="give a token or password in a variable (`https://host/t/${TOKEN}/channel`), by netrc or by keyring",
         )
-    if status:
-        words = f"a channel answers with status {status}: {subject}"
-        return TransferError("conda-http", words, status=status, evidence=evidence)
-    if "subdir" in root.captures:
+    if status == 404 or (not status and "subdir" in root.captures):
         return TransferError(
             "conda-http",
             f"a channel has no index for this platform: {subject}",
@@ -99,6 +96,9 @@ def _of_channel(root: Finding | None, evidence: tuple[str, ...], subject: str) -
             evidence=evidence,
             hint="check the name or the address of the channel",
         )
+    if status:
+        words = f"a channel answers with status {status}: {subject}"
+        return TransferError("conda-http", words, status=status, evidence=evidence)
     return TransferError(root.code, f"a channel cannot be read: {subject}", evidence=evidence)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tfprov.conda.faults import as_error
 from tfprov.ladder.climb import is_transient
+from told import told
 
 RETRIED = "Request failed after 1 retries\nCaused by: error sending request for url (http://h/x)\nCaused by: "
 CONNECTING = f"{RETRIED}client error (Connect)\nCaused by: "
@@ -177,3 +178,42 @@ def test_a_driver_that_is_too_old_is_no_other_conflict() -> None:
         invalid="conda-cache-corrupt",
     )
     assert found.code.name == "gpu-driver-too-old"
+
+
+DOWN = "HTTP status server error (503 Service Unavailable) for url (http://h/x)"
+REFUSED = "HTTP status client error (403 Forbidden) for url (http://h/x)"
+NO_INDEX = "could not find subdir 'noarch' in channel 'x'\nCaused by: HTTP status client error (404 Not Found)"
+NO_NAME = f"{CONNECTING}dns error\nCaused by: failed to lookup address information: x"
+KEY = "give a token or password in a variable (`https://host/t/${TOKEN}/channel`), by netrc or by keyring"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "what", "hint"),
+    [
+        ("GatewayError", DOWN, "a channel answers with status 503: `chan`", None),
+        ("GatewayError", REFUSED, "a channel refuses access (403): `chan`", KEY),
+        (
+            *("GatewayError", NO_INDEX, "a channel has no index for this platform: `chan`"),
+            "check the name or the address of the channel",
+        ),
+        ("GatewayError", NO_NAME, "a channel cannot be read: `chan`", None),
+        ("GatewayError", "nobody has seen this before", "a channel cannot be read: `chan`", None),
+        ("OSError", "No space left on device (os error 28)", "the conda worker could not process `chan`", None),
+        ("PanicException", "index out of bounds", "the worker for conda failed on `chan`", None),
+    ],
+)
+def test_what_happened_to_which_channel_is_said(kind: str, message: str, what: str, hint: str | None) -> None:
+    found = as_error({"kind": kind, "message": message}, subject="`chan`", invalid="conda-cache-corrupt")
+    assert found.what == what
+    assert message.splitlines()[0] in found.evidence
+    assert hint is None or found.hint == hint
+
+
+def test_a_driver_that_is_too_old_is_said_with_what_would_do() -> None:
+    helps = {"words": "without `__cuda`", "gives": "tensorflow 2.19 for the CPU", "kind": "driver"}
+    message = "nothing provides __cuda >=12"
+    problem = {"kind": "UnsatisfiableError", "message": message, "helps": helps}
+    assert told(as_error(problem, subject="x", invalid="lock-invalid")) == (
+        *("gpu-driver-too-old", "no CUDA build works with this driver", message),
+        "without `__cuda`: that gives tensorflow 2.19 for the CPU",
+    )
