@@ -17,6 +17,7 @@ from tfprov.adopt.read import index_of, read
 from tfprov.adopt.records import ForeignEnvironment
 from tfprov.errors import TfprovError
 from tfprov.pipeline.uv import uv_executable
+from told import refusal
 from wheels import build_wheel
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the environments of these tests are laid out as on POSIX")
@@ -249,3 +250,32 @@ def test_names_of_editable_installations() -> None:
 def test_a_description_is_no_header() -> None:
     told = headers("Name: x\nRequires-Dist: a\nRequires-Dist: b\n  ; extra == 'c'\n\nRequires-Dist: no\n")
     assert told == {"Name": ["x"], "Requires-Dist": ["a", "b ; extra == 'c'"]}
+
+
+NAME = "name the folder of an environment, or the Python in it"
+
+
+def test_where_there_is_nothing_it_says_what_to_name(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    words = ("environment-missing", f"there is no environment at `{gone}`", NAME)
+    assert refusal(lambda: read(gone)) == words
+
+
+def test_a_folder_of_something_else_is_not_an_environment(tmp_path: Path) -> None:
+    assert refusal(lambda: read(tmp_path)) == (
+        *("environment-missing", f"`{tmp_path}` is not an environment"),
+        f"`{tmp_path}` has neither `pyvenv.cfg` nor `conda-meta` nor a site-packages folder",
+        NAME,
+    )
+
+
+def test_an_environment_of_tfprov_is_not_adopted(tmp_path: Path) -> None:
+    root = tmp_path / "generations" / "0001"
+    root.mkdir(parents=True)
+    (tmp_path / "owner.json").touch()
+    (tmp_path / ".venv").symlink_to(root)
+    link = tmp_path / ".venv"
+    assert refusal(lambda: read(link)) == (
+        *("usage", f"`{link}` is already an environment of tfprov", f"it is `{root}`"),
+        "use `tfprov up` to update it",
+    )

@@ -17,6 +17,7 @@ from tfprov.bundle.records import (
     sums,
 )
 from tfprov.errors import TfprovError
+from told import refusal
 
 HASH = "ab" * 32
 MANIFEST = Manifest(
@@ -121,13 +122,14 @@ def test_what_is_no_manifest_is_refused(change: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"\xff", b"null", b"{}", b"[" * 100_000])
 def test_what_is_no_document_at_all_is_refused(raw: bytes) -> None:
-    with pytest.raises(TfprovError) as caught:
-        parse(raw, source="x")
-    assert caught.value.code.name == "bundle-invalid"
+    code, what, why, *_ = refusal(lambda: parse(raw, source="x"))
+    assert (code, what) == ("bundle-invalid", "`x` is not a usable bundle")
+    assert why.startswith("`bundle.json` cannot be read: ")
 
 
 def test_a_later_format_is_told_apart_from_damage() -> None:
     raw = json.dumps({"format": 2, "tfprov": "3.0", "unknown": 1}).encode()
-    with pytest.raises(TfprovError) as caught:
-        parse(raw, source="x")
-    assert caught.value.code.name == "bundle-too-new"
+    what = "`x` has format 2, and this tfprov reads formats up to 1"
+    assert refusal(lambda: parse(raw, source="x"))[:3] == ("bundle-too-new", what, "tfprov 3.0 made it")
+    raw = json.dumps({"format": 2}).encode()
+    assert refusal(lambda: parse(raw, source="x"))[2] == "tfprov of an unknown version made it"

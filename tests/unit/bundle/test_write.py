@@ -14,6 +14,7 @@ from tfprov.bundle.write import Content, check_target, entries, write
 from tfprov.errors import TfprovError
 from tfprov.pipeline.bundle_source import check
 from tfprov.trash import to_trash
+from told import told
 
 SOURCES = {
     "profile/x.toml": Content.of(b"name = 'x'\n"),
@@ -76,8 +77,11 @@ def test_a_file_that_changed_leaves_the_old_bundle_as_it_was(tmp_path: Path, nam
     changed = {**SOURCES, "wheels/a-1-py3-none-any.whl": expected}
     with pytest.raises(TfprovError) as caught:
         write(tmp_path / name, manifest_of(changed), changed, wrote=no_one)
-    assert caught.value.code.name == "hash-mismatch"
-    assert caught.value.what == "`wheels/a-1-py3-none-any.whl` changed while the bundle was written"
+    assert told(caught.value) == (
+        *("hash-mismatch", "`wheels/a-1-py3-none-any.whl` changed while the bundle was written"),
+        *(f"expected sha256 {expected.sha256}", f"found sha256 {Content.of(found).sha256}"),
+        "run again; `tfprov cache verify` removes damaged wheels from the store",
+    )
     after = open_bundle(name, cwd=tmp_path)
     assert (after.id, after.verify()) == (before, ())
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "source"])
@@ -159,6 +163,10 @@ def test_a_bundle_takes_the_place_of_nothing_else(tmp_path: Path, name: str) -> 
     with pytest.raises(TfprovError) as caught:
         write(tmp_path / name, manifest_of(SOURCES), SOURCES, wrote=no_one)
     assert caught.value.code.name == "path-not-ours"
+    if not name.endswith(".tar"):
+        assert caught.value.what == f"`{tmp_path / name}` cannot become a bundle"
+        words = "choose another place; tfprov replaces only a bundle with nothing else in it"
+        assert caught.value.hint == words
     assert (theirs.is_symlink(), theirs.is_dir() or theirs.read_bytes()) == before
 
 

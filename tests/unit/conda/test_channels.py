@@ -17,6 +17,7 @@ from tfprov.errors import TfprovError
 from tfprov.profile.records import CondaTable
 from tfprov.secret import Secret
 from tfprov.wants import conda_specs
+from told import refusal
 
 HERE = Path("/projects/p")
 
@@ -124,3 +125,10 @@ def test_an_address_that_cannot_be_parsed_is_a_mistake_and_not_shown(text: str) 
 
 def test_the_home_of_an_unknown_user_is_a_folder_that_is_not_there() -> None:
     assert [each.name for each in read("~nobody here/c")] == ["file:///projects/p/~nobody%20here/c"]
+
+
+def test_a_profile_without_a_channel_is_told_how_to_name_one() -> None:
+    assert refusal(lambda: read("nodefaults")) == (
+        *("profile-invalid", "the profile names no channel", "`conda.channels` contains only `nodefaults`"),
+        'name one: `channels = ["conda-forge"]`',
+    )

@@ -19,7 +19,7 @@ from tfprov.conda.prefix import (
     write_history,
 )
 from tfprov.conda.records import Package
-from tfprov.errors import TfprovError
+from told import refusal
 
 
 def package(name: str = "hello", **more: str) -> Package:
@@ -105,9 +105,11 @@ def test_a_wheel_over_a_project_of_conda_is_refused(tmp_path: Path, project: str
     info.mkdir(parents=True)
     path = f"site-packages/{project.replace('-', '_')}-1.0.dist-info/METADATA"
     (info / "paths.json").write_text(json.dumps({"paths": [{"_path": path}]}))
-    with pytest.raises(TfprovError) as caught:
-        check_projects([package()], tmp_path, {project: "2.0"})
-    assert caught.value.code.name == code
+    assert refusal(lambda: check_projects([package()], tmp_path, {project: "2.0"})) == (
+        *(code, f"`{project}` would be installed from conda and from a wheel, into the same files"),
+        *("conda package `hello-1.0-0`", f"wheel {project} 2.0"),
+        "request it in one place: `conda.packages` or `packages.requirements`",
+    )
     check_projects([package()], tmp_path, {"other": "2.0"})
 
 

@@ -5,8 +5,8 @@ from packaging.specifiers import SpecifierSet
 
 from tfprov.conda.records import Channel, Virtual
 from tfprov.conda.specs import check_one_tensorflow, of_pep440, of_python, of_tensorflow, relaxations
-from tfprov.errors import TfprovError
 from tfprov.wants.conda_specs import CondaSpec, read
+from told import refusal
 
 
 def test_the_interpreter_is_one_of_those_that_fit_within_what_the_profile_asks() -> None:
@@ -38,10 +38,17 @@ def test_ranges_of_pep_440_are_put_in_condas_words(pep440: str | None, conda: st
 
 @pytest.mark.parametrize("source", ["wheel", "conda"])
 def test_tensorflow_among_the_packages_is_refused(source: str) -> None:
-    with pytest.raises(TfprovError) as caught:
-        check_one_tensorflow([read("tensorflow-gpu=2.19", where="conda.packages")], source)
-    assert caught.value.code.name == "several-tensorflows"
-    assert "tensorflow-gpu=2.19.*" in caught.value.what
+    chooses = {
+        "wheel": '`conda.tensorflow = "conda"` uses the build of the channel',
+        "conda": "`tensorflow.version` and `tensorflow.accelerator` choose the build",
+    }
+    asked = read("tensorflow-gpu=2.19", where="conda.packages")
+    assert refusal(lambda: check_one_tensorflow([asked], source)) == (
+        "several-tensorflows",
+        "`conda.packages` requests `tensorflow-gpu=2.19.*` in addition to the TensorFlow of the profile",
+        *(f'`conda.tensorflow = "{source}"`', "two builds overwrite each other's files"),
+        f"remove it; {chooses[source]}",
+    )
 
 
 def test_the_smallest_changes_are_tried_first() -> None:
