@@ -150,7 +150,13 @@ def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterat
     candidate = chosen.candidate
     yield from _build_notes(context, chosen)
     newest = fits[0]
-    if newest is not chosen:
+    if explain.needs_old_python(newest, chosen):
+        needed = newest.usable[0].minor if newest.usable else newest.bringable[0]
+        yield (
+            f"TensorFlow {newest.candidate.text} would need Python {needed}; one before 3.9 is used only if no release "
+            "runs on a newer one"
+        )
+    elif newest.candidate is not candidate:
         yield (
             f"TensorFlow {newest.candidate.text} would need Python {newest.bringable[0]}, which is not on this "
             f"machine; {candidate.text} runs on one that is"

@@ -81,7 +81,7 @@ def _group_why(group: Sequence[Miss]) -> str:
 
 def pythons(context: DecisionContext, chosen: Fit) -> list[Refused]:
     """The interpreters that were not chosen, with the reasons; those of virtual environments come last."""
-    fitting = {each.interpreter.path for each in chosen.usable}
+    fitting = {each.interpreter.path for each in (*chosen.usable, *chosen.too_old)}
     refused = []
     span = interpreters.span(chosen.offer.pythons)
     for each in context.usable:
@@ -96,6 +96,9 @@ def pythons(context: DecisionContext, chosen: Fit) -> list[Refused]:
         )
     for each in chosen.usable[1:]:
         why = f"also compatible; {_why_better(chosen.usable[0], each)}"
+        refused.append(Refused(what=interpreters.name(each.interpreter), code="python-passed-over", why=why))
+    for each in chosen.too_old:
+        why = "also compatible; one before 3.9 is used only where no newer one can be installed"
         refused.append(Refused(what=interpreters.name(each.interpreter), code="python-passed-over", why=why))
     others = sorted(context.refused, key=lambda pair: (pair[0].virtual, _reversed(pair[0])))
     refused += [Refused(what=interpreters.name(one), code=reason.code, why=reason.why) for one, reason in others]
@@ -142,11 +145,18 @@ def _why_version(context: DecisionContext, chosen: Fit, fits: Sequence[Fit], mis
     newer = [miss for miss in misses if miss.candidate.version > chosen.candidate.version]
     bounds = f" within {context.demands.where}" if context.demands.clauses else ""
     what = "nightly build" if context.demands.nightly else "release"
-    if fits[0] is not chosen:
+    if needs_old_python(fits[0], chosen):
+        return f"the newest {what}{bounds} for Python 3.9 or newer"
+    if fits[0].candidate is not chosen.candidate:
         return f"the newest {what}{bounds} for a Python on this machine"
     if not newer:
         return f"the newest {what}{bounds}"
     return f"the newest {what} that fits{bounds}"
+
+
+def needs_old_python(newest: Fit, chosen: Fit) -> bool:
+    """Whether the newest release that fits was passed over because it runs only on a Python before 3.9."""
+    return newest.candidate is not chosen.candidate and (bool(newest.usable) or not chosen.usable)
 
 
 def _why_accelerator(context: DecisionContext, chosen: Fit, no_cuda: Refusal | None) -> str:

@@ -335,4 +335,6 @@ def first(fits: Sequence[Fit]) -> Fit | None:
     here = next((fit for fit in fits if any(interpreters.by_choice(each.minor) for each in fit.usable)), None)
     brought = next((fit for fit in fits if any(map(interpreters.by_choice, fit.bringable))), None)
     old = next((fit for fit in fits if fit.usable), None)
-    return here or brought or old or next(iter(fits), None)
+    if here is None and brought is not None:
+        return replace(brought, usable=(), too_old=brought.usable)
+    return here or old or next(iter(fits), None)

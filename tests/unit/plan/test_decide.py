@@ -505,6 +505,41 @@ def test_an_old_python_is_taken_where_no_newer_one_may_be_brought() -> None:
     assert (decision.tensorflow.version, decision.python.version) == ("2.13.1", "3.8.18")
 
 
+@pytest.mark.parametrize(
+    ("pythons", "install", "chosen"),
+    [
+        (("3.8.18", "3.10.13"), False, "tensorflow-cpu==2.10.1 cpu 3.10.13"),
+        (("3.8.18", "3.10.13"), True, "tensorflow-cpu==2.10.1 cpu 3.10.13"),
+        ((), True, "tensorflow-cpu==2.10.1 cpu (3.10)"),
+        (("3.7.16",), True, "tensorflow-cpu==2.10.1 cpu (3.10)"),
+    ],
+)
+def test_a_newer_release_that_runs_on_an_old_python_alone_is_passed_over(
+    pythons: tuple[str, ...], install: bool, chosen: str
+) -> None:
+    requirements = ["tensorflow<2.14", "tensorflow<2.11; python_version >= '3.9'"]
+    asked = profile(packages={"requirements": requirements}, python={"install": install})
+    found = plan(asked, Host(pythons=pythons))
+    assert short(found) == chosen
+    assert found.decision.tensorflow.why.startswith(
+        "the newest release within `packages.requirements: tensorflow<2.14` for Python 3.9 or newer; "
+    )
+    assert (
+        "TensorFlow 2.13.1 would need Python 3.8; one before 3.9 is used only if no release runs on a newer one"
+        in found.notes
+    )
+
+
+def test_an_old_python_is_passed_over_where_a_newer_one_may_be_brought() -> None:
+    found = plan(profile("==2.13.*"), Host(pythons=("3.8.18",)))
+    assert short(found) == "tensorflow-cpu==2.13.1 cpu (3.11)"
+    assert [(each.code, each.why) for each in found.refused if each.what.startswith("Python")] == [
+        ("python-passed-over", "also compatible; one before 3.9 is used only where no newer one can be installed")
+    ]
+    assert short(plan(profile("==2.13.*", python={"install": False}), Host(pythons=("3.8.18",)))).endswith(" 3.8.18")
+    assert short(plan(profile("==2.13.*", python={"version": "==3.8.*"}), Host(pythons=("3.8.18",)))).endswith("3.8.18")
+
+
 def test_no_hint_promises_to_bring_a_python_that_nobody_builds() -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile("==2.1.4", python={"install": False}), Host())
