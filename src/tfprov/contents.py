@@ -6,6 +6,7 @@ every file in a folder that tfprov did not make, is read through this module; `t
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import stat
@@ -65,22 +66,31 @@ def text_of(path: Path) -> str:
     Raises:
         OSError: as for `content_of`, or the file is not UTF-8.
     """
-    try:
-        return content_of(path).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise OSError(errno.EINVAL, f"not UTF-8: {error.reason} at byte {error.start:,}", str(path)) from error
+    return _decoded(content_of(path), "utf-8", path)
 
 
 def given_text(path: Path) -> str:
     """The text of a file that the command line names, see `content_of`.
 
+    A mark at its beginning says which encoding it has: Windows PowerShell writes UTF-16 with one into `> facts.json`.
+
     Raises:
         TfprovError: `usage` if it cannot be read, or is not UTF-8.
     """
     try:
-        return text_of(path)
+        content = content_of(path)
+        is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return _decoded(content, "utf-16" if is_utf_16 else "utf-8-sig", path)
     except OSError as error:
         raise TfprovError("usage", f"`{path}` cannot be read", evidence=(str(error),)) from error
+
+
+def _decoded(content: bytes, encoding: str, path: Path) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        name = encoding.removesuffix("-sig").upper()
+        raise OSError(errno.EINVAL, f"not {name}: {error.reason} at byte {error.start:,}", str(path)) from error
 
 
 def regular(path: Path) -> BinaryIO:

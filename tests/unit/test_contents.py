@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import errno
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 
 import tfprov
 from tfprov.cli.app import app
-from tfprov.contents import MOST_CONTENT, content_of, regular, text_of
+from tfprov.contents import MOST_CONTENT, content_of, given_text, regular, text_of
 from tfprov.errors import TfprovError
 
 SOURCE = Path(str(tfprov.__file__)).parent
@@ -256,3 +257,20 @@ def test_a_file_larger_than_anything_that_is_meant_is_not_read(tmp_path: Path) -
     with pytest.raises(OSError, match="larger than"):
         content_of(path)
     assert content_of(path, most=MOST_CONTENT + 1)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_file_of_the_command_line_is_read_in_the_encoding_of_its_mark(tmp_path: Path, encoding: str) -> None:
+    """`tfprov facts --json > facts.json` writes UTF-16 in Windows PowerShell."""
+    file = tmp_path / "facts.json"
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    file.write_bytes(mark + '{"é": 1}\r\n'.encode(encoding))
+    assert given_text(file) == '{"é": 1}\r\n'
+
+
+def test_a_file_of_the_command_line_that_is_cut_in_the_middle_of_a_letter_is_said_to_be_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "facts.json"
+    file.write_bytes(codecs.BOM_UTF16_LE + b"{\0}")
+    with pytest.raises(TfprovError) as refused:
+        given_text(file)
+    assert refused.value.evidence == (f"[Errno 22] not UTF-16: truncated data at byte 4: '{file}'",)
