@@ -26,7 +26,9 @@ class TerminalReporter:
         self._clock = clock
         self._brief = console.width < 60
         self._progress = ProgressText(clock, brief=self._brief)
-        columns = [SpinnerColumn(), TextColumn("{task.description}")]
+        # `dots` are letters of Braille, which other encodings than UTF and the old console of Windows lack.
+        spinner = "line" if console.options.ascii_only or console.legacy_windows else "dots"
+        columns = [SpinnerColumn(spinner), TextColumn("{task.description}")]
         if console.width >= 72:
             columns.append(BarColumn(bar_width=20))
         columns.append(TextColumn("{task.fields[words]}"))

@@ -285,3 +285,16 @@ class TestLateReporter:
         stream, late, _ = self.late(verbose=True)
         late(StageStarted(stage="profile"))
         assert stream.getvalue() == "> profile\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp437", "cp1252", "latin-1", "ascii"])
+def test_the_moving_line_has_only_letters_that_the_terminal_has(encoding: str) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, errors="backslashreplace")
+    with TerminalReporter(Console(file=stream, force_terminal=True, width=80)) as reporter:
+        reporter(StageStarted(stage="fetch"))
+        reporter(fetched(MB))
+    stream.flush()
+    shown = raw.getvalue().decode(encoding)
+    assert "fetch" in shown
+    assert "\\u" not in shown
