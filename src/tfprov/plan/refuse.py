@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tfprov.distributions import BUILDS
@@ -271,8 +272,11 @@ def _hints(context: DecisionContext, nearest: Miss, accelerator: Accelerator) ->
     if other is not None and refusal.remedy is None:
         yield f"{other} would fit"
     elif accelerator in ("metal", "rocm") and refusal.code != "resolver-conflict":
-        is_by_name = context.profile.tensorflow.accelerator != accelerator
-        yield f"leave out `{METAL}`" if is_by_name else 'use `tensorflow.accelerator = "auto"`'
+        # Both mean Metal: the key, and the plug-in among the packages.
+        by_name = accelerator == "metal" and any(Requirement(text).name == METAL for text in context.demands.wanted)
+        by_key = context.profile.tensorflow.accelerator == accelerator
+        auto = 'use `tensorflow.accelerator = "auto"`'
+        yield " and ".join((*[f"leave out `{METAL}`"] * by_name, *[auto] * by_key))
     if refusal.code == "wheel-without-cuda":
         yield "or use the CPU"
 

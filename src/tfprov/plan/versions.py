@@ -157,8 +157,7 @@ def missing(project: str, specifier: str, place: VersionContext) -> Missing | No
         # A version that is not in the table yet may have the wheel.
         return None
     place_name = f"Python 3.{minor}" if newest.pythons.get(platform) else "this platform"
-    # What has no wheel for so old a Python on any platform does not run on it, even if it is built.
-    buildable = any(row.has_source and minor >= _first(row) for row in in_time)
+    buildable = any(row.has_source and minor >= _first(row) and not _is_built_against(row) for row in in_time)
     return Missing(why=f"{project} {newest.version} has no wheel for {place_name}", ever=not buildable)
 
 
@@ -171,7 +170,13 @@ def _inside(project: str, specifier: str) -> tuple[Published, ...]:
     return tuple(row for row in rows if wanted.contains(row.version, prereleases=True))
 
 
+def _is_built_against(row: Published) -> bool:
+    """Whether its code is compiled against TensorFlow, which takes Bazel and more than a source distribution has."""
+    return row.tensorflow is not None and len(row.pythons) < len(PLATFORMS)
+
+
 def _first(row: Published) -> int:
+    """The oldest Python with a wheel on any platform: on an older one it does not run, even if it is built."""
     return min((first for spans in row.pythons.values() for first, _ in spans), default=0)
 
 

@@ -23,6 +23,7 @@ def test_versions_are_oldest_first_and_have_wheels(project: str) -> None:
 
 
 TEXT, PROBABILITY, WINDOWS = "tensorflow-text", "tensorflow-probability", "windows_x86_64"
+FORESTS = "tensorflow-decision-forests"
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,8 @@ TEXT, PROBABILITY, WINDOWS = "tensorflow-text", "tensorflow-probability", "windo
         ("tensorflow-io", "", place(minor=12), "tensorflow-io 0.37.1 goes with TensorFlow `>=2.16,<2.18`", True),
         # Its source is for Python 3.9 and newer as well.
         ("numpy", "==1.25.*", place("2.11.1", WINDOWS, 8), "numpy 1.25.2 has no wheel for Python 3.8", True),
+        # Its one source distribution cannot be built: it is compiled against TensorFlow.
+        (FORESTS, "", place("2.15.1", WINDOWS, 11), f"{FORESTS} 1.8.1 has no wheel for this platform", True),
         # Of these the table cannot tell.
         ("numpy", ">=999", place(), None, None),
         ("unheard-of", "", place(), None, None),
