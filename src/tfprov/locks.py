@@ -18,6 +18,7 @@ STUCK_SECONDS = 120.0
 """How long the owner of a lock may make no progress before others stop waiting. Such an owner was suspended, or its
 machine is gone and the file server still keeps its lock."""
 _POLL_SECONDS = 0.1
+_SWEPT_SECONDS = 86400.0
 NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP})
 """Errors from a file system without locks: an NFS mount without a lock service, some FUSE file systems."""
 
@@ -59,7 +60,9 @@ def held(
     while True:
         try:
             lock.acquire(timeout=0 if timeout == 0 else _POLL_SECONDS)
-            break
+            if _is_at(path, lock):
+                break
+            lock.release()
         except filelock.Timeout:
             _check_rights(path)
             now, state = clock(), _state(signs)
@@ -86,6 +89,31 @@ def held(
     finally:
         if exclusive:
             lock.release()
+
+
+def sweep(folder: Path) -> None:
+    """Delete the lock files in a folder that are a day old and that nobody holds; whoever waits for one takes it anew.
+
+    Windows deletes a lock file with its last holder.
+    """
+    for path in folder.glob("*.lock") if os.name == "posix" else ():
+        with contextlib.suppress(OSError, TfprovError):
+            if time.time() - path.stat().st_mtime < _SWEPT_SECONDS:
+                continue
+            with held(path, timeout=0) as alone:
+                if alone:
+                    path.unlink()
+
+
+def _is_at(path: Path, lock: filelock.BaseFileLock) -> bool:
+    """Whether the file that is locked is still the one at its path, and not one that was deleted meanwhile."""
+    handle = lock._context.lock_file_fd
+    if os.name != "posix" or handle is None:
+        return True
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False
 
 
 def possible(folder: Path) -> bool:

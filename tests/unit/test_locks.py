@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import pytest
 
 from tfprov import locks
@@ -72,6 +73,38 @@ def test_an_owner_that_moves_nothing_is_passed_and_one_that_moves_is_not(
         assert alone is False
     assert len(grown) == 6
     assert owner.poll() is None
+
+
+def aged(path: Path) -> Path:
+    path.touch()
+    os.utime(path, (0, 0))
+    return path
+
+
+def test_old_lock_files_that_nobody_holds_are_deleted(tmp_path: Path, owner: subprocess.Popen[str]) -> None:
+    (tmp_path / "new.lock").touch()
+    for name in ("x.lock", "old.lock", "other.file"):
+        aged(tmp_path / name)
+    locks.sweep(tmp_path)
+    locks.sweep(tmp_path / "absent")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.lock", "other.file", "x.lock"]
+
+
+def test_a_lock_file_that_was_deleted_while_it_was_opened_is_not_taken_for_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, acquire, deleted = tmp_path / "x.lock", filelock.FileLock.acquire, []
+
+    def late(lock: filelock.FileLock, **more: float) -> object:
+        found = acquire(lock, **more)
+        if not deleted:
+            deleted.append(path.unlink())
+        return found
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", late)
+    with locks.held(path), pytest.raises(TfprovError), locks.held(path, timeout=0):
+        pass
+    assert deleted
 
 
 def test_a_limit_of_no_time_does_not_wait(tmp_path: Path, owner: subprocess.Popen[str]) -> None:

@@ -374,6 +374,7 @@ class Store:
             if self._free(sha256, keep) and (size := self._remove_partial(sha256, path)) is not None:
                 freed += size
                 removed += 1
+        locks.sweep(self.root / "locks")
         files = self.files()
         total = sum(stored.size for stored in files)
         for stored in files:

@@ -30,6 +30,7 @@ def sweep_images(home: Home) -> None:
     """Delete the images that no sealed generation refers to any more, and the trees of their wheels."""
     used = _used(home)
     unpacked.sweep(home, used)
+    locks.sweep(home.making)
     for folder in home.images.iterdir() if home.images.is_dir() else ():
         # An image that is still being made belongs to another run.
         unused = folder.name not in used and not folder.name.startswith(".") and not folder.name.endswith(".new")

@@ -245,6 +245,7 @@ class TreeStore:
             with contextlib.suppress(OSError, TfprovError), locks.held(lock, timeout=0) as alone:
                 if alone:
                     trash.discard(folder)
+        locks.sweep(self.root / _LOCKS)
 
     def _folder(self) -> Path:
         # Nobody else may write here: a tree is trusted to be what was unpacked.
