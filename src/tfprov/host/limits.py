@@ -57,11 +57,17 @@ def mounts(root: Path = ROOT) -> tuple[Mount, ...]:
 
 
 def memory(system: System, *, root: Path = ROOT) -> Fact[int]:
-    """Bytes of memory for processes here: physical memory, or the limit of a control group when that is lower."""
+    """Bytes of memory for processes here: physical memory, or the limit of a control group when that is lower.
+
+    Where no control groups are mounted (no /sys), nothing tells their limits; the source of the fact then says so.
+    """
     total, source = _physical(system, root)
     if system != "linux":
         return Fact(value=total, source=source)
-    for folder in _group_folders("memory", root):
+    folders = tuple(_group_folders("memory", root))
+    if not folders and any(group != "/" for group in _groups(read_text(root / "proc/self/cgroup") or "").values()):
+        source = f"{source}; control groups are not mounted, so a limit of theirs is not seen"
+    for folder in folders:
         for name in ("memory.max", "memory.limit_in_bytes"):
             limit = number_in(folder / name)
             # Version 1 writes "no limit" as a number that exceeds the memory of any machine.

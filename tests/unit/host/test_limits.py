@@ -77,6 +77,30 @@ def test_the_lowest_limit_above_us_counts(
 
 
 @pytest.mark.parametrize(
+    ("mounts", "group", "is_told"),
+    [
+        ("", "0::/user.slice/run\n", True),
+        (V2.replace("cgroup2 cgroup2", "tmpfs tmpfs"), "4:memory:/job\n0::/\n", True),
+        ("", "0::/\n", False),
+        ("", "", False),
+        (V2.replace("/sys/fs/cgroup", "/mnt/groups"), "0::/run\n", False),
+    ],
+)
+def test_limits_that_cannot_be_seen_are_told(mounts: str, group: str, is_told: bool, root: Path) -> None:
+    found = memory("linux", root=groups(root, mounts, group))
+
+    ending = "; control groups are not mounted, so a limit of theirs is not seen" if is_told else ""
+    assert (found.value, found.source) == (PHYSICAL, f"{root / 'proc/meminfo'}{ending}")
+
+
+def test_control_groups_are_found_wherever_they_are_mounted(root: Path) -> None:
+    groups(root, V2.replace("/sys/fs/cgroup", "/mnt/groups"), "0::/a/b\n")
+    write(root / "mnt/groups/a/memory.max", "1073741824\n")
+
+    assert memory("linux", root=root).value == 1 << 30
+
+
+@pytest.mark.parametrize(
     ("mounts", "group", "files", "expected"),
     [
         ("", "", {}, 8),
