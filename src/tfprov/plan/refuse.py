@@ -223,15 +223,20 @@ def nothing_fits(context: DecisionContext, accelerator: Accelerator, misses: Seq
     return TfprovError(
         nearest.refusal.code,
         _what(nearest, accelerator, misses),
-        evidence=tuple(_evidence(context, misses)),
+        evidence=tuple(_evidence(context, misses, titled=nearest)),
         hint=_told(_hints(context, nearest, accelerator)),
     )
 
 
-def _evidence(context: DecisionContext, misses: Sequence[Miss]) -> Iterator[str]:
+def _evidence(context: DecisionContext, misses: Sequence[Miss], *, titled: Miss | None = None) -> Iterator[str]:
+    """Why each release was refused, and what the profile asks for; the miss in the title is not told again."""
     told = [miss for miss in misses if miss.depth is not Depth.KNOWN_BAD] or misses
     for each in releases(told):
-        yield f"{each.what}: {each.why}"
+        is_titled = titled is not None and each.why in (titled.refusal.why, titled.refusal.advice)
+        if titled is None or not is_titled:
+            yield f"{each.what}: {each.why}"
+        elif each.what != f"tensorflow {titled.candidate.text}":
+            yield f"{each.what}: the same"
     for clause in context.demands.clauses:
         yield f"the profile asks for `{clause.where}`"
 

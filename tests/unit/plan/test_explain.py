@@ -76,7 +76,6 @@ hint: TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; `python.install = tr
         Host(libc=Libc(kind="glibc", version="2.17")),
         """\
 glibc-too-old 11: TensorFlow 2.21.0 cannot run here: its wheel needs glibc 2.27; this system has glibc 2.17
-- tensorflow 2.21.0: its wheel needs glibc 2.27; this system has glibc 2.17
 - the profile asks for `tensorflow.version = "==2.21.*"`
 hint: TensorFlow 2.20.0 is the last for this C library; use a newer system or a container; TensorFlow 2.20.0 on \
 Python 3.13 would fit""",
@@ -150,7 +149,7 @@ hint: update the operating system, or use another machine""",
         hosts.MAC_INTEL,
         """\
 platform-no-wheel 11: no TensorFlow that the profile allows can run here: no wheel for macOS on Intel
-- tensorflow 2.17.0 to 2.21.0: no wheel for macOS on Intel
+- tensorflow 2.17.0 to 2.21.0: the same
 - the profile asks for `tensorflow.version = ">=2.17"`
 hint: TensorFlow 2.16.2 is the last with wheels for macOS on Intel; TensorFlow 2.16.2 on Python 3.12 would fit""",
     ),
@@ -160,7 +159,6 @@ hint: TensorFlow 2.16.2 is the last with wheels for macOS on Intel; TensorFlow 2
         """\
 gpu-driver-too-old 17: TensorFlow 2.21.0 with CUDA cannot run here: CUDA 12.5.1 needs driver 525.60.13 or newer; this \
 machine has 470.82.01
-- tensorflow 2.21.0: CUDA 12.5.1 needs driver 525.60.13 or newer; this machine has 470.82.01
 - the profile asks for `tensorflow.version = "==2.21.*"`
 hint: TensorFlow 2.14.1 is the newest that this machine's GPU and driver can run; driver 525.60.13 or newer would \
 support 2.21.0""",
@@ -195,8 +193,7 @@ hint: install the NVIDIA driver on Windows of 528.33 or newer, never one inside 
         """\
 gpu-arch-unsupported 17: no TensorFlow that the profile allows with CUDA can run here: no code for NVIDIA GeForce RTX \
 5090 (compute capability 12.0, Blackwell): the wheel has 6.0, 7.0, 8.0, 8.9 and 9.0; its PTX fails on newer GPUs
-- tensorflow 2.21.0, 2.20.0: no code for NVIDIA GeForce RTX 5090 (compute capability 12.0, Blackwell): the wheel has \
-6.0, 7.0, 8.0, 8.9 and 9.0; its PTX fails on newer GPUs
+- tensorflow 2.21.0, 2.20.0: the same
 - the profile asks for `tensorflow.version = ">=2.20"`
 hint: conda-forge's TensorFlow 2.19.1 for CUDA 12.8 has code for this GPU; use NVIDIA's TensorFlow container; or use \
 the CPU""",
@@ -207,8 +204,6 @@ the CPU""",
         """\
 known-bad-release 15: TensorFlow 2.16.1 with CUDA is known not to work: the CUDA libraries beside it are not on its \
 run path, so that no GPU is found
-- tensorflow 2.16.1: the CUDA libraries beside it are not on its run path, so that no GPU is found; take TensorFlow \
-2.16.2
 - the profile asks for `tensorflow.version = "==2.16.1"`
 hint: take TensorFlow 2.16.2""",
     ),
@@ -218,7 +213,7 @@ hint: take TensorFlow 2.16.2""",
         """\
 resolver-conflict 15: TensorFlow 2.11.1 does not fit the profile: it needs `numpy<2`, and packages.requirements asks \
 for `numpy>=2`
-- tensorflow 2.11.1, 2.11.0: it needs `numpy<2`, and packages.requirements asks for `numpy>=2`
+- tensorflow 2.11.1, 2.11.0: the same
 - the profile asks for `tensorflow.version = "==2.11.*"`
 hint: without `numpy>=2`, TensorFlow 2.11.1 on Python 3.10 would fit; TensorFlow 2.21.0 on Python 3.13 would fit""",
     ),
