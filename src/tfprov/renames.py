@@ -1,4 +1,4 @@
-"""Renames and reads that wait for programs which hold a file for a moment.
+"""Renames, deletions and reads that wait for programs which hold a file for a moment.
 
 On Windows a file or folder that is open in any program can neither be renamed nor replaced. Virus scanners and indexers
 open new files for some tenths of a second, and a file that is just being replaced cannot be opened. A file that is held
@@ -47,12 +47,25 @@ def read(path: Path) -> bytes:
         with os.fdopen(open_shared(path), "rb") as stream:
             return stream.read()
 
+    return _patiently(whole)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, which may be gone.
+
+    Raises:
+        OSError: it cannot be deleted; where another program holds it, after some seconds of trying.
+    """
+    _patiently(lambda: path.unlink(missing_ok=True))
+
+
+def _patiently(action: Callable[[], _Result]) -> _Result:
     try:
-        return whole()
+        return action()
     except PermissionError as error:
         if not is_held(error):
             raise
-    return _again(whole)
+    return _again(action)
 
 
 def _again(action: Callable[[], _Result]) -> _Result:

@@ -81,6 +81,28 @@ def test_a_file_that_is_just_being_replaced_is_read_a_moment_later(
         renames.read(tmp_path / "none")
 
 
+@pytest.mark.parametrize("number", [5, 32, 33])
+def test_a_file_that_is_just_being_read_is_deleted_a_moment_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    (tmp_path / "file").touch()
+    left, real = [held(number)] * 4, Path.unlink
+
+    def unlink(self: Path, *, missing_ok: bool = False) -> None:
+        if left:
+            raise left.pop()
+        real(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+    renames.remove(tmp_path / "file")
+    assert os.listdir(tmp_path) == []
+    renames.remove(tmp_path / "file")
+    left += [PermissionError(errno.EACCES, "denied"), held(number)]
+    with pytest.raises(PermissionError, match="denied"):
+        renames.remove(tmp_path / "file")
+
+
 @pytest.mark.skipif(os.name != "nt", reason="elsewhere nobody is in the way")
 def test_what_is_opened_to_be_shared_can_be_renamed_and_replaced(tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes(b"one")

@@ -13,6 +13,7 @@ from pathlib import Path
 from tfprov import writing
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
+from tfprov.renames import remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Flusher:
                     task.path.unlink()
             for record in task.records:
                 with contextlib.suppress(OSError):
-                    record.unlink()
+                    remove(record)
 
     def _next(self) -> _Task | None:
         """The next file; None, and the end of the thread, when there is none."""
