@@ -78,11 +78,4 @@ def audit(
         name, found = compare(
             profile, [Path.cwd() / each for each in places], accepted=accepted or (), cwd=Path.cwd(), environ=os.environ
         )
-        failure = inventory.failure(name, found)
-        if failure is None:
-            output.result(inventory.audited(name, found), inventory.document(found))
-            return
-        if not as_json:
-            print(output.typed(inventory.audited(name, found)), flush=True)
-        output.failure(failure, inventory.document(found))
-        raise SystemExit(failure.exit_code)
+        output.end(inventory.audited(name, found), inventory.document(found), inventory.failure(name, found))

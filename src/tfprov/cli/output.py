@@ -70,7 +70,7 @@ class Output:
         from tfprov.report.documents import render
 
         # Flushed here, so that a full disk is noticed while it can still be told.
-        print(render(self.command, dict(document)) if self.json else self.told(words), flush=True)
+        _print(render(self.command, dict(document)) if self.json else self.told(words))
 
     def told(self, words: str) -> str:
         """Words as they are printed on stdout: typed, and as wide as the terminal where one reads them."""
@@ -101,7 +101,7 @@ class Output:
             self.result(words, document)
             return
         if not self.json:
-            print(self.told(words), flush=True)
+            _print(self.told(words))
         self.failure(failure, document)
 
     def end(self, words: str, document: Mapping[str, object], failure: TfprovError | None) -> None:
@@ -186,6 +186,21 @@ def require_answers(undone: str, hint: str) -> None:
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise TfprovError("usage", f"{undone}: not interactive", hint=hint)
+
+
+def _print(words: str, *, windows: bool = os.name == "nt") -> None:
+    """Print to stdout.
+
+    Raises:
+        OSError: it could not be written; a BrokenPipeError if whoever read it has gone.
+    """
+    try:
+        print(words, flush=True)
+    except OSError as error:
+        # The C library of Windows has no number for a pipe without a reader.
+        if windows and error.errno == errno.EINVAL:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
+        raise
 
 
 def _tell(stream: TextIO | None, words: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tfprov.cli import output
 from tfprov.cli.output import Output, failures
 
 CODES = {
@@ -131,3 +133,25 @@ def test_what_no_reader_expected_has_a_class_of_its_own(
     said = capsys.readouterr()
     assert json.loads(said.out)["error"]["code"] == code
     assert code != "filesystem-feature" or "/srv/caf\\udce9/train.toml" in said.err
+
+
+@pytest.mark.parametrize(
+    ("number", "windows", "raised"),
+    [
+        (errno.EINVAL, True, BrokenPipeError),  # of a pipe, where nothing else is invalid about what is printed
+        (errno.EPIPE, False, BrokenPipeError),
+        (errno.EINVAL, False, OSError),
+        (errno.ENOSPC, True, OSError),
+    ],
+)
+def test_a_reader_who_has_gone_is_known_on_every_system(
+    monkeypatch: pytest.MonkeyPatch, number: int, windows: bool, raised: type[OSError]
+) -> None:
+    class Gone(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("sys.stdout", Gone())
+    with pytest.raises(OSError) as caught:
+        output._print("words", windows=windows)
+    assert type(caught.value) is raised
