@@ -181,6 +181,10 @@ class Reader:
         if line.asked and not line.options:
             self._basket.want(line.asked, where, part=self._part)
             return
+        if not line.asked and (marker := next((at for at, word in enumerate(line.options) if word[:1] == ";"), 0)):
+            words = f"`{' '.join(line.options[marker:])}` behind an option has no effect, as in pip"
+            self._basket.note(where, words)
+            line = replace(line, options=line.options[:marker])
         try:
             given = _parser().parse_args(line.options)
         except ValueError as error:

@@ -446,6 +446,14 @@ def test_the_empty_package_that_lists_of_old_environments_have_is_what_it_asked_
     assert wants_of(files(tmp_path, main="sklearn\nsklearn==1.2\n")).problems != ()
 
 
+def test_a_marker_behind_an_option_has_no_effect(tmp_path: Path) -> None:
+    line = '--extra-index-url https://h.example/simple ; sys_platform == "windows"'
+    found = wants_of(files(tmp_path, main=f"{line}\ntorch\n"))
+    assert [each.url for each in found.addresses] == ["https://h.example/simple"]
+    words = "`; sys_platform == windows` behind an option has no effect, as in pip"
+    assert (found.notes, found.problems) == ((f"main.txt:1: {words}",), ())
+
+
 @pytest.mark.parametrize(("name", "meant"), [("dotenv", "python-dotenv"), ("zmq", "pyzmq")])
 def test_an_empty_package_is_the_one_that_it_asks_for(tmp_path: Path, name: str, meant: str) -> None:
     found = wants_of(files(tmp_path, main=f"{name}\n{name}==0.0.0\n"))
