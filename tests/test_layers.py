@@ -41,6 +41,7 @@ LAYERS = (
         "times",
         "trash",
         "trees",
+        "umask",
         "visual_cpp",
         "words",
         "writing",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from tfprov import umask
 from tfprov.errors import TfprovError
 from tfprov.jobs import JobObject
 from tfprov.words import quoted
@@ -288,6 +289,7 @@ def replace_process(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
         TfprovError: `usage` when it cannot be started.
     """
     try:
+        umask.give_back()
         if os.name == "posix":
             os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - the user's own command, no shell on purpose
         with subprocess.Popen(command_line(argv), env=dict(env)) as child:

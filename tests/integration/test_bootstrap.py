@@ -104,6 +104,31 @@ def test_a_broken_environment_is_made_anew(tmp_path: Path, damage: str) -> None:
     assert json.loads(stamp.read_text())["root"] == roots(place)[0]
 
 
+def test_others_can_write_nowhere_and_what_they_could_write_to_is_made_anew(tmp_path: Path) -> None:
+    bootstrap, env = checkout(tmp_path / "c"), environ(tmp_path)
+    before = os.umask(0)
+    try:
+        start(bootstrap, env=env)
+    finally:
+        os.umask(before)
+    place = bootstrap.parent / ".bootstrap"
+    assert writable_for_all(place) == []
+    place.chmod(0o777)
+
+    ended = start(bootstrap, "up", env=env)
+
+    assert (ended.returncode, ended.stdout) == (0, "arguments up\n")
+    assert MADE in ended.stderr
+    assert writable_for_all(place) == []
+    assert start(bootstrap, env=env).stderr == ""
+
+
+def writable_for_all(place: Path) -> list[str]:
+    """Paths that anybody may write to, without the empty file that uv locks and makes so on purpose."""
+    found = [path for path in (place, *place.rglob("*")) if path.name != ".lock" and not path.is_symlink()]
+    return [str(path.relative_to(place)) for path in found if path.stat().st_mode & 0o002]
+
+
 def test_two_at_a_time_build_once(tmp_path: Path) -> None:
     bootstrap, env = checkout(tmp_path / "c"), environ(tmp_path)
     command = [sys.executable, "-I", str(bootstrap), "up"]

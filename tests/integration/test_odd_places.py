@@ -75,6 +75,23 @@ def up(site: Site, options: str) -> tuple[int, dict[str, str], list[str]]:
     return done.returncode, json.loads(done.stdout)["error"], found.read_text().splitlines()
 
 
+def test_without_a_umask_others_can_write_nowhere_but_where_the_users_own_program_lets_them(site: Site) -> None:
+    site.home.rmdir()
+
+    def without(*arguments: str) -> str:
+        shell = ["sh", "-c", 'umask 0; exec "$@"', "sh", *site.command(*arguments)]
+        return subprocess.run(
+            shell, env=site.environ(), cwd=site.root, capture_output=True, text=True, check=True
+        ).stdout
+
+    without("up", "train.toml")
+    # uv makes the empty file that it locks for everybody.
+    written = {site.home, site.lock, *site.home.rglob("*")} - {site.home / "cache" / "uv" / ".lock"}
+    assert [path for path in written if not path.is_symlink() and path.stat().st_mode & 0o002] == []
+    assert site.up()["already"] is True
+    assert without("run", "train.toml", "--", "sh", "-c", "umask").strip() in ("0000", "0")
+
+
 @needs_mounts
 @pytest.mark.parametrize(
     ("options", "code", "words"),

@@ -280,7 +280,41 @@ def test_a_hint_about_a_folder_is_for_what_a_folder_lacks(bootstrap: ModuleType,
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
-def test_a_tool_that_is_killed_without_a_word_lacked_memory(bootstrap: ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("signal", "code"), [("KILL", "oom-killed"), ("XFSZ", "limit-reached")])
+def test_a_tool_that_is_killed_without_a_word_lacked_what_the_signal_says(
+    bootstrap: ModuleType, tmp_path: Path, signal: str, code: str
+) -> None:
     with pytest.raises(bootstrap.Problem) as caught:
-        bootstrap.call([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"], tmp_path)
-    assert caught.value.code == "oom-killed"
+        bootstrap.call(["/bin/sh", "-c", f"kill -{signal} $$"], tmp_path)
+    assert caught.value.code == code
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_a_limit_on_the_size_of_files_is_told_with_what_it_broke(bootstrap: ModuleType) -> None:
+    import resource
+
+    assert bootstrap.limits() == []
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, before[1]))
+    try:
+        assert bootstrap.limits() == ["files may have 1073741824 bytes (`ulimit -f`)"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_an_empty_path_is_told_where_nothing_is_found(
+    bootstrap: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = bootstrap.Python("/usr/bin/python3", has_venv=True, has_ensurepip=False, has_pip=False)
+
+    def find_uv(temporary: Path) -> None:
+        raise bootstrap.NoUvError("no index is configured here")
+
+    monkeypatch.setattr(bootstrap, "base_python", lambda place: (bare, []))
+    monkeypatch.setattr(bootstrap, "find_uv", find_uv)
+    for path, ends in (("", ["PATH is empty: only files whose place is known are found"]), ("/usr/bin", [])):
+        monkeypatch.setenv("PATH", path)
+        with pytest.raises(bootstrap.Problem) as caught:
+            bootstrap.tool_and_base(tmp_path, tmp_path)
+        told = ["uv: no index is configured here", "`/usr/bin/python3` has no `ensurepip` module"]
+        assert list(caught.value.evidence) == told + ends

@@ -10,6 +10,7 @@ import signal
 import sys
 from types import FrameType
 
+from tfprov import umask
 from tfprov.cli.output import Output
 from tfprov.cli.plain import is_plain, run_plain
 from tfprov.errors import TfprovError
@@ -51,6 +52,7 @@ _OF_OTHERS = {
 def main() -> None:
     """Run the command line and exit."""
     gc.set_threshold(_OBJECTS)
+    umask.tighten()
     # A CI system that gives up on a job sends SIGTERM: the same orderly end as Ctrl-C.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGTERM, _interrupt)
