@@ -38,7 +38,7 @@ from tfprov.lock.records import Lock, LockedFile, file_name
 from tfprov.pipeline import other_platforms, portable, sources, stages
 from tfprov.pipeline.access import fetch_into_store
 from tfprov.pipeline.backends.venv.attesting import attest_others
-from tfprov.pipeline.backends.venv.locking import platform_of
+from tfprov.pipeline.backends.venv.lock_on_disk import platform_of
 from tfprov.pipeline.context import Context, Request, read_profile, step
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.own_wheels import Kit, kits

@@ -21,7 +21,7 @@ from tfprov.lock.records import LockedFile, LockedSource
 from tfprov.lock.renew import versions_in
 from tfprov.paths import inside
 from tfprov.pipeline.access import IndexAccess, fetch_into_store, index_access
-from tfprov.pipeline.backends.venv.locking import platform_of
+from tfprov.pipeline.backends.venv.lock_on_disk import platform_of
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.bundle_source import require_local
 from tfprov.pipeline.context import Context, stage

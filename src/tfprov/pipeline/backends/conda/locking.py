@@ -22,12 +22,8 @@ from tfprov.lock.merging import check_merged
 from tfprov.lock.records import Header, LockedFile
 from tfprov.lock.target_records import Target
 from tfprov.pipeline.backends.conda.solving import asked_of, channels_of, solve, subdir_of, veil_of
-from tfprov.pipeline.backends.venv.locking import (
-    inputs,
-    platform_of,
-    require_change_allowed,
-    resolve_for,
-)
+from tfprov.pipeline.backends.venv.lock_on_disk import inputs, platform_of, require_change_allowed
+from tfprov.pipeline.backends.venv.locking import resolve_for
 from tfprov.pipeline.backends.venv.resolving import Provided, Selection
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine

@@ -21,10 +21,8 @@ from tfprov.lock.resolve import NoWheelsError, is_tensorflow, sources_in
 from tfprov.pipeline.backends.venv.chosen import decided, with_sizes
 from tfprov.pipeline.backends.venv.hints import add_tried_hint
 from tfprov.pipeline.backends.venv.lag import newest_versions, outdated, tell_lag, without_lag
-from tfprov.pipeline.backends.venv.locking import (
-    asked_for,
-    locked_choice,
-)
+from tfprov.pipeline.backends.venv.lock_on_disk import locked_choice
+from tfprov.pipeline.backends.venv.locking import asked_for
 from tfprov.pipeline.backends.venv.solving import (
     Hopeless,
     Solution,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tfprov.errors import TfprovError
 from tfprov.lock import pylock
 from tfprov.lock.records import LockedFile
-from tfprov.pipeline.backends.venv.locking import locked_choice, older_built, older_versions, resolve_for
+from tfprov.pipeline.backends.venv.lock_on_disk import locked_choice, older_built, older_versions
+from tfprov.pipeline.backends.venv.locking import resolve_for
 from tfprov.pipeline.backends.venv.solving import can_resolve, selection_of
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine

@@ -16,9 +16,7 @@ from tfprov.events import Note
 from tfprov.lock.question import Pinned
 from tfprov.lock.renew import Released, released_in
 from tfprov.lock.resolve import is_tensorflow
-from tfprov.pipeline.backends.venv.locking import (
-    asked_for,
-)
+from tfprov.pipeline.backends.venv.locking import asked_for
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
 from tfprov.pipeline.backends.venv.solving import (
     Hopeless,

@@ -21,11 +21,8 @@ from tfprov.lock.question import Builds, Pinned
 from tfprov.lock.renew import versions_in
 from tfprov.lock.resolve import OF_BUILDS, NoWheelsError, is_tensorflow, tensorflows_in
 from tfprov.pipeline.backends.venv.beside import Beside
-from tfprov.pipeline.backends.venv.locking import (
-    asked_for,
-    older_built,
-    older_versions,
-)
+from tfprov.pipeline.backends.venv.lock_on_disk import older_built, older_versions
+from tfprov.pipeline.backends.venv.locking import asked_for
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
