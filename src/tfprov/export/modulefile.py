@@ -71,9 +71,15 @@ def _tcl(text: str, *, references: bool = False) -> str:
 
 def _tcl_escaped(text: str) -> str:
     escaped = re.sub(r'([\\"$\[\]{}])', r"\\\1", text)
-    return re.sub(r"[^ -~]", lambda found: f"\\u{ord(found[0]):04x}", escaped)
+    return re.sub(r"[^ -~]", lambda found: _tcl_code(ord(found[0])), escaped)
+
+
+def _tcl_code(number: int) -> str:
+    # After `\u`, Tcl reads four digits at the most.
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
 def _lua(text: str) -> str:
     # Lua has the same escapes as JSON, except for the slash and for code points.
-    return re.sub(r"\\u([0-9a-f]{4})", lambda found: f"\\u{{{found[1]}}}", json.dumps(text, ensure_ascii=False))
+    written = json.dumps(text, ensure_ascii=False)
+    return re.sub(r"\\\\|\\u([0-9a-f]{4})", lambda found: f"\\u{{{found[1]}}}" if found[1] else found[0], written)
