@@ -8,6 +8,7 @@ import pytest
 
 from tfprov import extras
 from tfprov.errors import TfprovError
+from told import told
 
 
 @pytest.mark.skipif(os.name != "posix", reason="quotes of a POSIX shell")
@@ -16,6 +17,12 @@ def test_the_command_that_installs_an_extra_can_be_pasted(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "executable", python)
     with pytest.raises(TfprovError) as failure:
         extras.require("conda", ("not_installed_anywhere",), "conda environments")
+    assert told(failure.value)[:3] == (
+        *("extra-missing", "conda environments need libraries of the extra `conda`, which is not installed"),
+        f"missing in `{sys.prefix}`: not_installed_anywhere",
+    )
+    end = "`, or start from a checkout with `./bootstrap`, which installs them for such profiles"
+    assert failure.value.hint.endswith(end)
     words = shlex.split(failure.value.hint.split("`")[1])
     assert words[:4] == [python, "-m", "pip", "install"]
     assert [word.partition("<")[0] for word in words[4:]] == ["conda-lock", "py-rattler"]

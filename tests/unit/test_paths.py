@@ -9,11 +9,11 @@ import pytest
 
 from tfprov import paths, trash
 from tfprov.envs.links import switch
-from tfprov.errors import TfprovError
 from tfprov.pipeline import init
 from tfprov.profile.load import load
 from tfprov.temporary import staged, sweep_staged
 from tfprov.writing import write_atomic
+from told import refusal
 
 
 def test_tfprov_home_moves_everything(tmp_path: Path) -> None:
@@ -94,10 +94,10 @@ def test_without_any_home_directory_the_next_step_is_said(monkeypatch: pytest.Mo
     # What expanduser does for a user without an entry in the database.
     for name in ("user_data_path", "user_cache_path", "user_state_path"):
         monkeypatch.setattr(platformdirs, name, lambda *_, **__: Path("~/.local/share/tfprov"))
-    with pytest.raises(TfprovError) as failure:
-        paths.home({})
-    assert failure.value.code.name == "permission-denied"
-    assert "TFPROV_HOME" in failure.value.hint
+    code, _, why, hint = refusal(lambda: paths.home({}))
+    assert code == "permission-denied"
+    assert why == "HOME is not set to an absolute path, and this user has no entry in the user database"
+    assert "TFPROV_HOME" in hint
 
 
 def test_a_folder_is_writable_when_a_file_can_be_made_in_it(tmp_path: Path) -> None:
@@ -158,9 +158,10 @@ def test_nothing_from_elsewhere_is_put_behind_a_link(path: str, tmp_path: Path) 
     (tmp_path / "own" / "deep").mkdir(parents=True)
     for folder in ("own", "own/deep"):
         (tmp_path / folder / "link").symlink_to(tmp_path / "home")
-    with pytest.raises(TfprovError) as caught:
-        paths.inside(tmp_path / "own", path)
-    assert caught.value.code.name == "path-not-ours"
+    code, what, hint = refusal(lambda: paths.inside(tmp_path / "own", path))
+    link = tmp_path / "own" / ("deep/link" if "deep" in path else "link")
+    assert (code, hint) == ("path-not-ours", "remove the link")
+    assert what == f"`{link}` is a link, but tfprov keeps plain files and folders there"
 
 
 def test_the_nearest_folder_passes_over_what_is_not_there_and_files_in_the_way(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import tfprov
 from tfprov import temporary
 from tfprov.errors import TfprovError
 from tfprov.temporary import is_being_made, staged, sweep_staged
+from told import told
 
 
 class TestTemporary:
@@ -173,8 +174,10 @@ def test_where_there_is_none_either_it_says_so(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("TFPROV_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(TfprovError, match="no folder for temporary files") as failure, temporary.temporary("test"):
         pass
-    assert failure.value.code.name == "permission-denied"
-    assert "TMPDIR" in failure.value.hint
+    code, what, *why, hint = told(failure.value)
+    assert (code, what) == ("permission-denied", "there is no folder for temporary files")
+    assert any(line.endswith("` cannot be written to either") for line in why)
+    assert hint == "name one that you may write to with TMPDIR"
 
 
 def test_every_temporary_folder_is_one_that_the_next_run_can_sweep() -> None:

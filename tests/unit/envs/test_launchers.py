@@ -15,6 +15,7 @@ from tfprov.envs import launchers
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
+from told import refusal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="scripts for a POSIX shell")
 
@@ -170,9 +171,11 @@ def test_where_programs_cannot_be_either_it_is_refused(
 ) -> None:
     generation = sealed(environment, "one")
     monkeypatch.setattr(os, "access", lambda path, _mode: not str(path).startswith(str(environment.stable.parent)))
-    with pytest.raises(TfprovError) as failure:
-        environment.activate(generation)
-    assert failure.value.code.name == "filesystem-feature"
+    assert refusal(lambda: environment.activate(generation)) == (
+        *("filesystem-feature", f"`{environment.stable}` cannot become the environment"),
+        "its file system has neither links nor executable files",
+        "choose another `environment.path`, or leave it out and use `tfprov run`",
+    )
     assert not environment.stable.exists()
 
 

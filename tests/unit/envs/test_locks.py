@@ -14,6 +14,7 @@ import pytest
 from tfprov import locks as ground
 from tfprov.envs import locks
 from tfprov.errors import TfprovError
+from told import told
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="without fcntl.flock there is nothing to refuse")
 
@@ -91,8 +92,11 @@ def test_what_another_machine_holds_stays_and_is_named(tmp_path: Path, refusal: 
             return
     with pytest.raises(TfprovError) as failure, locks.held(path, name="x", timeout=0):
         pass
-    assert "1, another.example.org" in failure.value.evidence[0]
-    assert str(marker) in failure.value.what
+    assert told(failure.value) == (
+        *("lock-timeout", f"another tfprov is working on `x`, according to `{marker}`"),
+        "process and machine that made it: 1, another.example.org",
+        "wait for it, or end it; if that process is gone, delete the file",
+    )
     assert marker.exists()
 
 

@@ -12,6 +12,7 @@ from tfprov.envs.place import check_above, check_execution, check_links
 from tfprov.envs.records import Owner
 from tfprov.errors import TfprovError
 from tfprov.host.limits import mounts
+from told import refusal
 
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="Python knows of noexec on Linux alone")
 
@@ -48,8 +49,13 @@ def test_nothing_is_made_for_an_environment_that_could_not_be_loaded(
 ) -> None:
     monkeypatch.setattr(os, "statvfs", noexec(os.statvfs))
     environment = Environment(tmp_path / "environments" / "x-1", owner=Owner(name="x", profile="/p"))
-    with pytest.raises(TfprovError, match="environments do not work in"):
-        environment.claim()
+    code, what, why, _ = refusal(environment.claim)
+    folder = environment.root.parent
+    assert (code, why) == (
+        "filesystem-feature",
+        f"the file system of `{folder}` is mounted noexec: compiled modules cannot be loaded from it",
+    )
+    assert what.startswith("environments do not work in `")
     assert not environment.root.exists()
 
 
@@ -58,10 +64,11 @@ def test_nothing_is_made_for_an_environment_that_could_not_be_loaded(
 def test_a_path_that_windows_would_change_or_take_for_a_device_is_refused(
     tmp_path: Path, name: str, inside: str
 ) -> None:
-    with pytest.raises(TfprovError, match="cannot become the environment") as failure:
-        check_above(tmp_path / name / inside, windows=True)
-    assert failure.value.code.name == "path-not-ours"
-    assert failure.value.evidence[0].startswith(repr(name))
+    place = tmp_path / name / inside
+    code, what, why, hint = refusal(lambda: check_above(place, windows=True))
+    assert (code, what) == ("path-not-ours", f"`{place}` cannot become the environment")
+    assert why.startswith(repr(name))
+    assert hint == "choose another `environment.path`"
     check_above(tmp_path / name / inside, windows=False)
 
 

@@ -17,6 +17,7 @@ from tfprov.envs import takeover
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
+from told import refusal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the folders of these tests hold links")
 
@@ -170,8 +171,11 @@ def test_another_that_was_adopted_is_not_overwritten(tmp_path: Path) -> None:
     takeover.take_over(environment, old, ADOPTED)
     old.unlink()
     old_in(tmp_path)
-    with pytest.raises(TfprovError, match="already keeps another adopted environment"):
-        takeover.check(environment, old)
+    assert refusal(lambda: takeover.check(environment, old)) == (
+        *("path-not-ours", "`train` already keeps another adopted environment"),
+        f"it is in `{takeover.adopted_folder(environment)}`",
+        "`tfprov remove --old` deletes it, or name another profile with `--output`",
+    )
     assert takeover.give_up(environment)
     assert not takeover.give_up(environment)
     takeover.check(environment, old)
@@ -208,9 +212,10 @@ def test_what_a_killed_run_copied_is_only_given_up_while_the_original_is_there(
 def test_the_one_that_is_in_use_is_not_deleted(tmp_path: Path) -> None:
     environment, old = environment_in(tmp_path), old_in(tmp_path)
     environment.activate(takeover.take_over(environment, old, ADOPTED))
-    with pytest.raises(TfprovError) as refused:
-        takeover.give_up(environment)
-    assert refused.value.code.name == "environment-in-use"
+    assert refusal(lambda: takeover.give_up(environment)) == (
+        *("environment-in-use", f"`{environment.stable}` leads to the adopted environment"),
+        "`tfprov up --no-keep-rollback` puts the verified one in its place",
+    )
     assert (old / "lib" / "p4" / "module.py").is_file()
 
 
@@ -248,14 +253,23 @@ def test_a_copy_that_fails_is_not_left_on_the_full_disk(tmp_path: Path, monkeypa
     assert not {name for name in names if "unfinished" in name or "copying" in name or "trash" in name}
 
 
-def test_a_folder_that_nobody_may_write_to_is_refused_before_anything_is_built(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
+def test_a_folder_that_nobody_may_write_to_is_refused_before_anything_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     environment, old = environment_in(tmp_path), old_in(tmp_path)
-    tmp_path.chmod(0o555)
-    try:
-        with pytest.raises(TfprovError) as refused:
-            takeover.check(environment, old)
-        assert refused.value.code.name == "permission-denied"
-    finally:
-        tmp_path.chmod(0o755)
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != tmp_path)  # root may write everywhere
+    assert refusal(lambda: takeover.check(environment, old)) == (
+        *("permission-denied", f"`{old}` cannot be replaced by another environment"),
+        f"no files can be created in `{tmp_path}`",
+        "run it as the user who owns that folder; without `--in-place` the environment stays where it is",
+    )
+
+
+def test_a_mount_point_is_refused_before_anything_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment, old = environment_in(tmp_path), old_in(tmp_path)
+    monkeypatch.setattr("os.path.ismount", lambda path: Path(path) == old)
+    assert refusal(lambda: takeover.check(environment, old)) == (
+        *("not-supported", f"`{old}` cannot be replaced by another environment"),
+        "it is a mount point, which cannot be renamed",
+        "without `--in-place`, and with another `environment.path`, it stays where it is",
+    )

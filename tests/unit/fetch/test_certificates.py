@@ -10,18 +10,24 @@ import pytest
 
 from hosts import Host
 from loopback import Index, authority, wheel
-from tfprov.errors import TfprovError
 from tfprov.fetch.certificates import _system_context, certificates_of, tls_context
 from tfprov.host.records import Fact
 from tfprov.profile.records import Profile
+from told import refusal
 
 
 def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("nothing")
-    with pytest.raises(TfprovError) as caught:
-        tls_context((tmp_path / "empty.pem",))
-    assert caught.value.code.name == "net-tls-cert"
-    assert "empty.pem" in caught.value.what
+    empty = tmp_path / "empty.pem"
+    words = ("net-tls-cert", f"`{empty}` contains no PEM certificate")
+    assert refusal(lambda: tls_context((empty,)))[:2] == words
+
+
+def test_a_bundle_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    asked = Profile.model_validate({"name": "train", "network": {"ca-bundle": "own.pem"}})
+    what = f"`network.ca-bundle` names `{tmp_path / 'own.pem'}`, which does not exist"
+    found = refusal(lambda: certificates_of(asked, tmp_path, Host().facts, {}))
+    assert found[:2] == ("profile-invalid", what)
 
 
 @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="the system itself checks certificates there")

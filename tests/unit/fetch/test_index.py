@@ -12,11 +12,13 @@ import pytest
 from loopback import Faults, Index, Proxy, unused_port, wheel
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Event, ignore
+from tfprov.fetch.answers import page_title
 from tfprov.fetch.credentials import Login
-from tfprov.fetch.index import find_file, listing, offerings, parse_html, parse_json, remote_size
+from tfprov.fetch.index import find_file, listing, offerings, parse_html, parse_json, refuse_no_index, remote_size
 from tfprov.fetch.routes import DIRECT, Route, proxy_at
 from tfprov.fetch.sources import Network
 from tfprov.lock.records import LockedFile
+from told import refusal
 
 ONE = "thing-1.0-py3-none-any.whl"
 TWO = "thing-2.0-py3-none-any.whl"
@@ -213,3 +215,27 @@ def test_no_index_is_asked_for_more_than_what_is_said() -> None:
         read = {f"{main.simple}/thing/", f"{extra.simple}/thing/"}
         assert found(only_further=True, known=read.__contains__) == {"thing": both}
         assert (len(main.seen), len(extra.seen)) == (5, 11)
+
+
+def test_what_is_not_a_page_is_said_to_be_none() -> None:
+    asked = "https://index.example/simple/six/"
+    assert refusal(lambda: refuse_no_index(b"\x00garbage", asked=asked, answered=asked))[:4] == (
+        *("mirror-http-error", "`index.example` sent something that is not a package index"),
+        *("8 bytes, which begin with b'\\x00garbage'", asked),
+    )
+
+
+def test_a_page_from_another_host_is_that_of_a_portal() -> None:
+    asked, answered = "https://index.example/simple/six/", "https://login.example/hotel"
+    page = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Sign in</body></html>"
+    assert refusal(lambda: refuse_no_index(page, asked=asked, answered=answered))[:5] == (
+        *("net-portal", "the network sent a web page instead of the package index"),
+        *(f"asked {asked}", f"answered by {answered}", page_title(page)),
+    )
+
+
+def test_json_of_another_kind_is_not_an_index() -> None:
+    code, what, why, address, *_ = refusal(lambda: parse_json(b"[]", "https://index.example/simple/six/"))
+    assert (code, what) == ("mirror-http-error", "`index.example` sent JSON that is not a package index")
+    assert why.startswith("TypeError: ")
+    assert address == "https://index.example/simple/six/"

@@ -11,6 +11,7 @@ from tfprov.envs.generations import Environment
 from tfprov.envs.records import Owner
 from tfprov.errors import TfprovError
 from tfprov.pipeline.commands import command_of, runs_elsewhere
+from told import refusal
 
 SUFFIX = ".exe" if os.name == "nt" else ""
 
@@ -78,3 +79,10 @@ def test_a_script_of_another_python_is_known_wherever_it_lies(tmp_path: Path, st
     assert not runs_elsewhere(inside, environment)
     assert runs_elsewhere(outside, environment) is elsewhere
     assert not runs_elsewhere(str(tmp_path / "gone"), environment)
+
+
+def test_a_command_that_is_nowhere_is_named(tmp_path: Path) -> None:
+    assert refusal(lambda: command_of(["tensorbord", "--help"], {"PATH": str(tmp_path)})) == (
+        *("usage", "there is no command `tensorbord` in the environment or on PATH"),
+        "what it installs is in the profile under `[packages]`",
+    )

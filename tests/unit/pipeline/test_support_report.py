@@ -8,6 +8,7 @@ import pytest
 
 from tfprov.host.records import Fact
 from tfprov.pipeline import support_report
+from told import refusal
 
 
 def test_a_file_that_cannot_be_read_is_a_part_that_says_why(tmp_path: Path) -> None:
@@ -25,3 +26,9 @@ def test_the_home_of_a_user_of_windows_is_hidden(tmp_path: Path, monkeypatch: py
     log.write_text("in D:\\People\\Ann Other\\x")
     parts = support_report.gather(None, logs=(log,), cwd=tmp_path, environ={"USERPROFILE": "D:\\People\\Ann Other"})
     assert parts[-1].text == "in ~\\x"
+
+
+def test_a_report_is_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "report.txt"
+    words = ("usage", f"`{path}` is not a name for a report", "end it in `.zip`, `.tar.gz` or `.tgz`")
+    assert refusal(lambda: support_report.check(path)) == words
