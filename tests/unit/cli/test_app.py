@@ -592,3 +592,27 @@ def test_messages_spell_commands_as_the_user_started_tfprov(cli: Cli) -> None:
 )
 def test_only_commands_are_spelled_as_they_are_typed(words: str, printed: str) -> None:
     assert Output(command="bundle", environ={"TFPROV_STARTED_AS": "./bootstrap"}).typed(words) == printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("adopt", "--all", "--loose"), "`--all` lists environments and changes none: it goes with PATH only"),
+        (("adopt", ".venv", "--force"), "`--force` goes with `--in-place` only"),
+        (("bundle", "cpu", "--check", "b"), "name a PROFILE, or a bundle with `--check` or `--merge`"),
+        (("doctor", "cpu", "--python", "p"), "name either a PROFILE or an environment with `--python`"),
+        (("doctor", "--python", "p", "--fix"), "only an environment that tfprov made can be repaired"),
+        (("explain", "--apply", "a", "--profile", "b"), "`--apply` names the profile already; leave out `--profile`"),
+        (("explain", "log", "--code", "rocm"), "`--code` explains a code; leave out the log"),
+        (("explain", "--code", "nothing"), "there is no code `nothing`"),
+        (("gather",), "name results, or with `--expect` the hosts that should have one"),
+        (("remove", "cpu", "--all"), "name a profile or pass `--all`, not both"),
+        (("run", "cpu", "--"), "name a command to run: `tfprov run PROFILE -- COMMAND`"),
+        (("smoke", "cpu", "--python", "p"), "name either a PROFILE or an environment with `--python`"),
+        (("status", "cpu", "--all"), "name either a PROFILE or `--all`"),
+    ],
+)
+def test_what_does_not_go_together_is_said(inside: Inside, arguments: tuple[str, ...], words: str) -> None:
+    answer = inside(*arguments)
+    assert answer.status == 2
+    assert f"error[usage]: {words}" in " ".join(answer.err.split())
