@@ -40,7 +40,7 @@ def activated(activation: Activation, shell: str, environ: Mapping[str, str]) ->
     """
     if shell == "cmd":
         # Each line is the output of `for /f`, where a percent sign is literal, and a variable is not replaced.
-        lines = _cmd_lines(activation.changes, before=environ.get("PATH", ""), percent="%")
+        lines = _cmd_lines(activation.changes, before=environ.get("PATH", ""), value_of=str)
     else:
         lines = FORMS[_FORM_OF.get(shell, shell)](activation.changes, {})
     if activation.script is not None:
@@ -138,15 +138,21 @@ def _powershell(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
 
 def _cmd(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
     """Lines of a batch file."""
-    return _cmd_lines(changes, before="%PATH%", percent="%%")
+    return _cmd_lines(changes, before="%PATH%", value_of=_batch_value)
 
 
-def _cmd_lines(changes: Changes, *, before: str, percent: str) -> list[str]:
+def _batch_value(value: str) -> str:
+    """A value in `set "NAME=…"`: its own quotes end and begin the quoting, and between them cmd has a syntax."""
+    parts = value.replace("%", "%%").split('"')
+    return '"'.join(re.sub(r"([&|<>^])", r"^\1", part) if at % 2 else part for at, part in enumerate(parts))
+
+
+def _cmd_lines(changes: Changes, *, before: str, value_of: Callable[[str], str]) -> list[str]:
     _check_lines(changes, "cmd")
     lines = [f'set "{name}="' for name in changes.unset]
-    lines += [f'set "{name}={value.replace("%", percent)}"' for name, value in changes.values.items()]
+    lines += [f'set "{name}={value_of(value)}"' for name, value in changes.values.items()]
     if changes.path:
-        lines.append(f'set "PATH={os.pathsep.join(changes.path).replace("%", percent)}{os.pathsep}{before}"')
+        lines.append(f'set "PATH={value_of(os.pathsep.join(changes.path))}{os.pathsep}{before}"')
     return lines
 
 

@@ -113,3 +113,11 @@ def test_a_path_that_the_console_cannot_spell_is_refused_and_not_misspelled(form
 def test_only_forms_that_are_executed_at_once_have_values_of_the_user() -> None:
     kept = {form for form in FORMS if "Ada" not in spelled(CHANGES, form, {"WHO": "Ada"})}
     assert kept == {"direnv", "mise", "dotenv"}
+
+
+def test_what_stands_between_quotes_of_a_value_is_no_command_in_a_batch_file() -> None:
+    odd = 'a & "b & c" | d'
+    changes = Changes(path=(), values={"ODD": odd}, templates={}, unset=())
+    assert spelled(changes, "cmd", {}) == 'set "ODD=a & "b ^& c" | d"'
+    # What `for /f` reads is not parsed again.
+    assert activated(Activation(script=None, changes=changes), "cmd", {}) == f'set "ODD={odd}"'
