@@ -75,6 +75,11 @@ def place(entry: str, folder: Path) -> str:
     return str((folder / expanded(entry)).absolute())
 
 
+def server_of(url: str) -> str:
+    """Host and port of a URL, as they are written in it; empty for a path and for a `file:` without a host."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
 def origin_of(url: str) -> str:
     """Scheme, host and port of a URL: the scope of credentials."""
     parts = urlsplit(url)

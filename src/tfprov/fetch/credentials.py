@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from tfprov.fetch.addresses import origin_of
+from tfprov.fetch.addresses import origin_of, server_of
 from tfprov.secret import Secret
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Keyring:
 
 def service_of(url: str) -> str:
     """The keyring service of a URL, as pip names it: `host` or `host:port`."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    return server_of(url)
 
 
 def basic_auth(known: Login | None, url: str, keyring: Keyring) -> httpx.Auth:

@@ -57,6 +57,7 @@ class Network:
         merged: whether a project is taken from all indexes (as in pip) or from the first that has it (as in uv).
         mirrors: indexes with the same files.
         find_links: folders (absolute paths) and pages (URLs).
+        optional: servers (host and port) that the run can do without, so that they are not waited for.
         routes: in the order to try; at least one.
         connections: maximum number at a time.
         connect_timeout: seconds to reach a server.
@@ -82,6 +83,7 @@ class Network:
     merged: bool = False
     mirrors: tuple[str, ...] = field(default=(), repr=False)
     find_links: tuple[str, ...] = field(default=(), repr=False)
+    optional: frozenset[str] = frozenset()
     routes: tuple[Route, ...] = (DIRECT,)
     connections: int = 8
     connect_timeout: float = 15.0

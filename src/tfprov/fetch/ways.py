@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
-from urllib.parse import urlsplit
 
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
-from tfprov.fetch.addresses import origin_of
+from tfprov.fetch.addresses import origin_of, server_of
 from tfprov.fetch.answers import explained, http_failures
 from tfprov.fetch.patience import PAGES, Patience
 from tfprov.fetch.routes import Route
@@ -111,7 +110,7 @@ class Ways:
         """The result of `act` from the first route or mirror that works.
 
         A server that refused connections or did not answer is tried only once for the rest of the run, so that it costs
-        one wait instead of one per page.
+        one wait instead of one per page. One that the run can do without is not waited for at all.
 
         Args:
             url: what to read, with credentials if it has any.
@@ -132,7 +131,7 @@ class Ways:
         steps = [reading.step(Rung.NORMAL, first, routes[0], policy)]
         steps += [reading.step(Rung.OTHER_ROUTE, first, route, policy) for route in routes[1:]]
         steps += [reading.step(Rung.OTHER_SOURCE, source, routes[0], normal) for source in others]
-        if not tired:
+        if not tired and server_of(first) not in self.network.optional:
             steps.append(reading.patient_step(first, routes[0]))
         try:
             found = climb(STAGE, steps, emit=self.emit, skip=self.skip, policy=replace(normal, deadline=self.deadline))
@@ -169,7 +168,7 @@ class Ways:
         if place not in self.told:
             self.told.add(place)
             refused = known.code.name == "net-refused"
-            what = f"`{urlsplit(url).netloc.rpartition('@')[2]}` refuses connections" if refused else known.what
+            what = f"`{server_of(url)}` refuses connections" if refused else known.what
             self.note_once(f"{what}: waiting for it for up to {self.patience.patient.seconds:.0f} s")
 
     @contextlib.contextmanager
@@ -263,4 +262,4 @@ class _Reading(Generic[T]):
 
 def _place(url: str) -> str:
     """The key of a server of pages in the health of the run."""
-    return f"pages of {urlsplit(url).netloc.rpartition('@')[2]}"
+    return f"pages of {server_of(url)}"

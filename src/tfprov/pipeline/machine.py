@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 from packaging.tags import Tag
@@ -18,6 +17,7 @@ from packaging.version import Version
 from tfprov.distributions import BUILDS
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Note
+from tfprov.fetch.addresses import server_of
 from tfprov.fetch.index import listing
 from tfprov.fetch.offline import local_network
 from tfprov.fetch.sources import Network, network
@@ -93,6 +93,10 @@ class Machine:
         if context.bundle is not None:
             # A bundle contains everything that is needed, and nothing else may be used.
             found = replace(found, kept=None)
+        servers = {server_of(url) for url in self._optional(found)}
+        found = replace(
+            found, optional=frozenset(servers - {server_of(found.simple_url), *map(server_of, found.mirrors)})
+        )
         for text in found.notes:
             context.emit(Note(text=text, level="warning"))
         return found
@@ -132,12 +136,20 @@ class Machine:
                 self.unreachable = error
             return None
 
-    def _leave_out(self, error: TfprovError) -> bool:
-        """Continue without the further indexes and pages of links on a server that a file names and nobody reaches.
+    def _optional(self, found: Network) -> tuple[str, ...]:
+        """The further indexes and pages of links that the run can do without: those on servers that only a file names.
 
         As in pip: they only add to the index. So does each of them to the risk that somebody publishes a package under
         the name of another one, which their absence does not increase: with the strategy `best` the newest version wins
         in any case. An index that the profile itself names, or one whose packages take precedence, is needed.
+        """
+        place_of = self._context.loaded.asked.packages.place_of
+        extra = (url for url in found.extra if found.merged and place_of(url, "index.extra") != "index.extra")
+        pages = (url for url in found.find_links if place_of(url, "index.find-links") != "index.find-links")
+        return tuple(filter(server_of, (*extra, *pages)))
+
+    def _leave_out(self, error: TfprovError) -> bool:
+        """Continue without the optional indexes and pages of links on a server that nobody reaches.
 
         Returns:
             Whether there were any.
@@ -147,17 +159,11 @@ class Machine:
             self.network,
             " ".join((error.what, *error.evidence)),
         )
-
-        def stays(url: str, key: str) -> bool:
-            host = urlsplit(url).netloc.rpartition("@")[2]
-            return not host or host not in said or packages.place_of(url, key) == key
-
-        extra = tuple(url for url in found.extra if not found.merged or stays(url, "index.extra"))
-        pages = tuple(url for url in found.find_links if stays(url, "index.find-links"))
-        gone = tuple(url for url in (*found.extra, *found.find_links) if url not in (*extra, *pages))
+        gone = tuple(url for url in self._optional(found) if server_of(url) in said)
         for url in gone:
             what = f"`{redact(url)}` ({packages.place_of(url)}) cannot be reached, and is left out, as in pip"
             self._context.emit(Note(text=f"{what}: {error.what}", level="warning"))
+        extra, pages = (tuple(url for url in urls if url not in gone) for urls in (found.extra, found.find_links))
         self.network = replace(found, extra=extra, find_links=pages)
         self.left_out += gone
         return bool(gone)
@@ -276,7 +282,7 @@ def lines_that_lead_to(profile: Profile, error: TfprovError) -> Iterator[str]:
         *((packages.place_of(url, "index.find-links"), "names the page", url, url) for url in index.find_links),
     ]
     for place, verb, text, url in asked:
-        host = urlsplit(url or "").netloc.rpartition("@")[2]
+        host = server_of(url or "")
         if host and host in said:
             yield f"{place} {verb} `{redact(text)}`"
 
@@ -287,7 +293,7 @@ def way_around(profile: Profile, error: TfprovError) -> str | None:
     if not is_away and error.code.name not in _DEAD:
         return None
     for requirement in map(Requirement, profile.packages.requirements):
-        host = urlsplit(requirement.url or "").netloc.rpartition("@")[2]
+        host = server_of(requirement.url or "")
         if host and host in " ".join((error.what, *error.evidence)):
             what = "clone the repository" if str(requirement.url).startswith("git+") else "download the file"
             return (

@@ -185,6 +185,18 @@ def test_a_connection_that_never_comes_about_is_tried_once_and_once_more_patient
     ]
 
 
+def test_a_server_that_the_run_can_do_without_is_not_waited_for() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        server = f"127.0.0.1:{unused.getsockname()[1]}"
+        network = Network(index_url=f"http://{server}/simple", optional=frozenset({server}))
+        events: list[Event] = []
+        with pytest.raises(TfprovError) as caught:
+            listing(["thing"], network, emit=events.append)
+    assert caught.value.code.name == "net-refused"
+    assert {event.rung for event in events if isinstance(event, Attempt)} == {"normal"}
+
+
 @pytest.mark.parametrize(
     "faults", [Faults(header_delay=3600.0), Faults(header_trickle=0.5)], ids=["silence", "trickle"]
 )
