@@ -57,4 +57,5 @@ def test_false_metadata_end_the_run_and_the_next_one(name: str, wheel: Path, tmp
         with pytest.raises(TfprovError) as caught:
             promised.check(locked(wheel), wheel)
         assert caught.value.code.name == "metadata-mismatch"
+        assert caught.value.what == f"`{locked(wheel).filename}` has other requirements than its index says"
         assert any(each.startswith(line) for each in caught.value.evidence)

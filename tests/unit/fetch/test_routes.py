@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tfprov.errors import TfprovError
 from tfprov.fetch.routes import DIRECT, Route, bypasses, problem_with, proxy_at
+from told import refusal
 
 
 @pytest.mark.parametrize(
@@ -53,10 +53,12 @@ def test_what_cannot_be_a_proxy_is_told(proxy: str) -> None:
     assert problem_with(proxy_at(proxy))
     route = Route(name="environment", http=proxy_at(proxy), https=proxy_at(proxy))
     assert route.problem
-    with pytest.raises(TfprovError) as caught:
-        route.check("https://index.example/simple")
-    assert caught.value.code.name == "net-proxy"
-    assert "HTTPS_PROXY" in caught.value.hint
+    url = "https://index.example/simple"
+    assert refusal(lambda: route.check(url)) == (
+        *("net-proxy", f"{route.words(url)} has an invalid address", problem_with(proxy_at(proxy))),
+        "correct `HTTP_PROXY` and `HTTPS_PROXY`, or unset them",
+    )
+    assert route.words(url).endswith("` of the environment")
 
 
 @pytest.mark.parametrize(

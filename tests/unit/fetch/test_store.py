@@ -13,6 +13,7 @@ from tfprov.errors import TfprovError
 from tfprov.fetch.flushing import Flusher
 from tfprov.fetch.store import Store, Swept
 from tfprov.lock.records import LockedFile
+from told import refusal
 
 
 def locked(content: bytes, name: str = "thing", size: int | None = None) -> LockedFile:
@@ -164,9 +165,13 @@ def test_a_local_file_with_another_hash_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     source = tmp_path / "a.whl"
     source.write_bytes(b"evil")
-    with pytest.raises(TfprovError) as caught:
-        store.adopt(locked(b"good"), source)
-    assert caught.value.code.name == "hash-mismatch"
+    assert refusal(lambda: store.adopt(locked(b"good"), source))[:4] == (
+        *("hash-mismatch", f"`{source}` is not the file that the lock names"),
+        *(
+            f"expected sha256 {hashlib.sha256(b'good').hexdigest()}",
+            f"found sha256 {hashlib.sha256(b'evil').hexdigest()}",
+        ),
+    )
     assert store.files() == ()
     assert list((tmp_path / "store" / "partial").iterdir()) == []
 

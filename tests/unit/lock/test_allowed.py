@@ -53,3 +53,7 @@ def test_a_project_without_an_allowed_file_ends_it(name: str, letter: str) -> No
     assert error.what.startswith(f"no file of `{name}` ")
     assert error.evidence[0] == f"https://host/{letter}.whl: sha256:{letter * 2}"
     assert error.evidence[-1] == "1 hash is allowed"
+    assert error.hint == "remove the hashes of this package, or take them from the index in use"
+    with pytest.raises(TfprovError) as failure:
+        only_allowed(RESOLVED, {name: ("00", "11")})
+    assert failure.value.evidence[-1] == "2 hashes are allowed"

@@ -16,6 +16,7 @@ from tfprov.errors import TfprovError
 from tfprov.lock.attestations import Publisher, check_same, publisher_of, verified, with_publishers
 from tfprov.lock.records import LockedFile
 from tfprov.structured import toml_of
+from told import told
 
 FILE = LockedFile(
     name="sigstore",
@@ -115,7 +116,13 @@ def test_a_publisher_may_not_change_nor_vanish() -> None:
     for now in ((other,), ()):
         with pytest.raises(TfprovError) as caught:
             check_same("x", (OWNER,), now)
-        assert caught.value.code.name == "publisher-changed"
+        assert told(caught.value) == (
+            *("publisher-changed", "`x` has another publisher than when it was locked"),
+            f"in the lock: {OWNER}",
+            f"on the index: {'; '.join(map(str, now)) or 'no publisher is named'}",
+            "ask the project whether it moved; if it did, delete `attestation-identities` of `x` in the lock and run "
+            "again",
+        )
 
 
 def test_the_environment_of_a_workflow_is_told_and_not_compared() -> None:

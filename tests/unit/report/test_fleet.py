@@ -8,6 +8,7 @@ import pytest
 
 from tfprov.errors import TfprovError
 from tfprov.report import fleet
+from told import refusal
 
 LEG = {"leg": "matmul", "ok": True, "code": None, "skipped": False, "evidence": "as float64 says"}
 BAD = {"leg": "matmul", "ok": False, "code": "wrong-number", "skipped": False, "evidence": "off by <3>"}
@@ -92,23 +93,31 @@ def test_the_page_shows_host_by_device_by_leg(tmp_path: Path) -> None:
     assert "<script" not in page
 
 
+NO_RESULT = "is not the result of a host"
+OTHER = "was made by another version of tfprov"
+PASS = (
+    "pass what the Ansible module, `tfprov up --json` or `tfprov smoke --json` printed, or what "
+    "`tfprov smoke --receipt` or `--attest` wrote"
+)
+
+
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "what", "more"),
     [
-        ("{", "not a JSON document"),
-        ("[]", "not the result of a host"),
-        ('{"command": "plan"}', "not the result of a host"),
-        ('{"command": "rollout", "state": "splendid"}', "another version"),
-        ('{"command": "rollout", "state": ["verified"]}', "another version"),
-        ('{"command": "up", "ok": false, "error": "bad"}', "another version"),
+        ("{", "is not a JSON document", None),
+        ("[]", NO_RESULT, PASS),
+        ('{"command": "plan"}', NO_RESULT, PASS),
+        ('{"command": "rollout", "state": "splendid"}', OTHER, "state `splendid`"),
+        ('{"command": "rollout", "state": ["verified"]}', OTHER, "state `['verified']`"),
+        ('{"command": "up", "ok": false, "error": "bad"}', OTHER, "state `failed`"),
     ],
 )
-def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: str, said: str) -> None:
+def test_a_file_that_is_no_result_is_named(tmp_path: Path, content: str, what: str, more: str | None) -> None:
     path = tmp_path / "a.json"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(TfprovError, match=said) as caught:
-        fleet.gather([path])
-    assert caught.value.code.name == "usage"
+    found = refusal(lambda: fleet.gather([path]))
+    assert found[:2] == ("usage", f"`{path}` {what}")
+    assert more is None or more in found[2:]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -117,8 +126,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_nothing_is_not_a_fleet_that_is_verified(tmp_path: Path) -> None:
-    with pytest.raises(TfprovError, match="there are no results"):
-        fleet.gather(write(tmp_path))
+    words = ("usage", "there are no results", "name files `HOST.json`, or folders that contain them")
+    assert refusal(lambda: fleet.gather(write(tmp_path))) == words
     assert [host.state for host in fleet.gather((), expected=["a"])] == ["no-result"]
 
 
@@ -129,4 +138,5 @@ def test_a_result_does_not_hide_another_one_of_the_same_host(tmp_path: Path) -> 
             fleet.gather(files)
         assert (caught.value.code.name, caught.value.what) == ("usage", "there are two results of `a`")
         assert caught.value.evidence == tuple(f"`{path}`" for path in files)
+        assert caught.value.hint == "pass the one that counts"
     assert [host.state for host in fleet.gather((*first, *first))] == ["failed"]

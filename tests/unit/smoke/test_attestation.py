@@ -18,6 +18,7 @@ from tfprov.report.verdicts import ReportFiles, save
 from tfprov.smoke.attestation import check_command, opened, sealed, statement
 from tfprov.smoke.receipt import make
 from tfprov.smoke.records import Device, Leg, Verdict
+from told import refusal
 
 NOW = datetime(2031, 2, 3, 4, 5, 6, tzinfo=timezone.utc)
 GOOD = Leg(leg="matmul", ok=True, seconds=0.1)
@@ -60,9 +61,11 @@ def test_a_statement_says_what_the_receipt_says_in_the_words_of_in_toto() -> Non
 
 
 def test_without_a_lock_there_is_no_subject() -> None:
-    with pytest.raises(TfprovError, match="without a lock") as raised:
-        statement(make(verdict(GOOD), now=NOW, version="0.1", lock=None, machine={}), lock_name="x")
-    assert raised.value.code.name == "usage"
+    unlocked = make(verdict(GOOD), now=NOW, version="0.1", lock=None, machine={})
+    assert refusal(lambda: statement(unlocked, lock_name="x")) == (
+        *("usage", "an environment without a lock has nothing that a statement could be about"),
+        "write a receipt with `--receipt`, or take it over with `tfprov adopt`",
+    )
 
 
 @pytest.fixture
@@ -164,6 +167,11 @@ def test_a_command_that_does_not_sign_is_said_and_nothing_is_written(tmp_path: P
     with pytest.raises(TfprovError) as raised:
         attested(tmp_path / "a.json", verdict(GOOD), command)
     assert (raised.value.code.name, raised.value.what) == ("usage", what)
+    if "left no signature" in what:
+        words = "it has to sign the file `{}` and to write `{}.sig`, without asking for anything"
+        assert raised.value.hint == words
+    elif "does not name" in what:
+        assert raised.value.hint == "`{}` stands for the file, `{}.sig` for its signature"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -186,5 +194,5 @@ def test_envelopes_of_others_are_known_and_stay(tmp_path: Path) -> None:
     assert raised.value.code.name == "path-not-ours"
     with pytest.raises(TfprovError, match="not the result of a host"):
         fleet.gather([tmp_path / "a.json"])
-    with pytest.raises(TfprovError, match="which is not given"):
-        ReportFiles(sign_with="true {}").check()
+    words = "`--sign-with` signs the statement of `--attest`, which is not given"
+    assert refusal(ReportFiles(sign_with="true {}").check)[:2] == ("usage", words)

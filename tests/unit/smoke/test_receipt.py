@@ -10,6 +10,7 @@ import pytest
 from tfprov.errors import TfprovError
 from tfprov.smoke.receipt import Difference, Receipt, compare, make, read, write
 from tfprov.smoke.records import Device, Leg, Verdict
+from told import refusal
 
 NOW = datetime(2031, 2, 3, 4, 5, 6, tzinfo=timezone.utc)
 IMPORT = Leg(leg="import", ok=True, seconds=2.5, evidence="from https://me:hunter2@host.example/")
@@ -110,10 +111,11 @@ def test_another_lock_is_a_difference() -> None:
     "content", ["", "[]", "{}", json.dumps({"receipt": 2}), json.dumps({"receipt": 1, "verdict": 3})]
 )
 def test_a_file_that_is_no_receipt_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / "x.json").write_text(content)
-    with pytest.raises(TfprovError) as caught:
-        read(tmp_path / "x.json")
-    assert caught.value.code.name == "usage"
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    code, what, *_, hint = refusal(lambda: read(path))
+    assert (code, hint) == ("usage", "name a file that `tfprov smoke --receipt FILE` wrote")
+    assert what == f"`{path}` {'is not a receipt of format 1' if content else 'cannot be read as a receipt'}"
 
 
 def test_a_missing_receipt_is_a_mistake_of_the_user(tmp_path: Path) -> None:

@@ -163,6 +163,7 @@ def test_an_archive_that_reaches_out_of_its_folder_is_refused(
         unpack(archive, target(tmp_path))
     assert failure.value.code.name == "build-failed"
     assert failure.value.what == "`x-1.0.tar.gz` contains a path outside its own folder"
+    assert failure.value.what == "`x-1.0.tar.gz` contains a path outside its own folder"
     assert not (tmp_path / "out").exists()
 
 
@@ -201,5 +202,7 @@ def test_a_small_archive_does_not_fill_the_disk(tmp_path: Path, monkeypatch: pyt
         with pytest.raises(TfprovError) as caught:
             unpack(bomb, folder)
         assert caught.value.code.name == "build-failed"
+        assert caught.value.what == f"`{bomb.name}` unpacks to more than is allowed for a source distribution"
+        assert " bytes so far; at most " in caught.value.evidence[0]
         assert "more than is allowed for a source distribution" in caught.value.what
         assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < (1 << 20)
