@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from tfprov.errors import TfprovError
@@ -47,7 +48,7 @@ def plan_of_conda(context: DecisionContext) -> Plan:
             "conda-package-missing",
             f"conda-forge has no TensorFlow for {asked}",
             evidence=tuple(dict.fromkeys(f"{row.version} for {row.accelerator}" for row in context.table.conda)),
-            hint='use `tensorflow.accelerator = "auto"`',
+            hint=refuse.without_accelerator(context),
         )
     if isinstance(context.gpus, Refusal) and context.gpus.code == "wheel-without-cuda":
         here = explain.platform(context.facts)
@@ -97,7 +98,8 @@ def _plan_of_unknown(context: DecisionContext, builds: list[CondaBuild]) -> Plan
     accelerator: Accelerator = "cuda" if asked in ("auto", "cuda") else "cpu"
     if accelerator == "cuda" and isinstance(context.gpus, Refusal):
         accelerator, refused = "cpu", (Refused(what="cuda", code=context.gpus.code, why=context.gpus.why),)
-    version = ",".join(str(clause.specifier) for clause in context.demands.clauses)
+    # In the order of a set of specifiers, not of the profile's lines.
+    version = str(SpecifierSet(",".join(str(clause.specifier) for clause in context.demands.clauses)))
     pinned = re.fullmatch(r"===?([^,]+)", version)
     spans = [f"{row.version} for Python {interpreters.span(row.pythons)} ({row.accelerator})" for row in builds]
     unknown = "which driver and which GPUs its build needs" if accelerator == "cuda" else "what its build needs"

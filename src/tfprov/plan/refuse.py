@@ -277,13 +277,19 @@ def _hints(context: DecisionContext, nearest: Miss, accelerator: Accelerator) ->
     if other is not None and refusal.remedy is None:
         yield f"{other} would fit"
     elif accelerator in ("metal", "rocm") and refusal.code != "resolver-conflict":
-        # Both mean Metal: the key, and the plug-in among the packages.
-        by_name = accelerator == "metal" and any(Requirement(text).name == METAL for text in context.demands.wanted)
-        by_key = context.profile.tensorflow.accelerator == accelerator
-        auto = 'use `tensorflow.accelerator = "auto"`'
-        yield " and ".join((*[f"leave out `{METAL}`"] * by_name, *[auto] * by_key))
+        yield without_accelerator(context)
     if refusal.code == "wheel-without-cuda":
         yield "or use the CPU"
+
+
+def without_accelerator(context: DecisionContext) -> str:
+    """The hint to give up Metal or ROCm, by the key and the requirement that ask for it."""
+    accelerator = context.demands.accelerator
+    # Both mean Metal: the key, and the plug-in among the packages.
+    by_name = accelerator == "metal" and any(Requirement(text).name == METAL for text in context.demands.wanted)
+    by_key = context.profile.tensorflow.accelerator == accelerator
+    auto = 'use `tensorflow.accelerator = "auto"`'
+    return " and ".join((*[f"leave out `{METAL}`"] * by_name, *[auto] * by_key))
 
 
 def _platform_hints(context: DecisionContext, nearest: Miss) -> Iterator[str]:

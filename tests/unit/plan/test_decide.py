@@ -983,6 +983,26 @@ def test_a_conda_release_that_the_table_does_not_know_is_left_to_the_solver(
     assert "the smoke test" in found.notes[-1]
 
 
+def test_the_order_of_ranges_changes_nothing_in_what_the_solver_of_conda_is_asked() -> None:
+    ranges = ["tensorflow<2.17", "tensorflow>=2.15"]
+    found = [plan(conda(packages={"constraints": lines}), Host()) for lines in (ranges, ranges[::-1])]
+    assert {each.decision.tensorflow.version for each in found} == {"<2.17,>=2.15"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ({"accelerator": "metal"}, 'use `tensorflow.accelerator = "auto"`'),
+        ({"packages": {"requirements": ["tensorflow-metal"]}}, "leave out `tensorflow-metal`"),
+        ({"accelerator": "cuda"}, "use the CPU"),
+    ],
+)
+def test_metal_is_not_proposed_for_a_release_of_conda(asked: dict[str, Any], hint: str) -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(conda(**asked), hosts.MAC_ARM)
+    assert caught.value.hint == hint
+
+
 def conda(**changes: Any) -> Profile:
     return profile(environment={"kind": "conda"}, conda={"tensorflow": "conda"}, **changes)
 
