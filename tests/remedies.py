@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
+from random import Random
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -13,6 +14,9 @@ import hosts
 from hosts import Host, python
 from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
+from tfprov.plan.compat import table
+from tfprov.plan.decide import decide
+from tfprov.plan.records import Plan
 from tfprov.profile.records import Profile
 
 Try = tuple[Profile, Host]
@@ -240,3 +244,45 @@ def told(error: TfprovError) -> Iterator[tuple[str, _Act, re.Match[str]]]:
     for pattern, act in ACTS:
         for found in re.finditer(pattern, error.hint):
             yield found[0], act, found
+
+
+NOTHING_DOES = frozenset(
+    {
+        "relax one of those named",
+        "update the operating system",
+    }
+)
+"""General advice, where nothing that tfprov knows of does."""
+
+
+def outcome(profile: Profile, host: Host) -> Plan | TfprovError:
+    """The plan, or why there is none."""
+    try:
+        return decide(profile, host.facts, table(), None)
+    except TfprovError as error:
+        return error
+
+
+def follow(profile: Profile, host: Host, draw: Random) -> None:
+    """Does what the hints say, one of them at a time, until there is a plan, or nothing that tfprov knows of helps.
+
+    Args:
+        profile: what is asked for first.
+        host: the machine.
+        draw: chooses among several hints.
+
+    Raises:
+        AssertionError: there is no end, or a hint says nothing that can be done.
+    """
+    error = outcome(profile, host)
+    seen: list[str] = []
+    while isinstance(error, TfprovError):
+        remedies = list(told(error))
+        if not remedies:
+            assert error.hint in NOTHING_DOES, error.hint
+            return
+        assert len(seen) < 8, seen
+        text, act, found = draw.choice(remedies)
+        seen.append(f"{error.code.name}: {text}")
+        profile, host = act(profile, host, found)
+        error = outcome(profile, host)

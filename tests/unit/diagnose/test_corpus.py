@@ -10,6 +10,7 @@ from io import BytesIO
 import pytest
 
 from corpus_logs import FOLDER, Log, faults, read, read_public, root_of
+from laws import times, unhurried
 from log_chains import broken
 from log_variants import VARIANTS, last_lines, padding
 from tfprov.diagnose import scan, vocabulary
@@ -82,8 +83,9 @@ def test_a_log_behind_an_endless_line_is_judged_like_the_log_itself(
         assert root_of(diagnose(BytesIO(before + content), log.context)) in roots, log.name
 
 
+@unhurried
 def test_any_chain_of_programs_that_hand_a_log_on_keeps_its_cause() -> None:
-    wrong = [told for told in (broken(LOGS, seed) for seed in range(200)) if told]
+    wrong = [told for told in (broken(LOGS, seed) for seed in range(times(200))) if told]
     assert wrong == []
 
 
@@ -93,8 +95,9 @@ def test_the_cause_that_a_public_thread_came_to_is_found(log: Log) -> None:
     assert faults(log, diagnose(BytesIO(last_lines(30)(log.content)))) == []
 
 
+@unhurried
 def test_any_chain_of_programs_that_hand_a_public_log_on_keeps_its_cause() -> None:
-    assert [told for told in (broken(SHOWN, seed) for seed in range(60)) if told] == []
+    assert [told for told in (broken(SHOWN, seed) for seed in range(times(60))) if told] == []
 
 
 def test_a_public_failure_that_no_code_describes_is_unknown_and_harmless_words_are_noise() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,20 @@ from hypothesis import strategies as st
 import corpus_logs
 import hosts
 from hosts import Host
+from laws import often
+from machines import Draw, machines, profiles
+from remedies import follow, outcome
 from tfprov.diagnose.about import about
 from tfprov.diagnose.diagnose import diagnose_text
 from tfprov.diagnose.records import Diagnosis, Finding, LogContext, Remedy
 from tfprov.errors import CODES, TfprovError
-from tfprov.pipeline.explain import proposed
+from tfprov.pipeline.explain import proposed, with_facts, with_profile
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import Plan
 from tfprov.profile.load import load
+from tfprov.profile.records import Profile
+from tfprov.report import text as screen
 
 EVERY = ("3.6.15", "3.7.16", "3.8.18", *hosts.PYTHONS)
 MACHINE = Host(gpus=(hosts.T4,), driver="575.57.08", pythons=EVERY)
@@ -128,3 +134,51 @@ def test_the_change_for_any_pair_of_python_and_release_is_accepted(
         assert pinned
         assert answer.code.name == "version-not-available"
         assert release in ("1.4.0", "1.13.1", "1.14.0", "2.99.0")
+
+
+# --- followed to the end ---------------------------------------------------------------------------------------------
+
+LOGS = (*corpus_logs.read(), *corpus_logs.read_public())
+
+
+def written(asked: Profile) -> str:
+    """The text of a profile, with what differs from an empty one."""
+    document = asked.model_dump(by_alias=True, mode="json", exclude_defaults=True)
+    tables = {name: keys for name, keys in document.items() if isinstance(keys, dict)}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in document.items() if name not in tables]
+    for name, keys in tables.items():
+        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
+    return "\n".join(lines) + "\n"
+
+
+@often(100)
+@given(host=machines(), asked=profiles(), seed=st.integers(0, 2**48))
+def test_what_apply_writes_followed_to_the_end_leads_to_a_plan(
+    host: Host, asked: Profile, seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    draw = Draw(seed)
+    log = draw.choice(LOGS)
+    said, context = log.content.decode("utf-8", "replace"), log.context
+    path = tmp_path_factory.getbasetemp() / "law.toml"
+    path.write_text(written(asked), encoding="utf-8")
+    try:
+        load(path)
+    except TfprovError as error:
+        assert error.code.name == "profile-invalid"
+        return
+    seen = [written(asked)]
+    while True:
+        after, difference = proposed(path, diagnose_text(said, with_profile(context, load(path))))
+        if difference:
+            # No change only undoes another.
+            assert after not in seen, seen
+            seen.append(after)
+            path.write_text(after, encoding="utf-8")
+        answer = outcome(load(path).profile, host)
+        if isinstance(answer, Plan):
+            return
+        if not difference and said == screen.error(answer):
+            break
+        said, context = screen.error(answer), with_facts(LogContext(), host.facts)
+    # Where no change of the profile helps, the hints of the refusal do.
+    follow(load(path).profile, host, draw)

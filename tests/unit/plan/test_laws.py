@@ -1,50 +1,29 @@
 """Laws that every decision keeps, over random machines and profiles.
 
-`TFPROV_TEST_LAWS=100000` tries each law that often, with other machines each time.
+`laws` says how often.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Iterator
 from typing import TypeVar
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import hosts
 from hosts import Host
+from laws import often
 from machines import DRIVERS, MINORS, Draw, machines, profiles
-from remedies import change, told
+from remedies import NOTHING_DOES, change, follow, outcome, told
 from tfprov.errors import TfprovError
-from tfprov.plan.compat import table
-from tfprov.plan.decide import decide
 from tfprov.plan.gpus import driver_number
 from tfprov.plan.records import Plan
 from tfprov.profile.records import Profile
 
 T = TypeVar("T")
-
-_BY_HAND = os.environ.get("TFPROV_TEST_LAWS")
-
-
-def _often(examples: int) -> settings:
-    """So many examples by hand as `TFPROV_TEST_LAWS` says, and in the gate half of these, for its time's sake."""
-    return settings(
-        max_examples=int(_BY_HAND or examples // 2),
-        derandomize=_BY_HAND is None,
-        database=None,
-    )
-
-
-def outcome(profile: Profile, host: Host) -> Plan | TfprovError:
-    """The plan, or why there is none."""
-    try:
-        return decide(profile, host.facts, table(), None)
-    except TfprovError as error:
-        return error
 
 
 def short(found: Plan | TfprovError) -> str:
@@ -74,7 +53,7 @@ def _texts(found: Plan | TfprovError) -> list[str]:
     return [chosen.why, python.why, *found.notes, *refused, *also]
 
 
-@_often(2500)
+@often(1250)
 @given(host=machines(), asked=profiles())
 def test_every_message_reads(host: Host, asked: Profile) -> None:
     found = outcome(asked, host)
@@ -89,7 +68,7 @@ def test_every_message_reads(host: Host, asked: Profile) -> None:
 # --- same in, same out; order does not matter ------------------------------------------------------------------------
 
 
-@_often(1500)
+@often(750)
 @given(host=machines(), asked=profiles(), seed=st.integers(0, 2**32))
 def test_the_order_of_things_decides_nothing(host: Host, asked: Profile, seed: int) -> None:
     def shuffled(things: tuple[T, ...]) -> tuple[T, ...]:
@@ -124,7 +103,7 @@ def _better(host: Host, draw: Draw) -> Iterator[Host]:
         yield dataclasses.replace(host, flags=hosts.AVX2)
 
 
-@_often(1500)
+@often(750)
 @given(host=machines(), asked=profiles(), seed=st.integers(0, 2**32))
 def test_more_never_hurts(host: Host, asked: Profile, seed: int) -> None:
     before = outcome(asked, host)
@@ -155,7 +134,7 @@ def _fewer_wishes(asked: Profile) -> list[Profile]:
     return [*fewer, change(asked, python={"install": True}), change(asked, smoke={"require-gpus": 0})]
 
 
-@_often(1500)
+@often(750)
 @given(host=machines(), asked=profiles())
 def test_to_ask_for_less_never_hurts(host: Host, asked: Profile) -> None:
     if asked.conda.tensorflow == "conda" and asked.environment.kind == "conda":
@@ -171,23 +150,16 @@ def test_to_ask_for_less_never_hurts(host: Host, asked: Profile) -> None:
 
 # What is said of profile or machine as a whole holds at once; other hints may lead to the next thing in the way.
 _HOLDS_AT_ONCE = ("would fit", "can run", "would support")
-# General advice, where nothing that tfprov knows of does.
-_NOTHING_DOES = frozenset(
-    {
-        "relax one of those named",
-        "update the operating system",
-    }
-)
 
 
-@_often(1500)
+@often(750)
 @given(host=machines(), asked=profiles())
 def test_a_remedy_works(host: Host, asked: Profile) -> None:
     error = outcome(asked, host)
     if isinstance(error, Plan):
         return
     remedies = list(told(error))
-    assert remedies or error.hint in _NOTHING_DOES, error.hint
+    assert remedies or error.hint in NOTHING_DOES, error.hint
     for text, act, found in remedies:
         after = outcome(*act(asked, host, found))
         if isinstance(after, TfprovError):
@@ -195,18 +167,7 @@ def test_a_remedy_works(host: Host, asked: Profile) -> None:
             assert not text.endswith(_HOLDS_AT_ONCE), (text, after.what)
 
 
-@_often(1500)
+@often(750)
 @given(host=machines(), asked=profiles(), seed=st.integers(0, 2**32))
 def test_following_the_remedies_ends_in_a_plan(host: Host, asked: Profile, seed: int) -> None:
-    error, draw = outcome(asked, host), Draw(seed)
-    seen: list[str] = []
-    while isinstance(error, TfprovError):
-        remedies = list(told(error))
-        if not remedies:
-            assert error.hint in _NOTHING_DOES, error.hint
-            return
-        assert len(seen) < 8, seen
-        text, act, found = draw.choice(remedies)
-        seen.append(f"{error.code.name}: {text}")
-        asked, host = act(asked, host, found)
-        error = outcome(asked, host)
+    follow(asked, host, Draw(seed))
