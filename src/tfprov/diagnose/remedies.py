@@ -101,7 +101,12 @@ def _of_pair(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy
 
 
 def _of_gpu_wish(general: Remedy, _captures: Mapping[str, str], view: View) -> Remedy:
-    """For missing GPUs: if it is not known whether a GPU is wanted, say that it is harmless without one."""
+    """For missing GPUs: if it is not known whether a GPU is wanted, say that it is harmless without one.
+
+    A profile that asks for the CPU is not changed.
+    """
+    if view.gpu_wanted is False:
+        return replace(general, text=f"harmless for the CPU, which is asked for; else {general.text}", changes=())
     if view.gpu_wanted is None:
         return replace(general, text=f"harmless if no GPU is wanted; else {general.text}")
     return replace(general, changes=()) if view.gpu_wanted and view.context.accelerator is None else general

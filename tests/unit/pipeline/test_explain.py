@@ -98,6 +98,16 @@ def test_a_file_without_keys_of_a_profile_is_not_changed(name: str, text: str, t
     assert proposed(path, found) == ("", "")
 
 
+@pytest.mark.parametrize("accelerator", ["auto", "cpu"])
+def test_a_profile_that_asks_for_the_cpu_is_not_changed_to_a_gpu(accelerator: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.toml"
+    path.write_text(f'name = "train"\n[tensorflow]\naccelerator = "{accelerator}"\n', encoding="utf-8")
+    found = diagnose_text("Could not locate zlibwapi.dll\n", with_profile(LogContext(system="windows"), load(path)))
+    assert found.root is not None
+    assert found.root.code == "gpu-libs-missing"
+    assert bool(proposed(path, found)[1]) is (accelerator == "auto")
+
+
 @pytest.mark.parametrize("log", corpus_logs.read(), ids=lambda log: log.name)
 def test_the_change_for_a_log_is_accepted(log: corpus_logs.Log, tmp_path: Path) -> None:
     found = diagnose_text(log.content.decode("utf-8", "replace"), log.context)
