@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import forks
 from sham import MODULE
 from site_under_test import OLDER, PYTHON, RELEASE, TAG
 from tfprov.pipeline.uv import uv_executable
@@ -145,16 +146,7 @@ class Project:
             running.kill()
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-I", "-m", "tfprov", *map(str, arguments)],
-            env=self.environ(),
-            cwd=self.root,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=300,
-            check=False,
-        )
+        return forks.run([*map(str, arguments)], env=self.environ(), cwd=self.root, timeout=300)
 
     def adopt(self, *arguments: str | Path) -> tuple[int, dict[str, object]]:
         """`adopt .venv --json` with a quick smoke test; status and document."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import forks
 from sham import MODULE
 from wheels import build_wheel, simple_index
 
@@ -92,16 +93,8 @@ class Site:
         return [sys.executable, "-I", "-m", "tfprov", *arguments]
 
     def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self.command(*arguments),
-            env=self.environ(),
-            cwd=cwd or self.root,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=1800 if WINDOWS else 300,  # Wine takes seconds for each start
-            check=False,
-        )
+        timeout = 1800 if WINDOWS else 300  # Wine takes seconds for each start
+        return forks.run(arguments, env=self.environ(), cwd=cwd or self.root, timeout=timeout)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
