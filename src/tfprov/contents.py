@@ -111,3 +111,19 @@ def regular(path: Path) -> BinaryIO:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return os.fdopen(handle, "rb")
+
+
+def utf_16_of(head: bytes, *, share: float) -> str | None:
+    """The codec of a text in UTF-16 without a byte order mark, told by its zero bytes; None for any other text.
+
+    In UTF-16, the high byte of each ASCII character is zero, so that the zeros are at even places or at odd ones. A run
+    of zeros, as a log has where it was cut while a program wrote it, is not UTF-16, nor is a single one.
+
+    Args:
+        head: the beginning of the text.
+        share: of `head`, that is zero at least.
+    """
+    odd, even = head[1::2].count(0), head[0::2].count(0)
+    if max(odd, even) < max(2, len(head) * share) or min(odd, even) * 4 > max(odd, even):
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"

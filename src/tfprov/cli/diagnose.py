@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -21,6 +23,8 @@ app = typer.Typer()
 
 NOTHING_KNOWN = 3
 """Exit status of `explain` when nothing in the log is known."""
+_DEVICE_BYTES = 1 << 24
+"""What is read of a device, which may have no end: more than anybody types."""
 
 
 @app.command(
@@ -88,11 +92,11 @@ def explain(
         meant = _found(named) if named else None
         context = _context(meant, host, is_piped=is_piped)
         if is_piped:
-            found = diagnose(sys.stdin.buffer, context)
+            found = diagnose(_with_an_end(sys.stdin.buffer), context)
         else:
             try:
                 with Path(str(log)).open("rb") as stream:
-                    found = diagnose(stream, context)
+                    found = diagnose(_with_an_end(stream), context)
             except OSError as error:
                 raise TfprovError("usage", f"`{log}` cannot be read", evidence=(str(error),)) from error
         after, difference = proposed(meant[0], found) if meant else ("", "")
@@ -104,6 +108,26 @@ def explain(
             _apply(meant, after, difference, yes=yes, is_piped=is_piped)
         if found.root is None and not (found.findings and all(one.role == "noise" for one in found.findings)):
             raise SystemExit(NOTHING_KNOWN)
+
+
+def _with_an_end(stream: BinaryIO) -> BinaryIO:
+    """The stream, read to its end at once if it is a device, of which some have none.
+
+    Raises:
+        TfprovError: code `usage`; the device has more than a log of that kind would hold.
+    """
+    from tfprov.errors import TfprovError
+
+    try:
+        mode = os.fstat(stream.fileno()).st_mode
+    except OSError:
+        return stream
+    if not (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)):
+        return stream
+    content = stream.read(_DEVICE_BYTES + 1)
+    if len(content) > _DEVICE_BYTES:
+        raise TfprovError("usage", "a device that does not end is not a log")
+    return BytesIO(content)
 
 
 @app.command(epilog="Example: tfprov report train.toml -o report.zip")

@@ -7,10 +7,14 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from tfprov.contents import utf_16_of
+
 BLOCK_BYTES = 1 << 18
 LINE_LENGTH = 2000
 """Maximum length of a line that rules see: no message about a cause is longer, but minified pages are."""
 
+_LEAST_WIDE = 20
+"""Fewer bytes do not tell UTF-16 without a mark."""
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)?|\x1b[@-_=>]|[\x00\x07\x08\x0f\x0e]"
 )
@@ -87,13 +91,7 @@ def _encoding(head: bytes) -> str | None:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     sample = head[:400]
-    if len(sample) >= 20:
-        odd, even = sample[1::2].count(0), sample[0::2].count(0)
-        if odd > len(sample) * 0.35:
-            return "utf-16-le"
-        if even > len(sample) * 0.35:
-            return "utf-16-be"
-    return None
+    return utf_16_of(sample, share=0.35) if len(sample) >= _LEAST_WIDE else None
 
 
 def without_colours(block: bytes) -> bytes:

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import re
 
+from tfprov.contents import utf_16_of
 from tfprov.secret import noticed
 
 # UTF-32 before UTF-16, because its mark begins with that of UTF-16.
@@ -38,8 +39,8 @@ def decoded(raw: bytes) -> str:
         ValueError: the encoding is unknown, or the text is not in it; names the offending byte and what to do.
     """
     encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
-    if encoding is None and b"\0" in raw[:200]:
-        encoding = "utf-16-le" if raw[1:2] == b"\0" else "utf-16-be"
+    if encoding is None:
+        encoding = utf_16_of(raw[:200], share=0.1)
     if encoding is None:
         named = (_CODING.match(line) for line in raw.split(b"\n", 2)[:2])
         encoding = next((found[1].decode("ascii", "replace") for found in named if found), "utf-8")

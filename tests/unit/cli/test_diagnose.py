@@ -54,6 +54,12 @@ class TestExplain:
         assert out.startswith("cause[version-not-available]: ")
         assert "line 1: ERROR: Could not find" in out
 
+    @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a system without such a device")
+    def test_a_device_without_an_end_is_not_a_log(self, call: Call) -> None:
+        status, _, err = call("explain", "/dev/zero")
+        assert status == 2
+        assert err.splitlines()[0] == "error[usage]: a device that does not end is not a log"
+
     def test_what_is_piped_in_is_explained(self, call: Call) -> None:
         status, out, _ = call("explain", "--json", piped=b"OSError: [Errno 28] \xff\n")
         document = json.loads(out)

@@ -31,6 +31,12 @@ def test_wide_characters_become_utf_8(encoding: str) -> None:
     assert b"".join(blocks(io.BytesIO(TEXT.encode(encoding)))).decode() == TEXT
 
 
+@pytest.mark.parametrize("hole", [b"\0", b"\0" * 21, b"\0" * 4096])
+def test_a_hole_in_a_log_does_not_make_it_wide(hole: bytes) -> None:
+    raw = hole + b"OSError: [Errno 28] No space left on device\n"
+    assert b"".join(blocks(io.BytesIO(raw))) == raw
+
+
 def test_a_block_ends_at_the_end_of_a_line() -> None:
     found = list(blocks(io.BytesIO(b"0123456789\n" * 10), size=25))
     assert len(found) > 1

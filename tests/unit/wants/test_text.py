@@ -56,3 +56,14 @@ def test_comments_in_utf_8_are_kept_beside_one_that_is_not() -> None:
 @pytest.mark.parametrize("mark", ["\ufeff", "\ufeff\ufeff"])
 def test_the_mark_of_a_file_that_was_joined_to_another_is_dropped(mark: str) -> None:
     assert decoded(f"{mark}six\r\n{mark}-r more.txt\n{mark}\n".encode()) == "six\n-r more.txt\n\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["six", "numpy==1.26.4\n", "# \u6df1\u5ea6\u5b66\u4e60\nsix\n"])
+def test_utf_16_without_a_mark_is_told_by_its_zeros(text: str, encoding: str) -> None:
+    assert decoded(text.encode(encoding)) == text
+
+
+@pytest.mark.parametrize("raw", [b"six\0", b"\0six", b"num\0py\n", b"a\0b", b"\0" * 8 + b"six", b"six\n" + b"\0" * 40])
+def test_zeros_in_utf_8_do_not_make_it_utf_16(raw: bytes) -> None:
+    assert decoded(raw) == raw.decode()
