@@ -15,6 +15,8 @@ Logs that people showed in public are in tests/public, several in a file. Each b
 `### NAME | CODES | OWNER/REPOSITORY#NUMBER`: the code that the thread came to, or that the message tells, and others
 that are right, then the thread. They are shortened, and names of people, folders and hosts are replaced. The cause was
 written down before tfprov read the log; docs/diagnose.md says how many of each set were right then.
+tests/messages holds what the tools can say, taken from their sources and binaries, in the same shape: a file for each
+kind of tool, with the tool in place of the thread. The answer was written down before tfprov read the message.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from tfprov.errors import CODES
 
 FOLDER = Path(__file__).parent / "corpus"
 PUBLIC = Path(__file__).parent / "public"
+MESSAGES = Path(__file__).parent / "messages"
 NONE = "-"
 """Stands for no fault in tables."""
 

@@ -9,7 +9,7 @@ from io import BytesIO
 
 import pytest
 
-from corpus_logs import FOLDER, Log, faults, read, read_public, root_of
+from corpus_logs import FOLDER, MESSAGES, Log, faults, read, read_public, root_of
 from laws import times, unhurried
 from log_chains import broken
 from log_variants import VARIANTS, last_lines, padding
@@ -93,6 +93,12 @@ def test_any_chain_of_programs_that_hand_a_log_on_keeps_its_cause() -> None:
 def test_the_cause_that_a_public_thread_came_to_is_found(log: Log) -> None:
     assert faults(log, diagnose(BytesIO(log.content))) == []
     assert faults(log, diagnose(BytesIO(last_lines(30)(log.content)))) == []
+
+
+def test_the_cause_that_a_message_of_a_tool_tells_is_found() -> None:
+    messages = read_public(MESSAGES)
+    assert len(messages) > 500
+    assert [told for log in messages for told in faults(log, diagnose(BytesIO(log.content)))] == []
 
 
 @unhurried
@@ -208,7 +214,7 @@ def test_the_corpus_holds_every_group_and_says_where_a_log_comes_from() -> None:
 
 
 def test_the_corpus_names_no_machine_and_no_registry() -> None:
-    for log in (*LOGS, *SHOWN):
+    for log in (*LOGS, *SHOWN, *read_public(MESSAGES)):
         text = log.content.decode("utf-8", "replace")
         for word in ("/ro" + "ot/", "127.0.0.1", "localhost:", "python" + "hosted", "anaconda" + ".org"):
             assert word not in text, (log.name, word)

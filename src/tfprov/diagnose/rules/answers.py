@@ -50,9 +50,14 @@ RULES: tuple[Rule, ...] = (
             *("error 401: ", "error 407: ", "error 500: ", "error 502: ", "error 503: ", "error 4", "error 5"),
             "remote server returned",
             "no urls in mirrorlist",
+            "get returned ",
+            "does not have a release file",
+            "over its data quota",
+            "missing credentials for http",
         ),
         pattern=r"HTTP status (?:client|server) error \((?P<status>\d{3})|\b(?P<status__2>[45]\d\d) (?:Client|Server) Error|HTTP Error (?P<status__3>[45]\d\d)|too many (?P<status__4>[45]\d\d) error responses|(?<!e\.g\. )returned a (?P<status__5>40[13]|429|5\d\d)[ :]|\((?P<status__6>401) Unauthorized\)"
-        r"|CondaHTTPError: HTTP (?P<status__7>[45]\d\d)|HTTP (?P<status__8>[45]\d\d) [A-Z ]+ for (?:url|channel)|(?:HTTP )?status code:? (?P<status__9>40[134]|429|5\d\d)|response status:? (?P<status__10>[45]\d\d)|^E: Failed to fetch \S+\s+(?P<status__15>[45]\d\d)\b|URL returned error: (?P<status__13>[45]\d\d)|awaiting response\.\.\. (?P<status__14>[45]\d\d) |HTTP response code said error|HTTP (?:response )?code:? (?P<status__16>[45]\d\d)\b|URL fetch failure on \S+ ?: (?P<status__17>[45]\d\d)\b|\bERROR (?P<status__19>[45]\d\d): |remote server returned an error: \((?P<status__18>[45]\d\d)\)|\b(?P<status__12>40[13]) Error, Credentials not correct|^User for \S+:|No URLs in mirrorlist|\b(?P<status__11>429(?= Too Many Requests)|502(?= Bad Gateway)|503(?= Service (?:Temporarily )?Unavailable)|504(?= Gateway Time-?out)|403(?= Forbidden))\b",
+        r"|CondaHTTPError: HTTP (?P<status__7>[45]\d\d)|HTTP (?P<status__8>[45]\d\d) [A-Z ]+ for (?:url|channel)|(?:HTTP )?status code:? (?P<status__9>40[134]|429|5\d\d)|response status:? (?P<status__10>[45]\d\d)|^E: Failed to fetch \S+\s+(?P<status__15>[45]\d\d)\b|URL returned error: (?P<status__13>[45]\d\d)|awaiting response\.\.\. (?P<status__14>[45]\d\d) |HTTP response code said error|HTTP (?:response )?code:? (?P<status__16>[45]\d\d)\b|URL fetch failure on \S+ ?: (?P<status__17>[45]\d\d)\b|\bERROR (?P<status__19>[45]\d\d): |remote server returned an error: \((?P<status__18>[45]\d\d)\)|\b(?P<status__12>40[13]) Error, Credentials not correct|^User for \S+:|No URLs in mirrorlist|\b(?P<status__11>429(?= Too Many Requests)|502(?= Bad Gateway)|503(?= Service (?:Temporarily )?Unavailable)|504(?= Gateway Time-?out)|403(?= Forbidden))\b"
+        r"|\bGET returned (?P<status__20>[45]\d\d)\b|does not have a Release file|over its data quota|Missing credentials for https?:",
         examples=(
             "pip._vendor.requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: https://mirror.example/tensorflow.whl",
             "ERROR: HTTP error 404 while getting https://mirror.example/tensorflow.whl",
@@ -65,6 +70,9 @@ RULES: tuple[Rule, ...] = (
             "DownloadError: Failed to get url https://files.example/SST-2.zip. HTTP code: 403.",
             "Exception: URL fetch failure on https://files.example/vgg16.h5: 403 -- Forbidden",
             "hint: An index URL (https://index.example/simple) could not be queried due to a lack of valid authentication credentials (401 Unauthorized).",
+            "java.io.IOException: Error downloading [https://files.example/x.tar.gz] to /x: GET returned 404 Not Found",
+            "E: The repository 'https://repo.example/ubuntu kinetic Release' does not have a Release file.",
+            "  Caused by: Missing credentials for https://index.example/simple/x/",
         ),
         rank=77,
         cases=(
@@ -87,28 +95,34 @@ RULES: tuple[Rule, ...] = (
             "captive portal",
             "<title>",
             "expected a simple api",
+            "requests.exceptions.jsondecodeerror",
         ),
-        pattern=r"unexpected HTML|(?:unsupported|unexpected|invalid) content[- ]type:? [`']?text/html|got Content-Type: (?!Unknown)(?:text/html|image)|captive portal|<title>[^<]*(?:log ?in|sign ?in|portal|authenticat|hotspot|blocked|access denied)|downloaded.*(?:HTML page|text/html)",
+        pattern=r"unexpected HTML|(?:unsupported|unexpected|invalid) content[- ]type:? [`']?text/html|got Content-Type: (?!Unknown)(?:text/html|image)|captive portal|<title>[^<]*(?:log ?in|sign ?in|portal|authenticat|hotspot|blocked|access denied)|downloaded.*(?:HTML page|text/html)"
+        r"|requests\.exceptions\.JSONDecodeError: Expecting value: line 1 column 1",
         examples=(
             "error: Received some unexpected HTML from https://index.example/simple/tensorflow/",
             "<html><head><title>Guest WiFi Login</title></head>",
+            "E   requests.exceptions.JSONDecodeError: Expecting value: line 1 column 1 (char 0)",
         ),
         rank=90,
     ),
     Rule(
         name="offline",
         code="net-refused",
-        reads="uv and conda with their own offline switches",
+        reads="uv, conda and huggingface_hub with their own offline switches",
         needs=(
             "network connectivity is disabled",
             "offline",
             "in the cache",
             "enforceunusedadapter",
             "because the network was disabled",
+            "outgoing traffic has been disabled",
         ),
-        pattern=r"network connectivity is disabled|--offline|CONDA_OFFLINE|EnforceUnusedAdapter|offline mode|packages were unavailable because the network was disabled|was not found in the cache",
+        pattern=r"network connectivity is disabled|--offline|CONDA_OFFLINE|EnforceUnusedAdapter|offline mode|packages were unavailable because the network was disabled|was not found in the cache"
+        r"|outgoing traffic has been disabled",
         examples=(
             "  cause: Network connectivity is disabled, but the requested data wasn't found in the cache for: `https://index.example/simple/tensorflow/`",
+            "LocalEntryNotFoundError: Cannot find the requested files in the disk cache and outgoing traffic has been disabled.",
         ),
         rank=79,
     ),

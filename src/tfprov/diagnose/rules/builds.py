@@ -54,7 +54,7 @@ RULES: tuple[Rule, ...] = (
             "`build_ext` step",
         ),
         pattern=r"subprocess-exited-with-error|Failed building wheel for (?P<package>[\w.-]+)|Could not build wheels for|metadata-generation-failed|legacy-install-failure|python setup\.py (?:egg_info|bdist_wheel|install)\" failed|Failed to build (?:installable wheels|(?!['\"`])[\w.-]+$)|setup\.py (?:install|egg_info|bdist_wheel)\b.*(?:failed|did not run successfully|error code)"
-        r"|Command \"?\S.{0,1500}\bsetuptools\b.{0,1500}failed with error code|error: command '?\S+'? failed|Unable to find vcvarsall|Microsoft Visual C\+\+ \d+(?:\.\d+)? (?:or greater )?is required|Python\.h: No such file|Command errored out with exit status|BackendUnavailable|Getting requirements to build wheel did not run|(?:Building (?:wheel|editable) for (?P<package__setup>[\w.-]+) \([^)]*\)|Running setup\.py (?:install|develop|bdist_wheel) for (?P<package__step>[\w.-]+)|Preparing (?:wheel |editable )?metadata(?: \([^)]*\))?|Installing (?:build|backend) dependencies|Getting requirements to build (?:wheel|editable))(?::| \.\.\.)? .{0,30}?\berror\b|Failed `build_ext` step",
+        r"|Command \"?\S.{0,1500}\bsetuptools\b.{0,1500}failed with error code|error: command '?(?:\S+|[^'\"]{1,300}\.exe)'? failed|Unable to find vcvarsall|Microsoft Visual C\+\+ \d+(?:\.\d+)? (?:or greater )?is required|Python\.h: No such file|Command errored out with exit status|BackendUnavailable|Getting requirements to build wheel did not run|(?:Building (?:wheel|editable) for (?P<package__setup>[\w.-]+) \([^)]*\)|Running setup\.py (?:install|develop|bdist_wheel) for (?P<package__step>[\w.-]+)|Preparing (?:wheel |editable )?metadata(?: \([^)]*\))?|Installing (?:build|backend) dependencies|Getting requirements to build (?:wheel|editable))(?::| \.\.\.)? .{0,30}?\berror\b|Failed `build_ext` step",
         examples=(
             "  error: subprocess-exited-with-error",
             "  ERROR: Failed building wheel for grpcio",
@@ -190,7 +190,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="build-tool-failed",
         code="sdist-build-failed",
-        reads="make, CMake, Ninja, Cargo, ld, Bazel: the words around an error of the build",
+        reads="make, CMake, Ninja, Cargo, ld, Bazel, setuptools, hatchling, nvcc: the words around an error of the build",
         needs=(
             "cmake error",
             "error: unsupported option '",
@@ -225,8 +225,21 @@ RULES: tuple[Rule, ...] = (
             "build.bazel:",
             "error trying to exec 'cc1",
             "server terminated abruptly",
+            "requires rustc",
+            "top-level packages discovered",
+            "top-level modules discovered",
+            "setuptools.errors.",
+            "distutils.errors.",
+            "which files to ship inside",
+            "pyproject-build-system-requires",
+            "compilernotfound",
+            "during the fetch of repository",
+            "nvcc fatal",
+            "internal compiler error",
         ),
-        pattern=r"\bCMake Error(?: at|:)|clang(?:\+\+)?: error: unsupported option '|No BLAS/LAPACK libraries found|Configuring incomplete, errors occurred|make(?:\[\d+\])?: \*\*\* .{0,200}Error \d|Analysis of target '[^']{1,200}' failed|\bno such package '@|ninja: (?:build stopped|error: )|\*\*\* CMake (?:configuration|build) failed|Problem with the CMake installation|meson\.build:\d+:\d+: ERROR: |^configure: error: |error: could not compile [`']|cargo (?:build|rustc|metadata)\b.{0,200}(?:failed|exited)|collect2: error|linker command failed|error: linking with|LINK : fatal error|^compilation terminated\.|[Bb]uild did (?:NOT|not) complete successfully|Cython\.Compiler\.Errors\.\w+|BUILD(?:\.bazel)?:\d+:\d+: .{0,200}failed(?::? \(Exit|: \S*(?:gcc|clang))|error trying to exec 'cc1|Server terminated abruptly \(error code: 14",
+        pattern=r"\bCMake Error(?: at|:)|clang(?:\+\+)?: error: unsupported option '|No BLAS/LAPACK libraries found|Configuring incomplete, errors occurred|make(?:\[\d+\])?: \*\*\* .{0,200}Error \d|Analysis of target '[^']{1,200}' failed|\bno such package '@|ninja: (?:build stopped|error: )|\*\*\* CMake (?:configuration|build) failed|Problem with the CMake installation|meson\.build:\d+:\d+: ERROR: |^configure: error: |error: could not compile [`']|cargo (?:build|rustc|metadata)\b.{0,200}(?:failed|exited)|collect2: error|linker command failed|error: linking with|LINK : fatal error|^compilation terminated\.|[Bb]uild did (?:NOT|not) complete successfully|Cython\.Compiler\.Errors\.\w+|BUILD(?:\.bazel)?:\d+:\d+: .{0,200}failed(?::? \(Exit|: \S*(?:gcc|clang))|error trying to exec 'cc1|Server terminated abruptly \(error code: 14"
+        r"|\brequires rustc \d[\d.]* or newer|Multiple top-level (?:packages|modules) discovered in a flat-layout|(?:setuptools|distutils)\.errors\.\w+Error|Unable to determine which files to ship inside the wheel|valid-pyproject-build-system-requires|missing-pyproject-build-system-requires|fcompiler\.CompilerNotFound|An error occurred during the fetch of repository|\bnvcc fatal\b"
+        r"|internal compiler error: (?!Killed)",
         examples=(
             "CMake Error at CMakeLists.txt:12 (project):",
             "make[2]: *** [release/libtokenizers_c.a] Error 1",
@@ -245,6 +258,10 @@ RULES: tuple[Rule, ...] = (
             "configure: error: C compiler cannot create executables",
             "gcc: error trying to exec 'cc1plus': execvp: No such file or directory",
             "Server terminated abruptly (error code: 14, error message: 'Socket closed', log file: '/x/server/jvm.out')",
+            "error: package `zeroize v1.8.1` cannot be built because it requires rustc 1.72 or newer, while the currently active rustc version is 1.70.0",
+            "error: Multiple top-level packages discovered in a flat-layout: ['data', 'model'].",
+            "error: missing-pyproject-build-system-requires",
+            "x.cc:5:1: internal compiler error: Segmentation fault",
         ),
         rank=44,
         follows=(*_ALWAYS, "platform"),

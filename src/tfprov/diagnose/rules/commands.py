@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import Rule
+from tfprov.diagnose.records import Case, Rule
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -45,6 +45,85 @@ RULES: tuple[Rule, ...] = (
         rank=70,
     ),
     Rule(
+        name="arguments-wrong",
+        code="usage",
+        reads="argparse, optparse, click, clap: an option, a value or an argument that a program does not take",
+        needs=(
+            "error: invalid value",
+            "cannot be used with",
+            "a value is required for",
+            "required arguments were not provided",
+            "error: argument ",
+            "option requires",
+            "no such command",
+            "error: missing ",
+            "unexpected extra argument",
+            "error: no such option",
+        ),
+        pattern=r"error: invalid value '[^']*' for '|error: the argument '[^']*' cannot be used with|error: a value is required for '|error: the following required arguments were not provided|error: argument \S+: (?:expected |not allowed with|invalid \S+ value)|error: \S+ option requires (?:an|\d) argument|^Error: (?:No such command|No such option: -(?!-(?:require-hashes|only-binary|use-feature|break-system-packages|dry-run|report)\b)|Invalid value for |Missing (?:argument|option|parameter|command)\b|Got unexpected extra argument)",
+        examples=(
+            "error: invalid value 'cu999' for '--torch-backend <TORCH_BACKEND>'",
+            "error: the argument '--all' cannot be used with '--group <GROUP>'",
+            "usage: train [-h]\ntrain: error: argument --gpus: expected one argument",
+            "Error: Missing option '--index'.",
+        ),
+        rank=62,
+    ),
+    Rule(
+        name="request-wrong",
+        code="usage",
+        reads="pip, uv, Poetry, PDM, hatch: options, constraints, groups, extras, names of wheels or hashes, or a configuration that cannot be used",
+        needs=(
+            "not allowed as constraints",
+            "not a valid editable requirement",
+            "not combine '--",
+            "when restricting platform",
+            "dependency-groups] resolution",
+            "unknown hash name",
+            "unsupported scheme",
+            "configuration file c",
+            "configurationfilecouldnotbeloaded",
+            "invalid wheel filename",
+            "the wheel filename",
+            "is not defined in",
+            "is not defined by",
+            "all requirements must have a hash",
+            "group(s) not found",
+            "tomldecodeerror",
+            "conda activate'",
+            "environmentisfrozenerror",
+            "yaml.scanner.",
+            "yaml.parser.",
+            "poetry configuration is invalid",
+            "failed to read `--find-links",
+        ),
+        pattern=r"^(?:ERROR: )?(?:Unnamed|Editable) requirements are not allowed as constraints|is not a valid editable requirement|[Cc]an ?not combine '--|When restricting platform and interpreter constraints|\[dependency-groups\] resolution failed|^(?:ERROR: )?Unknown hash name: |Unsupported scheme \S+ in |Configuration file (?:contains invalid|could not be loaded)|ConfigurationFileCouldNotBeLoaded|[Ii]nvalid wheel filename|The wheel filename '[^']+' is invalid|(?:Group|Extra|Environment|Feature) `[^`]+` is not defined (?:in|by)|all requirements must have a hash|Group\(s\) not found: |(?:^|\.)TOMLDecodeError: "
+        r"|configured to use 'conda activate'|EnvironmentIsFrozenError|yaml\.(?:scanner|parser)\.\w+Error|Poetry configuration is invalid|Failed to read `--find-links",
+        examples=(
+            "ERROR: Unnamed requirements are not allowed as constraints",
+            "ERROR: tensorflow is not a valid editable requirement. It should either be a path to a local project or a VCS URL",
+            "ERROR: Invalid wheel filename (wrong number of parts): 'tensorflow-2.15.whl'",
+            "error: Extra `cuda` is not defined in the project's `optional-dependencies` table",
+            "CommandNotFoundError: Your shell has not been properly configured to use 'conda activate'.",
+            "The Poetry configuration is invalid:",
+        ),
+        rank=62,
+        cases=(Case(when="in-build", code="sdist-build-failed", rank=52),),
+    ),
+    Rule(
+        name="scheduler-refused",
+        code="usage",
+        reads="Slurm: a job or a step that asks for what no node or no account has",
+        needs=("batch job submission failed", "unable to allocate resources", "memory specification can not"),
+        pattern=r"^(?:sbatch|srun|salloc): error: (?:(?:Batch job submission failed|Unable to allocate resources)(?!: Requested node configuration)|Memory specification can not be satisfied)",
+        examples=(
+            "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)",
+            "srun: error: Unable to allocate resources: Invalid account or account/partition combination specified",
+        ),
+        rank=42,
+        follows=("network", "gpu"),
+    ),
+    Rule(
         name="shell-reads-requirement",
         code="usage",
         reads="shells: brackets, `<` and `=` of a requirement that was not quoted",
@@ -76,14 +155,21 @@ RULES: tuple[Rule, ...] = (
             "environmentfileextensionnotvalid",
             "specnotfound",
             "invalid package specification",
+            "condafilenotfounderror",
+            "invalidmatchspec",
+            "invalidversionspec",
+            "invalidspec",
+            "condaupgradeerror",
         ),
-        pattern=r"Directory '[^']*' is not installable|Directory cannot be installed in editable mode|No `pyproject\.toml` found|Project directory `[^`]*` does not exist|could not find a pyproject\.toml|could not find pixi\.toml|No Pipfile present|pyproject\.toml has not been initialized|EnvironmentFile(?:NotFound|Empty|ExtensionNotValid)|'[^']*\.ya?ml' file not found|SpecNotFound|invalid package specification",
+        pattern=r"Directory '[^']*' is not installable|Directory cannot be installed in editable mode|No `pyproject\.toml` found|Project directory `[^`]*` does not exist|could not find a pyproject\.toml|could not find pixi\.toml|No Pipfile present|pyproject\.toml has not been initialized|EnvironmentFile(?:NotFound|Empty|ExtensionNotValid)|'[^']*\.ya?ml' file not found|SpecNotFound|invalid package specification"
+        r"|CondaFileNotFoundError|Invalid(?:MatchSpec|VersionSpec|Spec): |CondaUpgradeError",
         examples=(
             "ERROR: Directory '.' is not installable. Neither 'setup.py' nor 'pyproject.toml' found.",
             "error: No `pyproject.toml` found in current directory or any parent directory",
             "Poetry could not find a pyproject.toml file in /x or its parents",
             "EnvironmentFileNotFound: '/x/environment.yml' file not found",
             "CondaValueError: invalid package specification: tensorflow[and-cuda]",
+            "InvalidMatchSpec: Invalid spec 'tensorflow==>2.4': Invalid version '=>2.4': invalid operator",
         ),
         rank=68,
     ),

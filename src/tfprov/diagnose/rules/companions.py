@@ -19,7 +19,7 @@ _OTHERS_OPERATIONS = rf"{_OF_COMPANIONS}|TRT|MLC|Cudnn|Nccl|Horovod"
 _OF_TF1 = (
     r"(?:Interactive)?Session|(?:sparse_)?placeholder(?:_with_default)?|ConfigProto|GPUOptions|reset_default_graph|get_variable|variable_scope"
     r"|(?:global|local|all|trainable)_variables\w*|initialize_all_variables|assign_(?:add|sub)|set_random_seed|random_(?:normal|uniform|shuffle|crop)|truncated_normal"
-    r"|contrib|app|flags|logging|layers|gfile|log|to_(?:float|double|int32|int64)|decode_raw|read_file|parse_(?:single_)?example|py_func"
+    r"|contrib|estimator|app|flags|logging|layers|gfile|log|to_(?:float|double|int32|int64)|decode_raw|read_file|parse_(?:single_)?example|py_func"
     r"|mod|div|ceil|sub|mul|neg|pack|unpack|matrix_inverse|reduce_join|diag|global_norm|assert_\w+|random_uniform_initializer"
     r"|enable_eager_execution|disable_(?:v2_behavior|eager_execution)|(?:get|add)_(?:to_)?collection|GraphKeys|AUTO_REUSE|no_regularizer|sparse_\w+|string_\w+"
 )
@@ -80,6 +80,7 @@ RULES: tuple[Rule, ...] = (
             "cannot import name",
         ),
         pattern=rf"\btensorflow['\"`]? has no att?ribute ['\"`]?(?P<name>{_OF_TF1})\b|'module' object has no attribute '(?P<name__py2>{_OF_TF1_ALONE})'"
+        r"|module 'tensorflow(?:\._api\.v\d)?\.compat\.v1' has no attribute '(?P<name__estimator>estimator)'"
         r"|module 'tensorflow(?:_core)?\.(?:_api\.v2\.|compat\.v2\.)?(?P<module>train|nn|summary|losses|metrics|image|io|math|estimator|data)' has no attribute '(?P<name__in>\w*Optimizer|\w+_global_step|start_queue_runners|Coordinator|string_input_producer|shuffle_batch|\w*Saver|rnn_cell|dynamic_rnn|static_rnn|xw_plus_b|FileWriter|merge_all|scalar_summary|make_one_shot_iterator|mean_squared_error)'"
         r"|module 'tensorflow(?:_core)?\.(?:_api\.v2\.)?compat\.v[12]' has no attribute 'contrib'|No module named '?tensorflow\.(?:compat\.v1\.)?(?:contrib|examples)\b|cannot import name '?contrib'? from '?tensorflow|cannot import name 'contrib'"
         rf"|cannot import name '(?:(?P<name__imported>{_OF_TF1_ALONE})'|(?P<name__from>{_OF_TF1})' from 'tensorflow')"
@@ -117,6 +118,28 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=56,
         follows=("gpu", "platform"),
+    ),
+    Rule(
+        name="lite-operation-unknown",
+        code="tensorflow-too-old",
+        reads="TensorFlow Lite: a model with an operation, or a version of one, that this interpreter does not have",
+        needs=("op for builtin opcode", "ops are not supported by this interpreter"),
+        pattern=r"Didn't find op for builtin opcode '(?P<operation>\w+)'|Regular TensorFlow ops are not supported by this interpreter",
+        examples=(
+            "ValueError: Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'. An older version of this builtin might be supported.",
+        ),
+        rank=56,
+    ),
+    Rule(
+        name="plug-in-of-other-release",
+        code="companion-mismatch",
+        reads="XLA: the plug-in of a device was built for another release of what loads it",
+        needs=("mismatched pjrt plugin",),
+        pattern=r"Mismatched PJRT plugin PJRT API (?:major )?version",
+        examples=(
+            "INVALID_ARGUMENT: Mismatched PJRT plugin PJRT API version (0.40) and framework PJRT API version 0.54).",
+        ),
+        rank=58,
     ),
     Rule(
         name="operation-of-companion",

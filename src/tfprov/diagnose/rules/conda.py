@@ -163,17 +163,31 @@ RULES: tuple[Rule, ...] = (
         code="glibc-too-old",
         reads="libmamba, rattler: `__glibc` stands for the C library of the machine",
         needs=("__glibc",),
-        pattern=r"'__glibc[^']{0,40}' does not match any of the available virtual packages|nothing provides (?:requested )?__glibc >=|__glibc >=\S+[^\n]{0,60}(?:for which no candidates were found|missing on the system|conflicting with __glibc)",
-        examples=("  - nothing provides __glibc >=2.28,<3.0.a0 needed by tensorflow-base-2.18.0",),
+        pattern=r"'__glibc[^']{0,40}' does not match any of the available virtual packages|nothing provides (?:requested )?__glibc >=|__glibc >=\S+[^\n]{0,60}(?:for which no candidates were found|missing on the system|conflicting with __glibc)"
+        r"|__glibc\[version='>=",
+        examples=(
+            "  - nothing provides __glibc >=2.28,<3.0.a0 needed by tensorflow-base-2.18.0",
+            "  - tensorflow=2.18 -> libgcc -> __glibc[version='>=2.28']",
+        ),
         rank=68,
     ),
     Rule(
         name="conda-virtual-system",
         code="platform-no-wheel",
-        reads="libmamba, rattler: `__linux`, `__osx`, `__win`, `__unix` stand for the system",
-        needs=("__linux", "__osx", "__win", "__unix"),
-        pattern=r"'__(?:linux|osx|win|unix)[^']{0,40}' does not match any of the available virtual packages|nothing provides (?:requested )?__(?:linux|osx|win|unix)\b|__(?:linux|osx|win|unix)\b[^\n]{0,60}(?:for which no candidates were found|missing on the system)",
-        examples=("  - nothing provides __osx >=11.0 needed by tensorflow-2.16.1",),
+        reads="libmamba, rattler: `__linux`, `__osx`, `__win`, `__unix` stand for the system; pixi: a system that a project does not name",
+        needs=(
+            "__linux",
+            "__osx",
+            "__win",
+            "__unix",
+            "does not support",
+        ),
+        pattern=r"'__(?:linux|osx|win|unix)[^']{0,40}' does not match any of the available virtual packages|nothing provides (?:requested )?__(?:linux|osx|win|unix)\b|__(?:linux|osx|win|unix)\b[^\n]{0,60}(?:for which no candidates were found|missing on the system)"
+        r"|The (?:workspace|project) does not support '[a-z]+-\w+'",
+        examples=(
+            "  - nothing provides __osx >=11.0 needed by tensorflow-2.16.1",
+            "  × The workspace does not support 'osx-arm64'.",
+        ),
         rank=67,
     ),
     Rule(
@@ -250,13 +264,17 @@ RULES: tuple[Rule, ...] = (
             "extraction failed",
             "paddingerror",
             "linkerror",
+            "error when extracting package",
+            "found incorrect download",
         ),
-        pattern=r"InvalidArchiveError|(?:Padding|Link)Error: |CondaVerificationError|appears to be corrupted|Error with archive|SafetyError|seeking backwards is not allowed|failed to (?:extract|unpack) package|package cache .{0,40}(?:corrupt|invalid)|Cannot link a source that does not exist|Could not open '[^']*[/\\]pkgs[/\\][^']*'",
+        pattern=r"InvalidArchiveError|(?:Padding|Link)Error: |CondaVerificationError|appears to be corrupted|Error with archive|SafetyError|seeking backwards is not allowed|failed to (?:extract|unpack) package|package cache .{0,40}(?:corrupt|invalid)|Cannot link a source that does not exist|Could not open '[^']*[/\\]pkgs[/\\][^']*'"
+        r"|Error when extracting package|libmamba Found incorrect download",
         examples=(
             "CondaError: Cannot link a source that does not exist. /opt/conda/pkgs/x/lib/x.so",
             "error    libmamba Could not open '/opt/conda/pkgs/x/info/index.json'",
             "InvalidArchiveError('Error with archive /opt/conda/pkgs/tensorflow-base-2.11.0.conda.  You probably need to delete and re-download or re-create this file.')",
             "CondaVerificationError: The package for tensorflow-base located at /opt/conda/pkgs/tensorflow-base-2.3.0 appears to be corrupted.",
+            "critical libmamba Found incorrect download: cudatoolkit. Aborting",
         ),
         rank=72,
         cases=(Case(when="windows", code="windows-long-path"),),
@@ -331,6 +349,18 @@ RULES: tuple[Rule, ...] = (
         rank=42,
     ),
     Rule(
+        name="conda-environment-damaged",
+        code="file-damaged",
+        reads="conda: its own records of an environment cannot be read, or were left half-written",
+        needs=("corruptedenvironmenterror", "condahistoryerror", "environment has been corrupted"),
+        pattern=r"CorruptedEnvironmentError|CondaHistoryError|target environment has been corrupted",
+        examples=(
+            "CorruptedEnvironmentError: The target environment has been corrupted. Corrupted environments most commonly",
+        ),
+        rank=62,
+        follows=("machine",),
+    ),
+    Rule(
         name="conda-env-missing",
         code="environment-missing",
         reads="conda: no such environment",
@@ -349,10 +379,19 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="conda-prefix-exists",
         code="path-not-ours",
-        reads="conda: the folder of the environment is taken",
-        needs=("prefix already exists", "non-conda folder exists"),
-        pattern=r"prefix already exists|Non-conda folder exists at prefix",
-        examples=("CondaValueError: prefix already exists: /opt/conda/envs/tf",),
+        reads="conda, uv, PDM: the folder of the environment is taken",
+        needs=(
+            "prefix already exists",
+            "non-conda folder exists",
+            "already exists at",
+            "is not empty, add --force",
+        ),
+        pattern=r"prefix already exists|Non-conda folder exists at prefix"
+        r"|(?:error|cause|[Cc]aused by): A (?:directory|virtual environment|file) already exists at|The location \S+ is not empty, add --force",
+        examples=(
+            "CondaValueError: prefix already exists: /opt/conda/envs/tf",
+            "  Caused by: A directory already exists at: .venv",
+        ),
         rank=60,
     ),
 )

@@ -99,7 +99,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="nvidia-smi-no-driver",
         code="gpu-no-driver",
-        reads="nvidia-smi: no driver answers",
+        reads="nvidia-smi, modprobe, NVRM: no driver answers, or it cannot be loaded",
         needs=(
             "module nvidia not found",
             "couldn't communicate with the nvidia driver",
@@ -109,10 +109,15 @@ RULES: tuple[Rule, ...] = (
             "found no nvidia driver",
             "nvml library not found",
             "libnvidia-ml.so",
+            "could not insert 'nvidia",
+            "nvidia open kernel modules",
         ),
-        pattern=r"couldn't communicate with the NVIDIA driver|NVIDIA driver is not loaded|Module nvidia not found|Found no NVIDIA driver|nvidia-smi: (?:command )?not found",
+        pattern=r"couldn't communicate with the NVIDIA driver|NVIDIA driver is not loaded|Module nvidia not found|Found no NVIDIA driver|nvidia-smi: (?:command )?not found"
+        r"|couldn't find libnvidia-ml\.so|could not insert 'nvidia\w*'|requires use of the NVIDIA open kernel modules",
         examples=(
             "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.",
+            "NVIDIA-SMI couldn't find libnvidia-ml.so library in your system.",
+            "modprobe: ERROR: could not insert 'nvidia': Key was rejected by service",
         ),
         rank=59,
         cases=(Case(when="gpu-not-wanted", code=NOISE),),
@@ -228,13 +233,16 @@ RULES: tuple[Rule, ...] = (
             "mig",
             "invalid device id",
             "no supported devices",
+            "tpu initialization failed",
         ),
-        pattern=r"CUDA_ERROR_NO_DEVICE|no CUDA-capable device is detected|CUDA_ERROR_INVALID_DEVICE|^No devices were found|invalid device ordinal|NVRM: No NVIDIA GPU found|only 0 [Dd]evices available|cudaErrorNoDevice|No CUDA GPUs are available|'?visible_device_list'? (?:listed an invalid|contains)|CUDA_VISIBLE_DEVICES (?:is|was|has been) set to (?:-1|empty|''|\"\")",
+        pattern=r"CUDA_ERROR_NO_DEVICE|no CUDA-capable device is detected|CUDA_ERROR_INVALID_DEVICE|^No devices were found|(?<!failure .)invalid device ordinal|NVRM: No NVIDIA GPU found|only 0 [Dd]evices available|cudaErrorNoDevice|No CUDA GPUs are available|'?visible_device_list'? (?:listed an invalid|contains)|CUDA_VISIBLE_DEVICES (?:is|was|has been) set to (?:-1|empty|''|\"\")"
+        r"|TPU initialization failed",
         examples=(
             "E tensorflow/stream_executor/cuda/cuda_driver.cc:328] failed call to cuInit: CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected",
             "No devices were found",
             "InvalidArgumentError: 'visible_device_list' listed an invalid Device id '1' but visible device count is 1",
             "ValueError: visible_device_list contains an unknown id",
+            "RuntimeError: Unable to initialize backend 'tpu': UNKNOWN: TPU initialization failed: No ba16c7433 device found.",
         ),
         rank=56,
         cases=(Case(when="gpu-not-wanted", code=NOISE), Case(when="hidden-on-purpose and not gpu-wanted", code=NOISE)),
@@ -243,7 +251,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="cuinit-unknown",
         code="gpu-no-device",
-        reads="CUDA 999 in cuInit: nvidia_uvm is not loaded, after a suspend or without modprobe",
+        reads="CUDA 999 in cuInit: nvidia_uvm is not loaded, after a suspend or without modprobe; 805 to 810: the server that shares the GPU does not answer",
         needs=(
             "cuinit",
             "cuda_error_unknown",
@@ -258,12 +266,14 @@ RULES: tuple[Rule, ...] = (
             "failed. status: initialization error",
             "failed to initialize device",
             "cuda unknown error",
+            "cuda_error_mps_",
         ),
-        pattern=r"[Ff]ailed to get device attribute \d+|failed\. Status: initialization error|failed to initialize device|[Ss]ystem not yet initialized|cuInit.{0,60}(?:CUDA_ERROR_UNKNOWN|999)|CUDA_ERROR_(?:NOT_INITIALIZED|SYSTEM_NOT_READY|OPERATING_SYSTEM)|cudaErrorSystemNotReady|cudaErrorUnknown|CUDA unknown error",
+        pattern=r"[Ff]ailed to get device attribute \d+|failed\. Status: initialization error|failed to initialize device|[Ss]ystem not yet initialized|cuInit.{0,60}(?:CUDA_ERROR_UNKNOWN|999)|CUDA_ERROR_(?:NOT_INITIALIZED|MPS_\w+|SYSTEM_NOT_READY|OPERATING_SYSTEM)|cudaErrorSystemNotReady|cudaErrorUnknown|CUDA unknown error",
         examples=(
             "failed call to cuInit: CUDA_ERROR_UNKNOWN: unknown error",
             "CUDA_ERROR_SYSTEM_NOT_READY: system not yet initialized",
             "Attempting to fetch value instead of handling error INTERNAL: failed to get device attribute 13 for device 0: CUDA_ERROR_UNKNOWN: unknown error",
+            "failed call to cuInit: CUDA_ERROR_MPS_CONNECTION_FAILED: MPS client failed to connect to the MPS control daemon or the MPS server",
         ),
         rank=55,
         cases=(Case(when="gpu-not-wanted", code=NOISE),),

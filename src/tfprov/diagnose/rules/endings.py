@@ -178,12 +178,15 @@ RULES: tuple[Rule, ...] = (
             "requested access to the resource",
             "unauthorized: authentication",
             "manifest for",
+            "no matching manifest for",
         ),
-        pattern=r"ImagePullBackOff|ErrImagePull|[Ff]ailed to pull (?:and unpack )?image|manifest unknown|pull access denied|failed to resolve reference|toomanyrequests:|denied: requested access to the resource|unauthorized: authentication required|manifest for \S+ not found",
+        pattern=r"ImagePullBackOff|ErrImagePull|[Ff]ailed to pull (?:and unpack )?image|manifest unknown|pull access denied|failed to resolve reference|toomanyrequests:|denied: requested access to the resource|unauthorized: authentication required|manifest for \S+ not found"
+        r"|no matching manifest for \S+ in the manifest list",
         examples=(
             'Warning  Failed  kubelet  Failed to pull image "registry.example/tf:2.99": manifest unknown',
             "Error: ImagePullBackOff",
             "docker: Error response from daemon: pull access denied for tf, repository does not exist or may require 'docker login'",
+            "docker: no matching manifest for linux/arm64/v8 in the manifest list entries.",
         ),
         rank=70,
         follows=("network", "disk-full"),
@@ -192,9 +195,18 @@ RULES: tuple[Rule, ...] = (
         name="kubernetes-no-gpu",
         code="gpu-no-device",
         reads="the scheduler of Kubernetes or Slurm: no node has a GPU free",
-        needs=("nvidia.com/mig", "nvidia.com/gpu", "generic resource (gres)"),
-        pattern=r"Insufficient nvidia\.com/(?:gpu|mig\S*)|Invalid generic resource \(gres\)",
-        examples=("0/5 nodes are available: 5 Insufficient nvidia.com/gpu. preemption: 0/5 nodes are available",),
+        needs=(
+            "nvidia.com/mig",
+            "nvidia.com/gpu",
+            "generic resource (gres)",
+            "devices unavailable for nvidia.com",
+        ),
+        pattern=r"Insufficient nvidia\.com/(?:gpu|mig\S*)|Invalid generic resource \(gres\)"
+        r"|devices unavailable for nvidia\.com/gpu",
+        examples=(
+            "0/5 nodes are available: 5 Insufficient nvidia.com/gpu. preemption: 0/5 nodes are available",
+            "Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 1, Available: 0, which is unexpected",
+        ),
         rank=72,
     ),
     Rule(
@@ -228,7 +240,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="ci-cancelled",
         code="interrupted",
-        reads="GitHub, GitLab, Azure, Jenkins, CircleCI, Travis: cancelled, over the job's time, or the runner went away",
+        reads="GitHub, GitLab, Azure, Jenkins, CircleCI, Travis, BuildKit: cancelled, over the job's time, or the runner went away",
         needs=(
             "shutdown signal",
             "operation was canceled",
@@ -255,10 +267,12 @@ RULES: tuple[Rule, ...] = (
             "system failure",
             "hosted runner encountered an error",
             "stuck or timeout failure",
+            "canceled: context canceled",
         ),
         pattern=r"runner has received a shutdown signal|^(?:Error: )?The operation was canceled\.?$|lost communication with the server|(?:has )?exceeded the maximum execution time|action '.*' has timed out after|execution took longer than|Job failed: canceled|script canceled externally"
         r"|ran longer than the maximum time|stopped hearing from agent|Operation will be canceled|Cancelling nested steps due to timeout|Timeout has been exceeded|FlowInterruptedException|Sending interrupt signal to process|^Aborted by \w|Agent went offline|Too long with no output"
-        r"|No output has been received in the last|exceeded the maximum time limit for jobs|Canceling since a (?:higher|deadlock)|ERROR: Job failed \(system failure\)|hosted runner encountered an error|stuck or timeout failure",
+        r"|No output has been received in the last|exceeded the maximum time limit for jobs|Canceling since a (?:higher|deadlock)|ERROR: Job failed \(system failure\)|hosted runner encountered an error|stuck or timeout failure"
+        r"|Canceled: context canceled",
         examples=(
             "##[error]The runner has received a shutdown signal. This can happen when the runner service is stopped",
             "The self-hosted runner: builder-7 lost communication with the server. Verify the machine is running",
@@ -266,6 +280,7 @@ RULES: tuple[Rule, ...] = (
             "##[error]The job running on agent Hosted Agent ran longer than the maximum time of 60 minutes.",
             "Cancelling nested steps due to timeout",
             "Error: The operation was canceled.",
+            "ERROR: failed to solve: Canceled: context canceled",
         ),
         rank=82,
         follows=("machine",),
@@ -380,7 +395,7 @@ RULES: tuple[Rule, ...] = (
             "signal: aborted",
             *("exited on signal", "signal: floating point", "signal: bus"),
         ),
-        pattern=r"\bSignal: (?:Aborted|Bus error|Floating point exception) \(\d|exited on signal (?:6|7|8|11)\b|segmentation fault|SIGSEGV|SIGABRT|Abort(?:ed)? \(core dumped\)|\bbus error\b|^zsh: abort\b|^(?:zsh: )?trace trap\b|^(?:Abort|Trace/BPT) trap: \d|Fatal Python error: Aborted|"
+        pattern=r"\bSignal: (?:Aborted|Bus error|Floating point exception) \(\d|exited on signal (?:6|7|8|11)\b|(?<!compiler error: )segmentation fault|SIGSEGV|SIGABRT|Abort(?:ed)? \(core dumped\)|\bbus error\b|^zsh: abort\b|^(?:zsh: )?trace trap\b|^(?:Abort|Trace/BPT) trap: \d|Fatal Python error: Aborted|"
         + status_pattern("139", "134", "-11", "-6")
         + "|"
         + exception_pattern(*_NT_CRASHES),

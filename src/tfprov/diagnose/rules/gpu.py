@@ -108,10 +108,12 @@ RULES: tuple[Rule, ...] = (
             *("cublas has not", "cublas internal", "cublas exec", "cublas alloc"),
             *("cusolver has not", "cusolver internal", "cusolver exec", "cusolver alloc"),
             *("cusparse has not", "cusparse internal", "cusparse exec", "cusparse alloc"),
+            "create(&",
         ),
         pattern=r"cu(?:DNN|FFT)(?: \w+){0,4} launch fail|\bcu(?:Blas|Solver|Sparse) (?:has not been initialized|allocation failed|execution failed|internal error)|could not create cudnn handle|CU(?:DNN|BLAS|SOLVER|SPARSE|RAND)_STATUS_(?:NOT_INITIALIZED|INTERNAL_ERROR|INITIALIZATION_FAILED|EXECUTION_FAILED|LAUNCH_FAILURE)|CU(?:DNN|SOLVER|SPARSE)_STATUS_ALLOC_FAILED|CUFFT_(?:INTERNAL_ERROR|SETUP_FAILED|EXEC_FAILED|ALLOC_FAILED)|DNN library (?:is not found|initialization failed)|Failed to get convolution algorithm|No algorithm worked|CUBLAS_STATUS_ALLOC_FAILED|create cublas handle|No DNN in stream executor|cuDNN failed to initialize|(?:without|No) BLAS support"
         # The fatal checks of TensorFlow 1 and Caffe give the status as a number. Those that are left out tell of the program.
-        r"|CUDNN_STATUS_SUCCESS \((?:[1247]|8) vs\. 0\)|CUBLAS_STATUS_SUCCESS \((?:1|3|13|14) vs\. 0\)|Check failed: .{0,60}Get(?:Convolve\w*|Rnn)Algorithms\(",
+        r"|CUDNN_STATUS_SUCCESS \((?:[1247]|8) vs\. 0\)|CUBLAS_STATUS_SUCCESS \((?:1|3|13|14) vs\. 0\)|Check failed: .{0,60}Get(?:Convolve\w*|Rnn)Algorithms\("
+        r"|Check failed: \w*cu(?:blas|dnn|fft|rand|solver|sparse)\w*Create\(&",
         examples=(
             "E tensorflow/stream_executor/cuda/cuda_dnn.cc:329] Could not create cudnn handle: CUDNN_STATUS_ALLOC_FAILED",
             "UnknownError: Failed to get convolution algorithm. This is probably because cuDNN failed to initialize",
@@ -123,6 +125,7 @@ RULES: tuple[Rule, ...] = (
             "failed to run cuBLAS routine: CUBLAS_STATUS_EXECUTION_FAILED",
             "F cuda_dnn.cc:516] Check failed: status == CUDNN_STATUS_SUCCESS (7 vs. 0)Failed to set cuDNN stream.",
             "F conv_ops.cc:717] Check failed: stream->parent()->GetConvolveAlgorithms( conv_parameters.ShouldIncludeWinogradNonfusedAlgo<T>(), &algorithms)",
+            "F tensorflow/core/util/cuda_solvers.cc:94] Check failed: cusolverDnCreate(&cusolver_dn_handle) == CUSOLVER_STATUS_SUCCESS Failed to create cuSolverDN instance.",
         ),
         rank=54,
         follows=("cudnn-mismatch", "gpu-driver-too-old", "gpu-arch-unsupported"),
@@ -130,7 +133,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="gpu-memory",
         code="gpu-memory-in-use",
-        reads="CUDA 2, 46, TensorFlow's allocators, cuBLAS, NCCL: no memory on the device, or no context on it",
+        reads="CUDA 2, 46, HIP 2, TensorFlow's allocators, cuBLAS, NCCL, TPU: no memory on the device, or no context on it",
         needs=(
             "cuda_error_out_of_memory",
             "resourceexhausted",
@@ -150,9 +153,15 @@ RULES: tuple[Rule, ...] = (
             "cuda error: out of memory",
             "cuda failure",
             "dst tensor is not initialized",
+            "hip error: out of memory",
+            "hip out of memory",
+            "hiperroroutofmemory",
+            "tpu is already in use",
         ),
         pattern=r"CUDA_ERROR_OUT_OF_MEMORY|CUBLAS_STATUS_ALLOC_FAILED|\bBlas(?:lt)? ?\w* launch failed|xGEMMBatched launch failed|ResourceExhausted(?:Error)?|OOM when allocating|ran out of memory trying to allocate|cudaErrorMemoryAllocation|CUDA out of memory|RESOURCE_EXHAUSTED|CUDA_ERROR_DEVICE_UNAVAILABLE|CUDA-capable device(?:\(s\) is/are|s are) busy"
-        r"|GPU:\d+ failed\. Status: out of memory|(?:status: Internal|CUDA error): out of memory|Cuda failure (?:\d+ )?'out of memory'|Dst tensor is not initialized|failed to alloc \d+ bytes (?:unified memory|on host)",
+        r"|GPU:\d+ failed\. Status: out of memory|(?:status: Internal|CUDA error): out of memory|Cuda failure (?:\d+ )?'out of memory'|Dst tensor is not initialized|failed to alloc \d+ bytes (?:unified memory|on host)"
+        r"|HIP (?:error: )?out of memory|hipErrorOutOfMemory"
+        r"|TPU is already in use by ",
         examples=(
             "E cuda_driver.cc:767] failed to alloc 47987818496 bytes unified memory; result: CUDA_ERROR_INVALID_VALUE: invalid argument",
             "E tensorflow/stream_executor/cuda/cuda_driver.cc:794] failed to allocate 10.92G (11721506816 bytes) from device: CUDA_ERROR_OUT_OF_MEMORY: out of memory",
@@ -163,6 +172,8 @@ RULES: tuple[Rule, ...] = (
             "InternalError: cudaSetDevice() on GPU:0 failed. Status: CUDA-capable device(s) is/are busy or unavailable",
             "InternalError: Blas xGEMM launch failed : a.shape=[1,2,2], b.shape=[1,2,2]",
             "InternalError: NCCL operation ncclGroupEnd() failed: unhandled cuda error. Last NCCL warning(error) log entry (may be unrelated) 'Cuda failure 'out of memory''",
+            "RuntimeError: HIP error: out of memory",
+            "RuntimeError: Unable to initialize backend 'tpu': ABORTED: The TPU is already in use by process with pid 4242.",
         ),
         rank=55,
         cases=(
@@ -187,7 +198,8 @@ RULES: tuple[Rule, ...] = (
             "xla_gpu_cuda_data_dir",
             "unresolved extern function",
         ),
-        pattern=r"libdevice(?:\.10\.bc)?(?: is)? not found|Can't find libdevice|(?:couldn't|could not|failed to|can't|unable to) (?:find|get|invoke|launch|locate|spawn)[^\n]{0,30}(?:ptxas|nvlink|libdevice)|(?:ptxas|nvlink)(?:: (?:command )?not found| not found| returned an error code 127)|No PTX compilation provider|XLA requires ptxas version|Can't find directory containing CUDA libevice|[Cc]annot find CUDA_HOME|CUDA_HOME (?:environment variable |env variable )?(?:is not set|is unset|does not exist|not found)|nvcc not found|xla_gpu_cuda_data_dir|ptxas .{1,300}: Unsupported \.(?:version|target)|`ptxas` invocation failed|Unresolved extern function '__nv_",
+        pattern=r"libdevice(?:\.10\.bc)?(?: is)? not found|Can't find libdevice|(?:couldn't|could not|failed to|can't|unable to) (?:find|get|invoke|launch|locate|spawn)[^\n]{0,30}(?:ptxas|nvlink|libdevice)|(?:ptxas|nvlink)(?:: (?:command )?not found| not found| returned an error code 127)|No PTX compilation provider|XLA requires ptxas version|Can't find directory containing CUDA libevice|[Cc]annot find CUDA_HOME|CUDA_HOME (?:environment variable |env variable )?(?:is not set|is unset|does not exist|not found)|nvcc not found|xla_gpu_cuda_data_dir|ptxas .{1,300}: Unsupported \.(?:version|target)|`ptxas` invocation failed|Unresolved extern function '__nv_"
+        r"|libdevice is required by this HLO module but was not found",
         examples=(
             "ptxas /tmp/x.ptx, line 5; fatal   : Unsupported .version 8.6; current version is '8.4'",
             "InternalError: libdevice not found at ./libdevice.10.bc [Op:__inference_train_function_1]",
@@ -196,6 +208,7 @@ RULES: tuple[Rule, ...] = (
             "UNAVAILABLE: No PTX compilation provider is available. Neither ptxas/nvlink nor nvjtlink is available.",
             "INTERNAL: XLA requires ptxas version 11.8 or higher",
             "FATAL: ptxas fatal   : Unresolved extern function '__nv_logf'",
+            "INTERNAL: libdevice is required by this HLO module but was not found at ./libdevice.10.bc",
         ),
         rank=60,
         cases=(
@@ -298,13 +311,16 @@ RULES: tuple[Rule, ...] = (
             "amdgpu",
             "gfx",
             "memory access fault by gpu",
+            "hip error: ",
+            "rocm-capable device",
         ),
-        pattern=r"hipError\w+|HIP_ERROR_\w+|hsa_init failed|failed call to hipInit|rocBLAS (?:error|warning)|TensileLibrary|MIOpen(?:\(HIP\))?:? ?(?:Error|Warning)|HSA_STATUS_ERROR\w*|(?:Unable|unable|Could not|could not|failed|Permission denied).{0,60}/dev/kfd|/dev/kfd.{0,60}(?:denied|not|fail)|Ignoring visible gpu device.{0,200}AMDGPU version|AMDGPU.{0,60}not supported|Memory access fault by GPU node-\d",
+        pattern=r"hipError(?!OutOfMemory)\w+|HIP_ERROR_\w+|HIP error: (?!out of memory)|no ROCm-capable device|hsa_init failed|failed call to hipInit|rocBLAS (?:error|warning)|TensileLibrary|MIOpen(?:\(HIP\))?:? ?(?:Error|Warning)|HSA_STATUS_ERROR\w*|(?:Unable|unable|Could not|could not|failed|Permission denied).{0,60}/dev/kfd|/dev/kfd.{0,60}(?:denied|not|fail)|Ignoring visible gpu device.{0,200}AMDGPU version|AMDGPU.{0,60}not supported|Memory access fault by GPU node-\d",
         examples=(
             "rocBLAS error: Cannot read /opt/rocm/lib/rocblas/library/TensileLibrary.dat: Illegal seek for GPU arch : gfx1031",
             '"hipErrorNoBinaryForGpu: Unable to find code object for all current devices!"',
             "Unable to open /dev/kfd read-write: Permission denied",
             "E external/local_xla/xla/stream_executor/rocm/rocm_driver.cc:261] failed call to hipInit: HIP_ERROR_InvalidDevice",
+            "RuntimeError: HIP error: invalid device function",
         ),
         rank=68,
     ),
@@ -337,7 +353,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="cuda-launch",
         code="probe-crashed",
-        reads="CUDA 400, 700, 719: a kernel that crashed; the words after it are consequences",
+        reads="CUDA 400, 700 to 719: a kernel that crashed; the words after it are consequences",
         needs=(
             "cuda_error_illegal_address",
             "cuda_error_launch_failed",
@@ -347,13 +363,25 @@ RULES: tuple[Rule, ...] = (
             "cuda_error_invalid_handle",
             "cuda_error_illegal_instruction",
             "invalid resource handle",
+            "cuda_error_launch",
+            "cuda_error_assert",
+            "cuda_error_invalid_pc",
+            "cuda_error_invalid_address_space",
+            "misaligned address",
+            "device-side assert",
+            "launch timed out",
+            "invalid program counter",
+            "too many resources requested for launch",
         ),
-        pattern=r"CUDA_ERROR_(?:ILLEGAL_ADDRESS|LAUNCH_FAILED|MISALIGNED\w+|INVALID_HANDLE|ILLEGAL_INSTRUCTION)|unspecified launch failure|illegal memory access|invalid resource handle",
+        pattern=r"CUDA_ERROR_(?:ILLEGAL_ADDRESS|LAUNCH_\w+|ASSERT\b|INVALID_PC|INVALID_ADDRESS_SPACE|MISALIGNED\w+|INVALID_HANDLE|ILLEGAL_INSTRUCTION)|unspecified launch failure|illegal memory access|invalid resource handle"
+        r"|error: misaligned address|device-side assert triggered|the launch timed out and was terminated|too many resources requested for launch|invalid program counter",
         examples=(
             "failed to synchronize: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered",
             "InternalError: Could not synchronize CUDA stream: CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure",
             "CUDA_ERROR_INVALID_HANDLE: invalid resource handle",
             "CUDA_ERROR_ILLEGAL_INSTRUCTION: an illegal instruction was encountered",
+            "RuntimeError: CUDA error: misaligned address",
+            "CUDA_ERROR_LAUNCH_TIMEOUT: the launch timed out and was terminated",
         ),
         rank=33,
     ),
@@ -365,7 +393,8 @@ RULES: tuple[Rule, ...] = (
             "collective ops is aborted",
             "nccl",
         ),
-        pattern=r"(?:NCCL operation|Error invoking NCCL|NCCL error|NCCL:|nccl_\w+\.cc:\d+ :).{0,200}(?:failed|unhandled|internal error)|\bnccl[A-Z]\w+(?:\(\))? failed: |NCCL WARN (?:Error while|Call to \S+ .{0,80}failed|Cuda failure|.{0,80}(?:completion with error|closed by remote))|NCCL WARN Bootstrap : no socket interface found|Collective ops is aborted by|nccl(?:SystemError|UnhandledCudaError|InternalError|RemoteError|InvalidUsage)",
+        pattern=r"(?:NCCL operation|Error invoking NCCL|NCCL error|NCCL:|nccl_\w+\.cc:\d+ :).{0,200}(?:failed|unhandled|internal error)|\bnccl[A-Z]\w+(?:\(\))? failed: |NCCL WARN (?:Error while|Call to \S+ .{0,80}failed|Cuda failure|.{0,80}(?:completion with error|closed by remote))|NCCL WARN Bootstrap : no socket interface found|Collective ops is aborted by|nccl(?:SystemError|UnhandledCudaError|InternalError|RemoteError|InvalidUsage)"
+        r"|\[\d+\] (?:\S+:\d+ )?NCCL WARN (?:No suitable network|Failed to (?:initialize|find|open)|Mismatched NCCL version)",
         examples=(
             "InternalError: NCCL operation ncclGroupEnd() failed: unhandled system error",
             "UnknownError: Error invoking NCCL: unhandled cuda error",
@@ -375,6 +404,7 @@ RULES: tuple[Rule, ...] = (
             "UnknownError: ncclCommInitRank failed: unhandled system error",
             "node1:37:44 [4] ibvwrap.c:130 NCCL WARN Call to ibv_create_qp failed",
             "OP_REQUIRES failed at nccl_communicator.cc:116 : Internal: unhandled system error",
+            "gpu07:4242:4300 [0] init.cc:128 NCCL WARN No suitable network found",
         ),
         rank=47,
         follows=("gpu", "machine"),

@@ -38,10 +38,17 @@ RULES: tuple[Rule, ...] = (
             "failed to find interpreter",
             "requested interpreter",
             "interpreternotfound",
+            "no download found for request",
+            "cannot locate python",
+            "no python that satisfies",
+            "failed to locate executable",
+            "failed at step exec",
+            "execve()",
         ),
         pattern=rf"No interpreter found for|failed to find interpreter|command not found: {_PYTHON}$|Python was not found; run without|could not find (?:python|interpreter)|No suitable Python runtime|requested interpreter .{{0,60}}(?:not found|could not)|InterpreterNotFound"
         rf"|(?:^|[\s:/]){_PYTHON}: (?:command )?not found|env: [\"'`\u2018]?{_PYTHON}[\"'`\u2019]?: No such file|No such file or directory: '(?:\S*/)?{_PYTHON}'|'{_PYTHON}(?:\.exe)?' is not recognized|Python [\d.]+ was not found on your system|unable to find a compatible version\. If you have one"
-        rf"|Requested Python version \(\S+\) not installed|No installed Python found|pyenv: version [`'\"]\S+ is not installed|No version is set for (?:command|shim:?) {_PYTHON}|mise ERROR .{{0,60}}python\S* not installed|specified Python version \(\S+\) was not found",
+        rf"|Requested Python version \(\S+\) not installed|No installed Python found|pyenv: version [`'\"]\S+ is not installed|No version is set for (?:command|shim:?) {_PYTHON}|mise ERROR .{{0,60}}python\S* not installed|specified Python version \(\S+\) was not found"
+        r"|No download found for request: |cannot locate Python: |No Python that satisfies \S+ is found|(?:execve\(\)|Failed (?:to locate executable|at step EXEC spawning)):? \S*python[\d.]*: No such file",
         examples=(
             "error: No interpreter found for Python 3.9 in managed installations or search path",
             "zsh: command not found: python",
@@ -54,6 +61,10 @@ RULES: tuple[Rule, ...] = (
             "SKIPPED: py36: InterpreterNotFound",
             "mise ERROR python@3.9.1 not installed",
             "Poetry was unable to find a compatible version. If you have one, you can explicitly use it",
+            "error: No download found for request: cpython-3.5-linux-x86_64-gnu",
+            "Environment `test.py3.8` is incompatible: cannot locate Python: 3.8",
+            "slurmstepd: error: execve(): /home/me/venv/bin/python: No such file or directory",
+            "[NoPythonVersion]: No Python that satisfies >=3.13 is found on the system.",
         ),
         rank=60,
         follows=("network",),
@@ -92,17 +103,20 @@ RULES: tuple[Rule, ...] = (
             "is not supported by the project",
             "this script does not work on python",
             "required",
+            "is not allowed by the project",
         ),
         pattern=r"activated Python version (?P<python>[\d.]+) is not supported by the project \((?P<wants>[^)]+)\)"
         r"|This script does not work on Python (?P<python__pip>\d+\.\d+)\.?(?: The minimum supported Python version is (?P<wants__pip>\d+\.\d+))?"
         r"|Python version (?:[23]\.\d+ or )?>=? ?[23]\.\d+ required"
-        r"|(?:Error|ERROR|error): Python(?: version)? (?:[<>=]{0,2} ?[23]\.\d+(?:\.\d+)?\+?,? (?:or |and )?){1,3}(?:newer |later |above |higher |greater )?(?:is )?required",
+        r"|(?:Error|ERROR|error): Python(?: version)? (?:[<>=]{0,2} ?[23]\.\d+(?:\.\d+)?\+?,? (?:or |and )?){1,3}(?:newer |later |above |higher |greater )?(?:is )?required"
+        r"|Current Python version \((?P<python__poetry>[\d.]+)\) is not allowed by the project \((?P<wants__poetry>[^)]+)\)",
         examples=(
             "The currently activated Python version 3.8.10 is not supported by the project (>=3.9,<3.12).",
             "ERROR: This script does not work on Python 3.6. The minimum supported Python version is 3.7. Please use https://bootstrap.pypa.io/pip/3.6/get-pip.py instead.",
             "RuntimeError: Python version >= 3.9 required.",
             "RuntimeError: Python version 2.7 or >= 3.4 required.",
             "SystemExit: Error: Python 3.7 or later is required",
+            "Current Python version (3.8.18) is not allowed by the project (>=3.10,<3.13).",
         ),
         rank=58,
     ),

@@ -35,15 +35,19 @@ RULES: tuple[Rule, ...] = (
             "could not resolve",
             "no such host",
             "server misbehaving",
+            "dns lookup error",
+            "dns: transient error",
         ),
-        pattern=r"\bdns error|NameResolutionError|getaddrinfo failed|\[Errno (?:-[2-5]|1100[1-4])\]|\[WinError 1100[1-4]\]|os error 1100[1-4]\)|nodename nor servname|Name or service not known|name resolution"
-        r"|resolve host|Could not resolve '(?:[\w-]+\.)+\w+'|dial tcp: lookup .{1,80}(?:no such host|server misbehaving)|failed to lookup address|Failed to resolve '[^']{1,200}' \(|socket\.gaierror|temporary failure resolving|No address associated with",
+        pattern=r"\bdns error|NameResolutionError|getaddrinfo failed|\[Errno (?:-[2-5]|1100[1-4])\]|\[WinError 1100[1-4]\]|os error 1100[1-4]\)|nodename nor servname|Name or service not known|in name resolution|name resolution (?:failed|failure|error)"
+        r"|resolve host|Could not resolve '(?:[\w-]+\.)+\w+'|dial tcp: lookup .{1,80}(?:no such host|server misbehaving)|failed to lookup address|Failed to resolve '[^']{1,200}' \(|socket\.gaierror|temporary failure resolving|No address associated with"
+        r"|\bDNS lookup error|DNS: transient error",
         examples=(
             "NewConnectionError('<urllib3...>: Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')",
             "  cause: dns error",
             "Download error (6) Couldn't resolve host name [https://conda.example/main/linux-64/repodata.json]",
             "socket.gaierror: [Errno 11001] getaddrinfo failed",
             "NewConnectionError: Failed to establish a new connection: [Errno 8] nodename nor servname provided, or not known",
+            "WARNING: fetching https://files.example/alpine/v3.19/main: DNS lookup error",
         ),
         rank=89,
         cases=(Case(when="token-of-google", code="noise"),),
@@ -129,7 +133,7 @@ RULES: tuple[Rule, ...] = (
             "socket.timeout",
         ),
         pattern=r"deadline has elapsed|(?:read|connect\w*|operation|request|response|socket|handshake|connection to \S+|net\w*)\b.{0,40}? timed[- ]out|timeout\('timed out'\)|TimeoutError\b|(?:Read|Connect)Timeout|network timeout|Timeout was reached|os error (?:110|60|10060)\)|\[Errno (?:110|60)\]|\[WinError 10060\]"
-        r"|Operation too slow|UV_HTTP_TIMEOUT|socket\.timeout|^timeout: timed out|\bETIMEDOUT\b|(?:read|connection|handshake|i/o) time ?out|context deadline exceeded|Client\.Timeout exceeded",
+        r"|Operation too slow|UV_HTTP_TIMEOUT|socket\.timeout|^timeout: timed out|\bETIMEDOUT\b|(?:read|connection|handshake|i/o) time ?out\b|context deadline exceeded|Client\.Timeout exceeded",
         examples=(
             "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='files.example', port=443): Read timed out.",
             "  Caused by: Failed to download distribution due to network timeout. Try increasing UV_HTTP_TIMEOUT (current value: 30s).",
@@ -207,12 +211,16 @@ RULES: tuple[Rule, ...] = (
             "payload is not completed",
             "transfer closed with",
             "empty reply from server",
+            "was not closed cleanly",
             "ssl_error_syscall",
+            "gnutls recv error",
+            "non-properly terminated",
         ),
         pattern=r"unexpected BufError|os error (?:104|54|10054|10053)\)|\[Errno (?:104|54)\]|\[WinError 1005[34]\]|Connection(?:Reset|Aborted)Error|connection reset|IncompleteRead\b|IncompleteMessage|RemoteDisconnected|Remote end closed|Connection broken: (?!.*(?:NewConnection|Timeout))|incomplete-download"
         r"|not enough bytes were received|error decoding response body|end of file before message length|connection closed before mess|peer closed connection|Connection aborted"
-        r"|EOF occurred in violation|UNEXPECTED_EOF|unexpected EOF|Failure when receiving data|partial file|stream was not closed cleanly|request or response body error|[bB]roken pipe \(os error 32|SSLZeroReturnError|ChunkedEncodingError"
-        r"|BAD_RECORD_MAC|bad record mac|alert internal error|SSL connect error|peer closed|tls handshake eof|retrieval incomplete: got only \d+|Response payload is not completed|transfer closed with \d+ bytes remaining|Empty reply from server|SSL_ERROR_SYSCALL|Connection closed at byte \d",
+        r"|EOF occurred in violation|UNEXPECTED_EOF|unexpected EOF|Failure when receiving data|partial file|stream (?:\d+ )?was not closed cleanly|request or response body error|[bB]roken pipe \(os error 32|SSLZeroReturnError|ChunkedEncodingError"
+        r"|BAD_RECORD_MAC|bad record mac|alert internal error|SSL connect error|peer closed|tls handshake eof|retrieval incomplete: got only \d+|Response payload is not completed|transfer closed with \d+ bytes remaining|Empty reply from server|SSL_ERROR_SYSCALL|Connection closed at byte \d"
+        r"|GnuTLS recv error|TLS connection was non-properly terminated",
         examples=(
             "('Connection broken: IncompleteRead(12345 bytes read, 67890 more expected)', IncompleteRead(12345 bytes read, 67890 more expected))",
             "  Caused by: error decoding response body",
@@ -222,6 +230,7 @@ RULES: tuple[Rule, ...] = (
             "SSLError(SSLEOFError(8, 'EOF occurred in violation of protocol (_ssl.c:1129)'))",
             "urllib.error.ContentTooShortError: <urlopen error retrieval incomplete: got only 1234 out of 5678 bytes>",
             "aiohttp.client_exceptions.ClientPayloadError: Response payload is not completed",
+            "fatal: unable to access 'https://host.example/lib.git/': GnuTLS recv error (-110): The TLS connection was non-properly terminated.",
         ),
         rank=75,
         cases=(

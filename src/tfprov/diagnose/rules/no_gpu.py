@@ -129,11 +129,18 @@ RULES: tuple[Rule, ...] = (
         name="device-not-there",
         code="gpu-missing-in-tf",
         reads="TensorFlow and JAX: a program asks for a GPU by name, and the devices of the process are without one",
-        needs=("no devices matching that", "but available devices are", "no visible gpu devices"),
-        pattern=r"\bGPU:\d.{0,200}?no devices matching that specification(?![^[]{0,400}\bgpu:\d)|explicitly assigned to \S*GPU:\d+ but available devices are \[(?![^\]]*\bGPU:)|No visible GPU devices",
+        needs=(
+            "no devices matching that",
+            "but available devices are",
+            "no visible gpu devices",
+            "satisfy device specification",
+        ),
+        pattern=r"\bGPU:\d.{0,200}?no devices matching that specification(?![^[]{0,400}\bgpu:\d)|explicitly assigned to \S*GPU:\d+ but available devices are \[(?![^\]]*\bGPU:)|No visible GPU devices"
+        r"|satisfy device specification '?\S*GPU:\d.{0,300}?All available devices \[(?![^\]]*GPU:)",
         examples=(
             "InvalidArgumentError: Could not satisfy explicit device specification '/device:GPU:0' because no devices matching that specification are registered in this process; available devices: /job:localhost/replica:0/task:0/cpu:0",
             "RuntimeError: Backend 'gpu' failed to initialize: FAILED_PRECONDITION: No visible GPU devices.",
+            "InvalidArgumentError: Could not satisfy device specification '/job:localhost/replica:0/task:0/device:GPU:0'. enable_soft_placement=0. Supported device types [CPU]. All available devices [/job:localhost/replica:0/task:0/device:CPU:0].",
         ),
         rank=32,
         span=3,

@@ -45,7 +45,7 @@ RULES: tuple[Rule, ...] = (
             "to 'numpy<2' or try",
             "need time to support numpy 2",
         ),
-        pattern=r"numpy\._?core\S* failed to import|compiled using NumPy 1\.x cannot be run|(?<!Warning: )numpy\.\w+ size changed|numpy\.\w+ has the wrong size|_ARRAY_API not found|downgrade to 'numpy<2' or try|need time to support NumPy 2|was removed in the NumPy 2\.0|No module named '?numpy\.\w+(?!.{0,60}trying from distutils)|type object 'numpy\.\w+' has no attribute|Cannot convert numpy\.ndarray to numpy\.ndarray|module compiled against (?:API|ABI) version|Unable to convert function return value to a Python type"
+        pattern=r"numpy\._?core\S* failed to import|compiled using NumPy 1\.x cannot be run|(?<!Warning: )numpy\.\w+ size changed|numpy\.\w+ has the wrong size|_ARRAY_API not found|downgrade to 'numpy<2' or try|need time to support NumPy 2|was removed in the NumPy 2\.0|No module named '?numpy\.(?!_?core\._multiarray_umath)\w+(?!.{0,60}trying from distutils)|type object 'numpy\.\w+' has no attribute|Cannot convert numpy\.ndarray to numpy\.ndarray|module compiled against (?:API|ABI) version|Unable to convert function return value to a Python type"
         r"|cannot import name '\w+' from 'numpy|module 'numpy(?:\.\w+)*' has no attribute '(?P<attribute>\w+)'|initialization of _pywrap\S* raised unreported exception|NotImplementedError: Cannot convert a symbolic (?:tf\.)?Tensor|PyBfloat16_Type\.tp_base != nullptr",
         examples=(
             "A module that was compiled using NumPy 1.x cannot be run in",
@@ -172,10 +172,13 @@ RULES: tuple[Rule, ...] = (
             "argument 'input_dtype'",
             "argument 'batch_input_shape'",
             "argument 'quantization_config'",
+            "could not locate class",
+            "unknown object",
+            "unknown layer",
         ),
         pattern=r"__internal__' has no attribute|'(?:Sequential|Functional|Model)' object has no attribute '_\w+|Keras cannot be imported|cannot import name '?\w+'? from (?:partially initialized module )?'(?:tf_)?keras(?!_(?:nlp|hub|cv|tuner))|No module named '?(?:tf_keras|keras|tensorflow\.(?:python\.)?keras)\b|(?:tf-keras|tf_keras) package|Keras is Keras 3|Keras 3 (?:only supports|is not|does not)|Keras requires TensorFlow|module '(?:tf_)?keras(?:\.\w+)*' has no attribute"
         r"|module 'tensorflow(?:\.\w+)*' has no attribute '(?:get_default_graph|keras|python\.keras)'|keras\S* has no attribute '__internal__'|Another metric with the same name|Unrecognized keyword arguments: \['batch_shape|Unrecognized keyword arguments.{0,40}batch_shape|module 'tensorflow[\w.]*\.compat\.v2' has no attribute '__internal__'|\.config' has no attribute 'experimental_list_devices'|`?keras`? (?:version )?\S+ is (?:not|in)compatible|keras\.\S+ is not supported in Keras 3|File format not supported: filepath=.*Keras 3"
-        r"|Only instances of `?keras\.Layer`? can be added|A KerasTensor is symbolic|KerasTensor cannot be used as input to a TensorFlow function|Could not locate class 'Functional'|Unknown layer: '?TFOpLambda|expected \d+ variables, but received 0 variables during loading|filepath provided must end in `\.(?:keras|weights\.h5)`|Error when deserializing class 'InputLayer'|unexpected keyword argument '(?:ragged|batch_shape|input_dtype|batch_input_shape|quantization_config)'|object has no attribute '(?:get_updates|_create_all_weights|_[gs]et_hyper)'|cannot import name '?(?:np_utils|conv_utils|generic_utils|layer_utils|vis_utils|multi_gpu_model)\b|Keyword argument not understood|Unrecognized keyword arguments passed to [A-Z]\w+:|Could not interpret initializer identifier: \{|has never been called and thus has no defined (?:in|out)put",
+        r"|Only instances of `?keras\.Layer`? can be added|A KerasTensor is symbolic|KerasTensor cannot be used as input to a TensorFlow function|Could not locate class 'Functional'|Could not locate class '\w+'.{0,200}\bmodule'?: '?keras\b|Unknown (?:layer|object): '?(?:TFOpLambda|SlicingOpLambda|Functional|Sequential|DTypePolicy)\b|expected \d+ variables, but received 0 variables during loading|filepath provided must end in `\.(?:keras|weights\.h5)`|Error when deserializing class 'InputLayer'|unexpected keyword argument '(?:ragged|batch_shape|input_dtype|batch_input_shape|quantization_config)'|object has no attribute '(?:get_updates|_create_all_weights|_[gs]et_hyper)'|cannot import name '?(?:np_utils|conv_utils|generic_utils|layer_utils|vis_utils|multi_gpu_model)\b|Keyword argument not understood|Unrecognized keyword arguments passed to [A-Z]\w+:|Could not interpret initializer identifier: \{|has never been called and thus has no defined (?:in|out)put",
         examples=(
             "ValueError: The layer sequential has never been called and thus has no defined input.",
             "ValueError: Your currently installed version of Keras is Keras 3, but this is not yet supported in Transformers. Please install the backwards-compatible tf-keras package with `pip install tf-keras`.",
@@ -185,6 +188,7 @@ RULES: tuple[Rule, ...] = (
             "ImportError: cannot import name 'Adam' from 'keras.optimizers'",
             "AttributeError: module 'tensorflow.compat.v2' has no attribute '__internal__'",
             "AttributeError: 'Adam' object has no attribute 'get_updates'",
+            "TypeError: Could not locate class 'DTypePolicy'. Make sure custom classes are decorated. Full object config: {'module': 'keras', 'class_name': 'DTypePolicy'}",
         ),
         rank=63,
         follows=("shadowed-module", "numpy-abi", "protobuf-mismatch"),

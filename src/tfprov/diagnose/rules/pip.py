@@ -139,19 +139,25 @@ RULES: tuple[Rule, ...] = (
             "match the known hash",
             "invalid hash value",
             "but wanted",
+            "badsig ",
+            "not found in known hashes",
         ),
-        pattern=r"DO NOT MATCH THE HASHES|Hash mismatch for|HashMismatch\b|hash of the package .* does not match|file hash does not match the provided|Hash Sum mismatch|does not match the known hash|invalid hash value \(expected|Checksum was \w+ but wanted",
+        pattern=r"DO NOT MATCH THE HASHES|Hash mismatch for|HashMismatch\b|hash of the package .* does not match|file hash does not match the provided|Hash Sum mismatch|does not match the known hash|invalid hash value \(expected|Checksum was \w+ but wanted"
+        r"|\bBADSIG [0-9A-F]{8,40}\b"
+        r"|not found in known hashes",
         examples=(
             "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated the package versions",
             "Exception: Incomplete or corrupted file detected. The auto file hash does not match the provided value of 1234.",
             "java.io.IOException: Error downloading [https://files.example/x.tar.gz] to /x: Checksum was 12ab but wanted 34cd",
+            "W: GPG error: https://repo.example/x InRelease: The following signatures were invalid: BADSIG A4B469963BF863CC cudatools",
+            "  Hash for tensorflow (2.15.0) from archive tensorflow-2.15.0.whl not found in known hashes (was: sha256:1b2c)",
         ),
         rank=72,
     ),
     Rule(
         name="broken-archive",
         code="cache-corrupt",
-        reads="zipfile, zlib, tarfile and pip: an archive that is cut or altered",
+        reads="zipfile, zlib, tarfile, pip, dpkg, TensorFlow's records and checkpoints, Keras: an archive that is cut or altered",
         needs=(
             "truncated file: eof",
             "file signature not found",
@@ -181,14 +187,26 @@ RULES: tuple[Rule, ...] = (
             "unexpected end of input",
             "cannot find zipfile directory",
             "file ends unexpectedly",
+            "unknown compression for member",
+            "debian format archive",
+            "corrupted filesystem tarfile",
+            "corrupted record at",
+            "truncated record at",
+            "accessible '.keras' zip",
+            "outside target directory",
         ),
         pattern=r"BadZipFile|bad zip ?file|Bad CRC-32|File is not a zip file|Wheel '.*' located at .* is invalid|Error -[35] while decompressing|unexpected end of data|not a gzip(?:ped)? file|Bad magic number for (?:file|central)|Compressed file ended before"
-        r"|has an invalid wheel|tarfile\.ReadError|zlib\.error|\.whl\b.* (?:is corrupt|truncated)|truncated file: eof = \d|file signature not found|not in gzip format|does not look like a tar archive|End-of-central-directory signature not found|cannot find zipfile directory|Corrupt input data|[Uu]nexpected end of (?:archive|input)|file ends unexpectedly",
+        r"|has an invalid wheel|tarfile\.ReadError|zlib\.error|\.whl\b.* (?:is corrupt|truncated)|truncated file: eof = \d|file signature not found|not in gzip format|does not look like a tar archive|End-of-central-directory signature not found|cannot find zipfile directory|Corrupt input data|[Uu]nexpected end of (?:archive|input)|file ends unexpectedly"
+        r"|uses unknown compression for member|is not a [Dd]ebian format archive|corrupted filesystem tarfile|(?:corrupted|truncated) record at \d+|accessible '\.keras' zip file"
+        r"|trying to install outside target directory",
         examples=(
             "zipfile.BadZipFile: Bad CRC-32 for file 'tensorflow/python/_pywrap_tensorflow_internal.so'",
             "ERROR: Wheel 'tensorflow' located at /tmp/x.whl is invalid.",
             "zlib.error: Error -3 while decompressing data: invalid distance too far back",
             "gzip: stdin: not in gzip format",
+            "dpkg-deb: error: archive '/x/libfoo.deb' uses unknown compression for member 'control.tar.zst', giving up",
+            "DataLossError: corrupted record at 0 [Op:IteratorGetNext]",
+            "ERROR: The zip file (/x/foo.zip) has a file (/x/../../etc/y) trying to install outside target directory (/x/foo)",
         ),
         rank=71,
     ),
@@ -211,12 +229,15 @@ RULES: tuple[Rule, ...] = (
             "uninstall-distutils",
             "distutils installed project",
             "no record file",
+            "distutils-installed distributions",
         ),
-        pattern=r"Cannot uninstall '?(?P<package>[\w.-]+)|uninstall-(?:no-record-file|distutils-installed-package)|distutils installed project|no RECORD file was found",
+        pattern=r"Cannot uninstall '?(?P<package>[\w.-]+)|uninstall-(?:no-record-file|distutils-installed-package)|distutils installed project|no RECORD file was found"
+        r"|distutils-installed distributions do not include",
         examples=(
             "ERROR: Cannot uninstall 'wrapt'. It is a distutils installed project and thus we cannot accurately determine which files belong to it",
             "error: uninstall-no-record-file",
             "Cannot uninstall numpy 1.22.4, RECORD file not found.",
+            "error: Unable to uninstall `PyYAML==5.3.1`. distutils-installed distributions do not include the metadata required to uninstall safely.",
         ),
         rank=74,
     ),
@@ -296,7 +317,7 @@ RULES: tuple[Rule, ...] = (
             "while generating package metadata.",
         ),
         # The last one: pip unpacks an sdist in a folder that has its name, and a traceback of its setup.py shows it.
-        pattern=r"tensorflow[-_]gpu-2\.1[2-9]\S*\.tar\.gz|tensorflow-gpu==2\.(?:1[2-9]|[2-9]\d)|\"?tensorflow-gpu\"? package has been removed|instead of tensorflow-gpu|Failed to (?:download and )?build [`'\"]tensorflow-gpu|(?:trying to install package\.|while generating package metadata\.) ?[╰─> ]*tensorflow[-_]gpu\b|Expected semicolon .{0,200}python_version>\"3\.7\"|[/\\](?:tensorflow|tf[-_]nightly)[-_]gpu(?:[-_][\w.]+)?[/\\]setup\.py",
+        pattern=r"tensorflow[-_]gpu-2\.1[2-9]\S*\.tar\.gz|(?<!- )tensorflow-gpu==2\.(?:1[2-9]|[2-9]\d)|\"?tensorflow-gpu\"? package has been removed|instead of tensorflow-gpu|Failed to (?:download and )?build [`'\"]tensorflow-gpu|(?:trying to install package\.|while generating package metadata\.) ?[╰─> ]*tensorflow[-_]gpu\b|Expected semicolon .{0,200}python_version>\"3\.7\"|[/\\](?:tensorflow|tf[-_]nightly)[-_]gpu(?:[-_][\w.]+)?[/\\]setup\.py",
         examples=(
             "  Downloading tensorflow-gpu-2.12.0.tar.gz (2.6 kB)",
             '    The "tensorflow-gpu" package has been removed!',
@@ -350,13 +371,19 @@ RULES: tuple[Rule, ...] = (
             "'pip' is not recognized",
             "unable to create process using",
             "did not find executable",
+            "fatal python error: init",
+            "fatal python error: _py",
+            "fatal python error: py_",
         ),
-        pattern=r"cannot import name '\w+' from 'pip\._vendor|has no attribute 'X509_V_FLAG|ensurepip is not available|ensurepip.{0,80}returned non-zero|No module named '?(?:pip|venv|virtualenv|ensurepip|encodings)'?(?:$|[^\w.'-]|\.(?!\w))|pip: (?:command )?not found|'pip' is not recognized|Could not find platform independent libraries|init_fs_encoding|Unable to create process using|did not find executable at",
+        pattern=r"cannot import name '\w+' from 'pip\._vendor|has no attribute 'X509_V_FLAG|ensurepip is not(?: available|$)|ensurepip.{0,80}returned non-zero|No module named '?(?:pip|venv|virtualenv|ensurepip|encodings)'?(?:$|[^\w.'-]|\.(?!\w))|pip: (?:command )?not found|'pip' is not recognized|Could not find platform independent libraries|init_fs_encoding|Unable to create process using|did not find executable at"
+        r"|Fatal Python error: (?:init_|_?Py_)\w+: (?!.*(?:[Mm]emory|MemoryError))",
         examples=(
             "The virtual environment was not created successfully because ensurepip is not available.  On Debian/Ubuntu",
             "ImportError: cannot import name 'html5lib' from 'pip._vendor' (/usr/lib/python3/dist-packages/pip/_vendor/__init__.py)",
             "/usr/bin/python3: No module named pip",
             "ModuleNotFoundError: No module named 'encodings'",
+            "Fatal Python error: init_import_site: Failed to import the site module",
+            "Fatal Python error: _Py_HashRandomization_Init: failed to get random numbers to initialize Python",
         ),
         rank=63,
     ),

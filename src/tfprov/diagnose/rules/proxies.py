@@ -59,10 +59,13 @@ RULES: tuple[Rule, ...] = (
             "through proxy",
             "parse proxy",
             "invalid proxy",
+            "complete socks",
+            "proxyconnect tcp",
         ),
-        pattern=r"CONNECT tunnel failed|(?:unable|cannot|failed) to connect to proxy|\bProxyError[(:]|tunnel error|tunnel connection failed|unsuccessful tunnel|socks(?:5|4)? (?:connect )?error|SOCKS support"
+        pattern=r"CONNECT tunnel failed|(?:unable|cannot|failed) to connect to proxy|\bProxyError[(:]|tunnel error|tunnel connection failed|unsuccessful tunnel|socks(?:5|4)? (?:connect )?error|for SOCKS support"
         r"|ProxyScheme(?:Unknown|Unsupported)|InvalidProxyURL|Proxy URL had no scheme|error in your proxy configuration|unknown scheme for proxy|check_hostname requires server_hostname"
-        r"|could(?:n't| not) resolve proxy|Received HTTP code \d+ from proxy|Proxy CONNECT aborted|unsupported proxy|failed to parse proxy|invalid proxy",
+        r"|could(?:n't| not) resolve proxy|Received HTTP code \d+ from proxy|Proxy CONNECT aborted|unsupported proxy|failed to parse proxy|invalid proxy"
+        r"|complete SOCKS[45]\w* connection|proxyconnect tcp: ",
         examples=(
             "WARNING: Retrying (Retry(total=4, connect=None, read=None, redirect=None, status=None)) after connection broken by "
             "'ProxyError('Cannot connect to proxy.', NewConnectionError('<pip._vendor...>: Failed to establish a new connection: [Errno 111] Connection refused'))': /simple/tensorflow/",
@@ -70,6 +73,8 @@ RULES: tuple[Rule, ...] = (
             "ProxyError: Conda cannot proceed due to an error in your proxy configuration.",
             "  cause: tunnel error: unsuccessful",
             "ValueError: check_hostname requires server_hostname",
+            "curl: (97) Can't complete SOCKS5 connection to files.example. (5)",
+            "proxyconnect tcp: dial tcp 192.0.2.9:3128: connect: connection refused",
         ),
         rank=93,
     ),
@@ -127,10 +132,19 @@ RULES: tuple[Rule, ...] = (
             "setting certificate",
             "ssl ca cert",
             "cannot verify",
+            "server certificate verification failed",
+            "pkix path building failed",
+            "no_certificate_or_crl_found",
+            "self_signed_cert",
+            "unable_to_get_issuer",
+            "unable_to_verify_leaf",
+            "legacy renegotiation disabled",
         ),
-        pattern=r"TLSV1_ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|alert protocol version|CERTIFICATE_VERIFY_FAILED|certificate verify failed|problem confirming the ssl certificate(?!.*(?:SSL module is not available|EOF occurred|UNEXPECTED_EOF))|invalid peer certificate|UnknownIssuer|self[- ]signed certificate"
+        pattern=r"TLSV1_ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|alert protocol version|\bCERTIFICATE_VERIFY_FAILED|certificate verify failed|problem confirming the ssl certificate(?!.*(?:SSL module is not available|EOF occurred|UNEXPECTED_EOF))|invalid peer certificate|UnknownIssuer|self[- ]signed certificate"
         r"|unable to get local issuer|SSL certificate problem|CondaSSLError: (?!OpenSSL appears)|Encountered an SSL error|CertificateError|certificate is not trusted|SSL peer certificate|alert unknown ca|x509: certificate"
-        r"|hostname '.*' doesn't match|signed by unknown authority|TLS CA certificate bundle|NotValidForName|error setting certificate (?:verify locations|file)|Problem with the SSL CA cert|cannot verify \S+ certificate, issued by",
+        r"|hostname '.*' doesn't match|signed by unknown authority|TLS CA certificate bundle|NotValidForName|error setting certificate (?:verify locations|file)|Problem with the SSL CA cert|cannot verify \S+ certificate, issued by"
+        r"|server certificate verification failed|PKIX path building failed|NO_CERTIFICATE_OR_CRL_FOUND|\b(?:DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_(?:GET_ISSUER|VERIFY_LEAF)\w+"
+        r"|unsafe legacy renegotiation disabled",
         examples=(
             "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1129)'))",
             "  cause: invalid peer certificate: UnknownIssuer",
@@ -138,6 +152,30 @@ RULES: tuple[Rule, ...] = (
             "CondaSSLError: Encountered an SSL error. Most likely a certificate verification issue.",
             "OSError: Could not find a suitable TLS CA certificate bundle, invalid path: /etc/ssl/corp.pem",
             "curl: (77) error setting certificate verify locations:  CAfile: /etc/ssl/certs/ca-certificates.crt",
+            "fatal: unable to access 'https://host.example/lib.git/': server certificate verification failed. CAfile: none CRLfile: none",
+            "javax.net.ssl.SSLHandshakeException: PKIX path building failed: unable to find valid certification path to requested target",
+            "curl: (35) error:0A000152:SSL routines::unsafe legacy renegotiation disabled",
+        ),
+        rank=90,
+    ),
+    Rule(
+        name="certificate-clock",
+        code="net-tls-cert",
+        reads="OpenSSL, rustls, apt: a certificate or an index outside its time, often a wrong clock",
+        needs=(
+            "not yet valid",
+            "notvalidyet",
+            "certificate has expired",
+            "certificateexpired",
+            "certificate expired",
+            "peer certificate: expired",
+            "invalid for another",
+        ),
+        pattern=r"certificate is not yet valid|NotValidYet|certificate (?:has )?expired|invalid peer certificate: Expired|CertificateExpired"
+        r"|is not valid yet \(invalid for another",
+        examples=(
+            "SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate is not yet valid (_ssl.c:1007)')",
+            "E: Release file for http://deb.example/debian/dists/bookworm-updates/InRelease is not valid yet (invalid for another 3h 12min 5s).",
         ),
         rank=90,
     ),

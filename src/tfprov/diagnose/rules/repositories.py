@@ -8,7 +8,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="repository-unsigned",
         code="repository-key-missing",
-        reads="apt, dnf, yum, zypper: a repository that is signed with another key than those that the system knows",
+        reads="apt, dnf, yum, zypper, apk: a repository that is signed with another key than those that the system knows",
         needs=(
             "no_pubkey",
             "is not signed",
@@ -18,13 +18,19 @@ RULES: tuple[Rule, ...] = (
             "gpg check failed",
             "signature could not be verified",
             "signatures couldn't be verified",
+            "option signed-by",
+            "untrusted signature",
         ),
-        pattern=r"NO_PUBKEY|signatures couldn't be verified|EXPKEYSIG|KEYEXPIRED|^E: The repository '.{1,300}' is not signed|Public key for \S+ is not installed|GPG check FAILED|repomd\.xml signature could not be verified",
+        pattern=r"NO_PUBKEY|signatures couldn't be verified|EXPKEYSIG|KEYEXPIRED|^E: The repository '.{1,300}' is not signed|Public key for \S+ is not installed|GPG check FAILED|repomd\.xml signature could not be verified"
+        r"|Conflicting values set for option Signed-By"
+        r"|\bUNTRUSTED signature\b",
         examples=(
             "W: GPG error: https://repo.example/cuda/repos/ubuntu2004/x86_64 InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY A4B469963BF863CC",
             "E: The repository 'https://repo.example/cuda/repos/ubuntu2004/x86_64 InRelease' is not signed.",
             "Public key for cuda-drivers-515.48.07-1.x86_64.rpm is not installed",
             "repomd.xml signature could not be verified for cuda-rhel8-x86_64",
+            "E: Conflicting values set for option Signed-By regarding source https://repo.example/x/ /: /usr/share/keyrings/a.gpg != ",
+            "ERROR: https://repo.example/alpine/v3.19/main: UNTRUSTED signature",
         ),
         rank=78,
         cases=(Case(when="succeeded", code=NOISE),),

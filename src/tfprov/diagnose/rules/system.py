@@ -5,6 +5,11 @@ from __future__ import annotations
 from tfprov.diagnose.records import NOTHING, Case, Rule
 from tfprov.diagnose.rules.statuses import exception_needs, exception_pattern, status_needs, status_pattern
 
+_NT_MEMORY = (
+    *("0xC0000017", "3221225495", "-1073741801"),
+    *("0xC000012D", "3221225773", "-1073741523"),
+)
+"""STATUS_NO_MEMORY, STATUS_COMMITMENT_LIMIT."""
 _NT_ILLEGAL = ("0xC000001D", "3221225501", "-1073741795")
 _PAGING_FILE = (
     r"auslagerungsdatei|fichier de pagination|archivo de paginaci|arquivo de pagina|file di paging|plik stronicowania"
@@ -179,8 +184,18 @@ RULES: tuple[Rule, ...] = (
             "disallowed by system policy",
             "docker daemon",
             "' for writing",
+            "requires superuser privilege",
+            "no permission to execute",
+            "no write access to the folder",
+            "insufficient permissions",
+            "no writeable pkgs dir",
+            "dubious ownership",
+            "insufficient uids",
+            "permissionerror(1",
         ),
-        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|\[Error (?:5|13)\]|\bEACCES\b|[:;] Permission denied|^(?!.*(?:limit|nice|priority|sched|mempolicy|mbind|prctl|oom_score|xattr)).*[:;] Operation not permitted|^[\"'`]?Permission denied: |Access is denied|\[WinError (?:225|1260|4551)\]|code signature .{0,200}not valid for use|library load disallowed by system policy|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing",
+        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|\[Error (?:5|13)\]|\bEACCES\b|[:;] Permission denied|^(?!.*(?:limit|nice|priority|sched|mempolicy|mbind|prctl|oom_score|xattr)).*[:;] Operation not permitted|^[\"'`]?Permission denied: |Access is denied|\[WinError (?:225|1260|4551)\]|code signature .{0,200}not valid for use|library load disallowed by system policy|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing"
+        r"|requested operation requires superuser privilege|No permission to execute '|no write access to the folder|NVML: Insufficient Permissions|No writeable pkgs dir|detected dubious ownership in repository|insufficient UIDs or GIDs available"
+        r"|\bPermissionError\((?:1|13), ",
         examples=(
             "ERROR: Could not install packages due to an OSError: [Errno 13] Permissão negada: '/usr/local/lib/python3.8'",
             "error: failed to create directory `C:\\x`: Access is denied. (os error 5)",
@@ -193,6 +208,10 @@ RULES: tuple[Rule, ...] = (
             "ImportError: dlopen(/x.so, 2): code signature in (/x.so) not valid for use in process: library load disallowed by system policy",
             "OSError: [WinError 4551] An Application Control policy has blocked this file",
             "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+            "dpkg: error: requested operation requires superuser privilege",
+            "Failed to initialize NVML: Insufficient Permissions",
+            "fatal: detected dubious ownership in repository at '/src'",
+            "PermissionError(13, 'Permission denied')",
         ),
         rank=80,
         cases=(
@@ -247,10 +266,13 @@ RULES: tuple[Rule, ...] = (
             "paging file",
             "dll load failed",
             "out of heap space",
+            "winerror 1450]",
+            *exception_needs(*_NT_MEMORY),
         ),
         pattern=r"can't start new thread|failed to map segment from shared object(?!: Operation)|(?:^|[\s.])(?:Conda)?MemoryError\b(?!:? ?in CUDA)|\[Errno 12\]|os error 12\)|memory allocation of \d+ bytes failed|std::bad_alloc|Cannot allocate memory"
-        r"|virtual memory exhausted|numpy\.core\._exceptions\.\S*MemoryError|Unable to allocate [\d.]+ [KMGT]iB|\[WinError (?:8|1455)\]|JavaScript heap out of memory"
-        rf"|conda process ran out of memory|paging file is too small|DLL load failed.{{0,200}}(?:{_PAGING_FILE})|out of memory allocating \d+ bytes|LLVM ERROR: out of memory|compiler is out of heap space",
+        r"|virtual memory exhausted|numpy\.core\._exceptions\.\S*MemoryError|Unable to allocate [\d.]+ [KMGT]iB|\[WinError (?:8|1450|1455)\]|JavaScript heap out of memory"
+        rf"|conda process ran out of memory|paging file is too small|DLL load failed.{{0,200}}(?:{_PAGING_FILE})|out of memory allocating \d+ bytes|LLVM ERROR: out of memory|compiler is out of heap space|"
+        + exception_pattern(*_NT_MEMORY),
         examples=(
             "MemoryError",
             "error: memory allocation of 1073741824 bytes failed",
@@ -260,6 +282,8 @@ RULES: tuple[Rule, ...] = (
             "cc1plus: out of memory allocating 65536 bytes after a total of 154857472 bytes",
             "ImportError: DLL load failed while importing _pywrap_tensorflow_internal: Die Auslagerungsdatei ist zu klein, um diesen Vorgang durchzuführen.",
             "c1xx: fatal error C1060: compiler is out of heap space",
+            "Process finished with exit code -1073741801 (0xC0000017)",
+            "OSError: [WinError 1450] Insufficient system resources exist to complete the requested service",
         ),
         rank=85,
     ),
@@ -335,11 +359,17 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="avx-build",
         code="cpu-no-avx",
-        reads="TensorFlow: the processor lacks what the build uses (it ends with SIGABRT)",
-        needs=("was compiled to use", "built using avx"),
-        pattern=r"library was compiled to use \S+ instructions, but these aren't available|built using AVX\S* instructions, which your CPU",
+        reads="TensorFlow, glibc: the processor lacks what the build uses (it ends with SIGABRT)",
+        needs=(
+            "was compiled to use",
+            "built using avx",
+            "cpu does not support x86-64-v",
+        ),
+        pattern=r"library was compiled to use \S+ instructions, but these aren't available|built using AVX\S* instructions, which your CPU"
+        r"|CPU does not support x86-64-v\d",
         examples=(
             "The TensorFlow library was compiled to use AVX instructions, but these aren't available on your machine.",
+            "Fatal glibc error: CPU does not support x86-64-v2",
         ),
         rank=90,
         cases=(Case(when="emulated", code="rosetta-qemu"), Case(when="macos and not intel-mac", code="rosetta-qemu")),
@@ -400,23 +430,5 @@ RULES: tuple[Rule, ...] = (
         examples=("ERROR: Operation cancelled by user", "KeyboardInterrupt"),
         rank=47,
         follows=("machine",),
-    ),
-    Rule(
-        name="certificate-clock",
-        code="net-tls-cert",
-        reads="OpenSSL and rustls: a certificate outside its time, often a wrong clock",
-        needs=(
-            "not yet valid",
-            "notvalidyet",
-            "certificate has expired",
-            "certificateexpired",
-            "certificate expired",
-            "peer certificate: expired",
-        ),
-        pattern=r"certificate is not yet valid|NotValidYet|certificate (?:has )?expired|invalid peer certificate: Expired|CertificateExpired",
-        examples=(
-            "SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate is not yet valid (_ssl.c:1007)')",
-        ),
-        rank=90,
     ),
 )

@@ -115,7 +115,7 @@ RULES: tuple[Rule, ...] = (
             "interpreter resolved to python",
             "requested python version",
         ),
-        pattern=r"(?:(?P<requirement>[\w.-]+(?:[=<>!~]+[\w.*+]+)?) (?:depends on|requires) )?Python\s?(?P<wants>[<>=!~][^,\s]*(?:,\s?[<>=!~][^,\s]*)*)(?:(?!candidates).){0,120}(?:does not satisfy|cannot be used|unsatisfiable|incompatible)|does not satisfy Python\s?[<>=!~]|not compatible with the `?(?:project's )?`?(?:project )?(?:Python requirement|requires-python)|requested interpreter resolved to Python (?P<python>[\d.]+), which is incompatible"
+        pattern=r"(?:(?P<requirement>[\w.-]+(?:[=<>!~]+[\w.*+]+)?) (?:depends on|requires) )?Python\s?(?P<wants>[<>=!~]{1,3}\s?\d[^,\s]*(?:,\s?[<>=!~][^,\s]*)*)(?:(?!candidates).){0,120}(?:does not satisfy|cannot be used|unsatisfiable|incompatible)|does not satisfy Python\s?[<>=!~]|not compatible with the `?(?:project's )?`?(?:project )?(?:Python requirement|requires-python)|requested interpreter resolved to Python (?P<python>[\d.]+), which is incompatible"
         r"|requested Python version .{0,40}does not satisfy",
         examples=(
             "Because the current Python version (3.13.0) does not satisfy Python>=3.9,<3.13 and foo==1 depends on Python>=3.9,<3.13, we can conclude that foo==1 cannot be used.",
@@ -203,7 +203,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="uv-build-failed",
         code="sdist-build-failed",
-        reads="uv: a build back end that failed",
+        reads="uv, Poetry: a build back end that failed",
         needs=(
             "failed to build ",
             "download and build ",
@@ -218,13 +218,17 @@ RULES: tuple[Rule, ...] = (
             "requirements from `build-system",
             "requirements from build-system",
             "failed to run `",
+            "chefbuilderror",
+            "backend subprocess exited",
         ),
-        pattern=r"Failed to (?:download and )?build [`']?(?P<requirement>[^`']+)|[Bb]uild backend (?:returned an error|failed)|Call to `\S+` failed|Failed to (?:resolve|install) requirements from `?(?:build-system|setup)|Failed to run `[^`]*builds-v\d",
+        pattern=r"Failed to (?:download and )?build [`']?(?P<requirement>[^`']+)|[Bb]uild backend (?:returned an error|failed)|Call to `\S+` failed|Failed to (?:resolve|install) requirements from `?(?:build-system|setup)|Failed to run `[^`]*builds-v\d"
+        r"|\bChefBuildError\b|Backend subprocess exited when trying to invoke",
         examples=(
             "  × Failed to build `h5py==3.1.0`",
             "  ├─▶ The build backend returned an error",
             "  ╰─▶ Call to `setuptools.build_meta:__legacy__.build_wheel` failed (exit status: 1)",
             "  Caused by: Failed to run `/home/me/.cache/uv/builds-v0/.tmpfUqYcT/bin/python`",
+            "  Backend subprocess exited when trying to invoke build_wheel",
         ),
         rank=66,
         follows=("tensorflow-gpu-package", "network", "machine"),
@@ -244,11 +248,14 @@ RULES: tuple[Rule, ...] = (
             "failed to unzip",
             "unable to locate the end of central directory",
             "end of central directory",
+            "failed to deserialize cache",
         ),
-        pattern=r"Failed to read from zip file|Failed to (?:extract|unzip) (?:archive|wheel)|invalid package format|structure of .* was invalid|wheel is invalid|invalid zip archive|end of central directory",
+        pattern=r"Failed to read from zip file|Failed to (?:extract|unzip) (?:archive|wheel)|invalid package format|structure of .* was invalid|wheel is invalid|invalid zip archive|end of central directory"
+        r"|Failed to deserialize cache",
         examples=(
             "  Caused by: Failed to extract archive: tensorflow-2.20.0-cp312-cp312-manylinux_2_17_x86_64.whl",
             "hint: The structure of `big` (v1) was invalid:",
+            "error: Failed to deserialize cache entry",
         ),
         rank=70,
         follows=("network", "disk-full"),
@@ -265,6 +272,18 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=73,
         follows=("disk-full",),
+    ),
+    Rule(
+        name="metadata-differs",
+        code="metadata-mismatch",
+        reads="pip, uv: a wheel or an sdist that names itself otherwise than its file or its index",
+        needs=("does not match given", "has inconsistent"),
+        pattern=r"(?:Metadata|Package metadata) (?:name|version) \S+ does not match given (?:name|version)|has inconsistent (?:[Nn]ame|[Vv]ersion|Requires-Python|dependencies): expected ",
+        examples=(
+            "  Caused by: Metadata version 1.1 does not match given version 1.0",
+            "ERROR: Requested mypkg==1.0 from https://files.example/mypkg-1.0.tar.gz has inconsistent version: expected '1.0', but metadata has '0.0.0'",
+        ),
+        rank=63,
     ),
     Rule(
         name="uv-extraction-cut",
