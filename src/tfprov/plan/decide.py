@@ -166,7 +166,7 @@ def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
             "works, but takes many times longer"
         )
     if listing is None and context.locked is None:
-        notes.append(f"the index was not used: the releases are those in the table of {context.table.generated}")
+        notes.append(f"the index was not asked for releases: they are those in the table of {context.table.generated}")
     if context.before is not None and listing is not None and not is_dated(listing):
         notes.append(
             "the index gives no upload times: for `index.exclude-newer` those of the table of "

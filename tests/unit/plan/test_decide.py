@@ -802,7 +802,7 @@ def test_a_free_threaded_python_is_taken_once_wheels_for_it_exist() -> None:
 
 
 def test_without_an_index_the_plan_says_that_the_table_decided() -> None:
-    assert any("the index was not used" in note for note in plan(profile(), Host()).notes)
+    assert any("the index was not asked for releases" in note for note in plan(profile(), Host()).notes)
 
 
 def test_a_time_pinned_profile_gets_the_release_of_that_time() -> None:
