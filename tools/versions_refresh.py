@@ -40,16 +40,18 @@ from tfprov.plan.versions import PLATFORMS
 
 TABLE = Path(__file__).resolve().parents[1] / "src/tfprov/plan/data/versions.json"
 PROJECTS = (
-    *("grpcio", "h5py", "jax", "jaxlib", "keras", "matplotlib", "ml-dtypes", "numba", "numpy", "opencv-python"),
-    *("opencv-python-headless", "pandas", "pillow", "protobuf", "pyarrow", "scikit-learn", "scipy", "tensorboard"),
-    *("tensorflow-addons", "tensorflow-datasets", "tensorflow-decision-forests", "tensorflow-hub", "tensorflow-io"),
-    *("tensorflow-io-gcs-filesystem", "tensorflow-metadata", "tensorflow-model-optimization"),
-    *("tensorflow-probability", "tensorflow-recommenders", "tensorflow-serving-api", "tensorflow-text"),
-    *("tensorflow-transform", "tf-keras", "tf-models-official", "torch", "typing-extensions", "wrapt"),
+    *("grpcio", "h5py", "jax", "jaxlib", "keras", "matplotlib", "ml-dtypes", "ml-metadata", "numba", "numpy"),
+    *("opencv-python", "opencv-python-headless", "pandas", "pillow", "protobuf", "pyarrow", "scikit-learn", "scipy"),
+    *("tensorboard", "tensorflow-addons", "tensorflow-data-validation", "tensorflow-datasets"),
+    *("tensorflow-decision-forests", "tensorflow-hub", "tensorflow-io", "tensorflow-io-gcs-filesystem"),
+    *("tensorflow-metadata", "tensorflow-model-optimization", "tensorflow-probability", "tensorflow-quantum"),
+    *("tensorflow-recommenders", "tensorflow-serving-api", "tensorflow-text", "tensorflow-transform", "tf-keras"),
+    *("tf-models-official", "tfx", "tfx-bsl", "torch", "typing-extensions", "wrapt"),
 )
 PAIRED = (
-    *("tensorflow-decision-forests", "tensorflow-io", "tensorflow-probability", "tensorflow-recommenders"),
-    *("tensorflow-serving-api", "tensorflow-text", "tensorflow-transform", "tf-keras", "tf-models-official"),
+    *("tensorflow-data-validation", "tensorflow-decision-forests", "tensorflow-io", "tensorflow-probability"),
+    *("tensorflow-quantum", "tensorflow-recommenders", "tensorflow-serving-api", "tensorflow-text"),
+    *("tensorflow-transform", "tf-keras", "tf-models-official", "tfx", "tfx-bsl"),
 )
 """Those whose versions go with certain releases of TensorFlow, by their metadata or by what their import checks."""
 UNSAID = (

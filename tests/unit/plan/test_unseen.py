@@ -570,6 +570,10 @@ CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
     "numpy 2 beside tf-keras of 2.16": (Host(), asked(**packages("numpy>=2", "tf-keras==2.16.*")), "resolver-conflict", "without `"),
     "conda, cuda, container without gpu": (Host(container="docker", pythons=()), cuda(**CONDA), "docker-no-gpu", "--gpus all"),
     "mi300x, a gpu demanded": (Host(gpus=(MI300X,)), asked(smoke={"require-gpus": 1}), "gpu-no-driver", "rocm"),
+    "quantum": (T4, asked(**packages("tensorflow-quantum")), f"{CUDA}==2.18.1 cuda 3.12.1", ""),
+    "quantum, before 2.16": (Host(), asked("<2.16", **packages("tensorflow-quantum")), "tensorflow-cpu==2.15.0 cpu 3.11.7", ""),
+    "quantum on graviton": (Host(**ARM), asked(**packages("tensorflow-quantum")), "resolver-conflict", "without `tensorflow-quantum`"),
+    "data validation, python 3.9 alone": (Host(pythons=("3.9.18",)), asked(**packages("tensorflow-data-validation"), **STAY), "tensorflow-cpu==2.20.0 cpu 3.9.18", ""),
     "tensorflow-gpu of 2.15": (T4, asked(**packages("tensorflow-gpu==2.15.*")), f"{CUDA}==2.15.1 cuda 3.11.7", ""),
 }  # fmt: skip
 
