@@ -432,6 +432,8 @@ def _ends(context: DecisionContext) -> str:
             texts += [f"{minor} begins with the pre-release {early[-1]}"] if early else []
         elif last != _newest(context):
             texts.append(f"{minor} ends at {last}")
+    if here and not context.usable and not any(map(interpreters.can_be_brought, here)):
+        texts.append(f"install Python {interpreters.span(tuple(here))} first, which cannot be downloaded")
     return f"; {', '.join(texts)}" if texts else ""
 
 

@@ -490,6 +490,8 @@ CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
     "a named python that is not here": (Host(), asked(python={"path": "/nowhere/python"}), "python-not-found", "without `python.path`, TensorFlow 2.21.0 on Python 3.13 would fit"),
     "a named python in a virtual environment": (
         Host(pythons=(python("3.11.2", virtual=True), "3.13.0")), asked(python={"path": "/opt/python/3.11.2/bin/python"}), "tensorflow-cpu==2.21.0 cpu 3.11.2", ""),
+    "python 3.7 demanded, not here": (
+        Host(pythons=("3.12.1",)), asked(python={"version": "==3.7.*"}), "python-unsupported", "install Python 3.7 first, which cannot be downloaded"),
     "before 3.9, downloaded": (Host(pythons=("3.12.1",)), asked(python={"version": "<3.9"}), "tensorflow-cpu==2.13.1 cpu (3.8)", ""),
     "centos 7, miniconda": (Host(libc=glibc("2.17"), pythons=(python("3.11.5", found_by="conda"),)), asked(), "tensorflow-cpu==2.20.0 cpu 3.11.5", ""),
     "alpine with a t4, cuda": (gpu(hosts.T4, "550.54.15", libc=MUSL), cuda(), "musl-libc", "glibc"),
