@@ -31,7 +31,7 @@ from tfprov.envs.layout import ADOPTED, python_in
 from tfprov.envs.links import by_real_folder, drop, holds, leads, led, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
-from tfprov.envs.place import check_above, check_execution, check_links, check_way, is_noexec, spelled
+from tfprov.envs.place import check_above, check_execution, check_links, check_way, is_noexec, spelled, unfit
 from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal, Undeleted
 from tfprov.envs.retention import superfluous
 from tfprov.errors import TfprovError
@@ -163,12 +163,8 @@ class Environment:
         if led_to is not None and (led_to == self._current or self._abandoned(link, led_to)):
             return
         if holds(link, self.owner.profile):
-            raise TfprovError(
-                "path-not-ours",
-                f"`{link}` cannot become the environment",
-                evidence=(f"it is the folder that `{self.owner.profile}` is in, or one above it",),
-                hint='name a new folder as `environment.path`, such as `".venv"`',
-            )
+            why = f"it is the folder that `{self.owner.profile}` is in, or one above it"
+            raise unfit(link, why, 'name a new folder as `environment.path`, such as `".venv"`')
         if link.exists():
             kind, adopt = "a folder" if link.is_dir() else "a file", ""
             if any((link / name).exists() for name in ("pyvenv.cfg", "conda-meta")):

@@ -63,17 +63,15 @@ def check_above(link: Path, *, windows: bool = os.name == "nt") -> None:
         for part in link.parts[1:] if windows else ():
             plain(part)
     except ValueError as error:
-        raise TfprovError(
-            "path-not-ours",
-            f"`{link}` cannot become the environment",
-            evidence=(str(error),),
-            hint="choose another `environment.path`",
-        ) from error
+        raise unfit(link, str(error)) from error
     above = next((each for each in link.parents if os.path.lexists(each)), None)
     if above is not None and not above.is_dir():
-        raise TfprovError(
-            "path-not-ours", f"`{link}` cannot become the environment", evidence=(f"`{above}` is not a folder",)
-        )
+        raise unfit(link, f"`{above}` is not a folder")
+
+
+def unfit(link: Path, why: str, hint: str | None = None) -> TfprovError:
+    """The refusal of a path that cannot become the stable path of an environment."""
+    return TfprovError("path-not-ours", f"`{link}` cannot become the environment", evidence=(why,), hint=hint)
 
 
 def _keeps_names(folder: Path) -> bool:
