@@ -10,6 +10,7 @@ import pytest
 from sham import install
 from tfprov.bundle import repack
 from tfprov.profile.source import shipped_folder
+from told import refusal
 
 
 @pytest.fixture
@@ -81,3 +82,17 @@ def test_the_wheel_of_tfprov_itself_has_package_profiles_and_entry_point(tmp_pat
         )
     assert {"tfprov/cli/app.py", "tfprov/bundle/starter.py", "tfprov/profiles/cpu.toml", "tfprov/py.typed"} <= names
     assert not [name for name in names if name.endswith((".pyc", ".pth")) or "pylock" in name.rsplit("/", 1)[0]]
+
+
+def test_a_dependency_that_is_gone_is_named() -> None:
+    words = ("internal", "`not-installed-anywhere` is not installed, and tfprov needs it")
+    assert refusal(lambda: repack.closure("not-installed-anywhere"))[:2] == words
+
+
+def test_an_installation_without_a_record_cannot_be_packed(tmp_path: Path) -> None:
+    info = tmp_path / "six-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: six\nVersion: 1.0\n")
+    one = metadata.Distribution.at(info)
+    words = ("internal", "the installation of `six` has no record of its files")
+    assert refusal(lambda: repack.repack(one, tmp_path / "out"))[:2] == words

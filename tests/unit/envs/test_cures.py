@@ -16,6 +16,7 @@ from tfprov.envs.images import Image
 from tfprov.envs.integrity import foreign_files
 from tfprov.envs.records import Cure
 from tfprov.errors import TfprovError
+from told import refusal
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the sham environments are POSIX venvs")
 
@@ -184,3 +185,8 @@ def test_activation_and_its_end(environment: Path, before: str, shell: str) -> N
     assert inside == ":".join([str(site_packages(environment) / "nvidia/a/lib"), *rest])
     assert flags.startswith("--xla_gpu_cuda_data_dir='")
     assert (after, flags_after) == (before, "unset")
+
+
+def test_an_environment_without_packages_cannot_be_cured(tmp_path: Path) -> None:
+    words = ("python-broken", f"`{tmp_path}` has no site-packages folder")
+    assert refusal(lambda: cures.apply(tmp_path, ()))[:2] == words

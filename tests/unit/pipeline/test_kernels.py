@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Owner
+from tfprov.host.records import Fact
 from tfprov.pipeline import kernels
+from told import refusal
 
 
 def test_a_kernel_that_was_moved_and_linked_is_removed_as_a_link(tmp_path: Path) -> None:
@@ -23,3 +27,23 @@ def test_a_kernel_that_was_moved_and_linked_is_removed_as_a_link(tmp_path: Path)
     assert not link.is_symlink()
     assert (moved / "kernel.json").is_file()
     assert kernels.of(environment) == ()
+
+
+def test_a_kernel_goes_where_jupyter_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "running_system", lambda: Fact(value="linux", source="test"))
+    assert kernels._data_folder({"JUPYTER_DATA_DIR": "/j", "HOME": "/h"}) == Path("/j")
+    assert kernels._data_folder({"XDG_DATA_HOME": "/x", "HOME": "/h"}) == Path("/x/jupyter")
+    assert kernels._data_folder({"HOME": "/h"}) == Path("/h/.local/share/jupyter")
+    monkeypatch.setattr(kernels, "home_folder", lambda _environ, _system: None)
+    assert refusal(lambda: kernels._data_folder({})) == (
+        *("usage", "there is no home folder to keep a kernel in", "set JUPYTER_DATA_DIR"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("system", "folder"), [("macos", "/h/Library/Jupyter"), ("windows", "/h/AppData/Roaming/jupyter")]
+)
+def test_other_systems_have_folders_of_their_own(monkeypatch: pytest.MonkeyPatch, system: str, folder: str) -> None:
+    monkeypatch.setattr(kernels, "running_system", lambda: Fact(value=system, source="test"))
+    monkeypatch.setattr(kernels, "home_folder", lambda _environ, _system: Path("/h"))
+    assert kernels._data_folder({}) == Path(folder)

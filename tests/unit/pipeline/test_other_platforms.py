@@ -11,6 +11,7 @@ from tfprov.pipeline.other_platforms import OtherPlatform, decisions, name_of, o
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.profile.records import Profile
+from told import refusal
 
 LINUX = Host().facts
 ALL = ["linux-x86_64", "linux-aarch64", "windows-amd64", "macos-arm64", "macos-x86_64"]
@@ -108,4 +109,12 @@ def test_a_release_that_a_platform_never_had_is_an_error_that_names_both() -> No
     )
     assert error.hint == (
         "TensorFlow 2.16.2 is the last with wheels for macOS on Intel; or take macos-x86_64 out of `lock.platforms`"
+    )
+
+
+def test_a_platform_without_a_name_is_said_with_those_that_have_one() -> None:
+    odd = replace(LINUX, machine=Fact(value="riscv64", source="uname"))
+    assert refusal(lambda: name_of(odd))[:3] == (
+        *("platform-no-wheel", "no lock for several platforms can be made on linux riscv64"),
+        f"`lock.platforms` knows {', '.join(ALL)}",
     )

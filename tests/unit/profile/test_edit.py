@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tfprov.errors import TfprovError
 from tfprov.profile.edit import difference, edited, with_overrides
 from tfprov.structured import toml_of
+from told import refusal
 
 PROFILE = """\
 name = "train"  # mine
@@ -51,12 +51,14 @@ def test_the_difference_names_the_profile_and_the_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "key"), [("name = ", "python.install"), ('name = "x"\npython = 3\n', "python.install")]
+    ("text", "what"),
+    [
+        ("name = ", "the profile is not valid TOML"),
+        ('name = "x"\npython = 3\n', "`python` is not a table"),
+    ],
 )
-def test_what_cannot_be_edited_is_a_mistake_in_the_profile(text: str, key: str) -> None:
-    with pytest.raises(TfprovError) as caught:
-        edited(text, {key: True})
-    assert caught.value.code.name == "profile-invalid"
+def test_what_cannot_be_edited_is_a_mistake_in_the_profile(text: str, what: str) -> None:
+    assert refusal(lambda: edited(text, {"python.install": True}))[:2] == ("profile-invalid", what)
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,9 @@ def test_what_cannot_be_edited_is_a_mistake_in_the_profile(text: str, key: str) 
 )
 def test_an_override_is_written_with_its_own_type(override: str, value: object) -> None:
     assert toml_of(with_overrides(PROFILE, [override]))["x"] == {"y": value}
+
+
+@pytest.mark.parametrize("override", ["name", "=x", "a..b=1"])
+def test_an_override_without_a_key_or_a_value_is_quoted(override: str) -> None:
+    words = ("usage", f"--set '{override}': write `key=value`, with a dotted key")
+    assert refusal(lambda: with_overrides("", [override]))[:2] == words
