@@ -15,6 +15,7 @@ from tfprov.conda.client import ChannelAccess, Solve, require_extra
 from tfprov.conda.records import Channel
 from tfprov.errors import TfprovError
 from tfprov.events import ignore
+from told import refusal
 
 PACKAGE = {
     "name": "hello",
@@ -146,3 +147,20 @@ def test_what_a_lock_says_never_leads_out_of_a_folder(
     with pytest.raises(TfprovError) as caught:
         read()
     assert caught.value.code.name == "lock-invalid"
+
+
+@pytest.mark.parametrize(("lacks", "words"), [("sha256", "SHA-256"), ("md5", "MD5")])
+def test_a_package_whose_index_lacks_a_hash_is_not_locked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, lacks: str, words: str
+) -> None:
+    package = {
+        **{"name": "hello", "version": "1.0", "build": "0", "subdir": "noarch", "channel": "https://h.example/c"},
+        **{"url": "https://h.example/c/noarch/hello-1.0-0.conda", "sha256": "a" * 64, "md5": "b" * 32, lacks: ""},
+    }
+    monkeypatch.setattr(client, "_ask", lambda *_, **__: {"packages": [package], "virtual": []})
+    question = Solve(channels=(Channel(name="c"),), subdir="noarch", specs=("hello",))
+    access = ChannelAccess(cache=tmp_path, environ={})
+    assert refusal(lambda: client.solve(question, access, emit=ignore)) == (
+        *("conda-package-missing", f"the channel has no {words} of `hello-1.0-0.conda`"),
+        *("channel `https://h.example/c`", "a lock needs both hashes", "use a channel whose index has both hashes"),
+    )
