@@ -40,7 +40,7 @@ def test_an_edit_in_place_is_noticed_by_up_and_put_right(site: Site) -> None:
     done = site.run("up", "train.toml")
     assert done.returncode == 0, done.stderr
     assert "is damaged: 1 altered file" in done.stderr
-    assert "1 files of the image were damaged" in done.stderr
+    assert "the image has 1 damaged file" in done.stderr
     assert [path.read_text() for path in helpers(site)] == [GOOD]
     again = site.up()
     assert again["already"] is True

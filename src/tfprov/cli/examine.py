@@ -186,11 +186,12 @@ def log(
         from tfprov.journal import journals, read
         from tfprov.paths import home
         from tfprov.pipeline.environments import find
+        from tfprov.words import count
 
         environment = find(profile, cwd=Path.cwd(), environ=os.environ)
         found = journals(home(os.environ).journals / environment.id)
         if len(found) < number:
-            kept = f"there are {len(found)} journals of `{environment.owner.name}`"
+            kept = f"`{environment.owner.name}` has {count(len(found), 'journal')}"
             if not found:
                 raise TfprovError("environment-missing", kept)
             raise TfprovError("usage", f"there is no run {number}: {kept}", hint="the newest run is 1")

@@ -38,6 +38,7 @@ from tfprov.paths import Home
 from tfprov.pipeline.context import Context, Request
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.named import bundle_of
+from tfprov.words import count
 
 if TYPE_CHECKING:
     import httpx
@@ -206,7 +207,7 @@ def check(source: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -> Bu
     if damaged:
         raise TfprovError(
             "bundle-invalid",
-            f"{len(damaged)} files of `{bundle.source}` are damaged",
+            f"`{bundle.source}` has {count(len(damaged), 'damaged file')}",
             evidence=tuple(f"`{entry.path}`" for entry in damaged[:10]),
         )
     return bundle

@@ -30,6 +30,7 @@ from tfprov.process import clean_environment
 from tfprov.temporary import temporary
 from tfprov.trash import to_trash
 from tfprov.unpack.unpacking import Unpacking
+from tfprov.words import count
 
 _INSTALL_SECONDS = 1800.0
 
@@ -206,7 +207,7 @@ def _heal_store(context: Context, machine: Machine, locked: Locked) -> None:
     damaged = Store.of(context.home).drop_damaged(locked.lock.files)
     if damaged:
         names = ", ".join(f"`{file.filename}`" for file in damaged[:3])
-        text = f"{len(damaged)} files of the store were damaged ({names}): fetching anew"
+        text = f"the store has {count(len(damaged), 'damaged file')} ({names}): fetching anew"
         context.emit(Note(text=text, level="warning"))
         fetch_files(context, machine, locked)
 

@@ -49,6 +49,7 @@ from tfprov.smoke.records import SmokeRequest, Verdict
 from tfprov.smoke.runner import smoke
 from tfprov.smoke.verdict import as_document, as_error
 from tfprov.temporary import temporary_root
+from tfprov.words import count
 
 
 @stage("facts")
@@ -220,7 +221,7 @@ def _link_image(context: Context, machine: Machine, locked: Locked) -> Installat
         fetched: Fetched | None = None
         damaged = image.damage(thorough=context.request.thorough)
         if damaged:
-            text = f"{len(damaged)} files of the image were damaged: taking them from their wheels again"
+            text = f"the image has {count(len(damaged), 'damaged file')}, taken from the wheels again"
             context.emit(Note(text=text))
             fetched = fetch_files(context, machine, locked)
             wheels = [path for path in fetched.paths.values() if path.suffix == ".whl"]

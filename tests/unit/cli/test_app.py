@@ -468,7 +468,7 @@ class TestExistingEnvironments:
         cli.environment()
         answer = cli("log", "cpu")
         assert answer.status == 2
-        assert answer.err.startswith("error[environment-missing]: there are 0 journals of `cpu`\n")
+        assert answer.err.startswith("error[environment-missing]: `cpu` has 0 journals\n")
 
     def test_journals_are_printed_newest_first(self, cli: Cli) -> None:
         environment = cli.environment()

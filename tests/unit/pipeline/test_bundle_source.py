@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tfprov.lock.records import LockedFile
+from tfprov.pipeline import bundle_source
 from tfprov.pipeline.bundle_source import require_local
 from told import refusal
 
@@ -35,3 +36,22 @@ def test_a_file_is_here_in_the_store_a_folder_or_the_served_bundle(tmp_path: Pat
         *("offline-missing", "1 of 1 locked files are not on this machine, and the network may not be used"),
         *("`six-1.0-py3-none-any.whl`", "bring them with `tfprov bundle`, or run once with the network"),
     )
+
+
+@pytest.mark.parametrize("what", ["strays", "damage"])
+def test_a_bundle_with_files_too_many_or_damaged_is_refused(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    entry = SimpleNamespace(path="wheels/six-1.0-py3-none-any.whl")
+    bundle = SimpleNamespace(
+        source="b",
+        strays=lambda: ("wheels/evil.whl",) if what == "strays" else (),
+        verify=lambda: (entry,),
+    )
+    monkeypatch.setattr(bundle_source, "open_all", lambda *_, **__: bundle)
+    found = refusal(lambda: bundle_source.check(("b",), cwd=Path.cwd(), environ={}))
+    if what == "strays":
+        assert found == (
+            *("bundle-invalid", "`b` has files that do not belong to it", "`wheels/evil.whl`"),
+            "delete them, or copy the bundle again",
+        )
+    else:
+        assert found[:3] == ("bundle-invalid", "`b` has 1 damaged file", f"`{entry.path}`")

@@ -13,6 +13,7 @@ from tfprov.lock.attestations import Publisher, check_same, require_library, ver
 from tfprov.lock.records import Lock, LockedFile
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
+from tfprov.words import count
 
 
 def attest_new(
@@ -76,7 +77,7 @@ def _attested(
     policy = context.loaded.profile.index.attestations
     require_library()
     if machine.network.offline:
-        what = f"who published {len(files)} files of the lock cannot be asked without network"
+        what = f"who published {count(len(files), 'file')} of the lock cannot be asked without network"
         if files and policy == "require":
             raise TfprovError("offline-missing", what, evidence=tuple(file.filename for file in files[:5]))
         if files:
