@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov import words
 from tfprov.errors import TfprovError
 from tfprov.paths import nearest_folder
+
+_FEW_FILES = 1000
+_MUCH_SPACE = 64 << 20
+_FEWER_FILES = "delete files that are not needed"
+_ELSEWHERE = ", or move tfprov's folders with TFPROV_HOME (and temporary files with TMPDIR)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,21 @@ def free_files(folder: Path) -> int | None:
     return status.f_favail if status.f_files else None
 
 
+def tell_of_files(error: TfprovError, folders: Iterable[Path]) -> None:
+    """Add to a `disk-full` that files (inodes) ran out, where one of these folders has next to none but free space.
+
+    The system reports both in the same way, and a tool that failed has deleted its own files since.
+    """
+    for folder in map(nearest_folder, folders if error.code.name == "disk-full" else ()):
+        with contextlib.suppress(OSError):
+            inodes, free = free_files(folder), shutil.disk_usage(folder).free
+            if inodes is not None and inodes < _FEW_FILES and free > _MUCH_SPACE:
+                told = f"`{folder}` has room for {inodes} more files (inodes), and {words.size(free)} of space"
+                error.evidence = (*error.evidence, told)
+                error.hint = f"{_FEWER_FILES}{_ELSEWHERE}"
+                return
+
+
 def require(shares: Sequence[Share]) -> None:
     """Check that every file system has room for all that will be written to it, in bytes and in inodes.
 
@@ -70,7 +91,7 @@ def require(shares: Sequence[Share]) -> None:
             short += [f"  {words.size(share.size):>9} for {share.purpose} in `{share.path}`" for share in group]
         files, inodes = sum(share.files for share in group), free_files(folder)
         if inodes is not None and files > inodes:
-            lacking.add("delete files that are not needed")
+            lacking.add(_FEWER_FILES)
             short.append(f"{files} files (inodes) needed, {inodes} free:")
             short += [f"  {share.files:>9} for {share.purpose} in `{share.path}`" for share in group if share.files]
     if short:
@@ -78,6 +99,5 @@ def require(shares: Sequence[Share]) -> None:
             "disk-full",
             "there is not enough disk space, and nothing was downloaded",
             evidence=tuple(short),
-            hint=f"{' and '.join(sorted(lacking))}, or move tfprov's folders with TFPROV_HOME (and temporary files "
-            "with TMPDIR)",
+            hint=f"{' and '.join(sorted(lacking))}{_ELSEWHERE}",
         )

@@ -213,6 +213,12 @@ class Context:
             yield self
             self.journal.write("End", {"code": None})
         except TfprovError as error:
+            if error.code.name == "disk-full":
+                from tfprov.disk_space import tell_of_files
+                from tfprov.temporary import temporary_root
+
+                with contextlib.suppress(TfprovError):  # no file can be made for temporary ones either
+                    tell_of_files(error, (self.home.data, self.home.cache, temporary_root()))
             ending = {"code": error.code.name, "what": error.what, "evidence": error.evidence, "tried": error.tried}
             self.journal.write("End", {**ending, "hint": error.hint})
             raise
