@@ -75,7 +75,7 @@ class Ahead:
 
         def work() -> None:
             with (
-                contextlib.suppress(OSError),
+                contextlib.suppress(OSError, RuntimeError),  # the latter where no more threads can be started
                 resources.as_file(resources.files("tfprov.install") / "compile_first.py") as script,
             ):
                 asked.write_text(json.dumps(request), encoding="utf-8")

@@ -83,7 +83,7 @@ class Workers:
 
     def _begin(self, environ: Mapping[str, str], niceness: int) -> None:
         """Start the process of the present thread, which works without one if that fails."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RuntimeError):  # the latter where no more threads can be started
             self._own.process = _Process(environ, niceness)
             self._processes.append(self._own.process)
 
@@ -142,7 +142,12 @@ class _Process:
                 process.run(argv, env=environ, inherited=(theirs.fileno(),))
 
         self._thread = threading.Thread(target=run, name="worker", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            for each in (theirs, self._answers, self._socket):
+                each.close()
+            raise
 
     def is_ready(self) -> bool:
         """Whether it was started; waits for that."""

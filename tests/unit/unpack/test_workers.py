@@ -101,6 +101,21 @@ def test_where_none_can_be_started_the_threads_unpack(tmp_path: Path, monkeypatc
         assert len(tree.files) == 4003
 
 
+def test_where_no_thread_for_a_process_can_be_started_the_threads_that_are_there_unpack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def limited(thread: threading.Thread) -> None:
+        if thread.name == "worker":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    wheel = KINDS["many_files"].write(tmp_path / "made", "many_files")
+    assert len(follow(tmp_path / "made", wheel, steps=in_pieces, environ=ENVIRON).files) == 4003
+
+
 def test_a_failure_of_the_system_keeps_its_number_and_file(tmp_path: Path) -> None:
     path = KINDS["module"].write(tmp_path, "module")
     member, *_ = members_of(path)
