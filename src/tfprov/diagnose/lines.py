@@ -30,14 +30,14 @@ _PREFIX = re.compile(
     # The date format of HTTP.
     r"|[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})\s+"
     # docker buildx: `#12 34.56 `, and `34.56 ` in the block that repeats the failed step.
-    r"|#\d+ (?:\d+\.\d+ )?|\d{1,5}\.\d{1,3} (?=\S)"
+    r"|#\d+ (?:\d+\.\d+(?: |$))?|\d{1,5}\.\d{1,3} (?=\S)"
     # docker compose: `name-1  | `.
-    r"|[\w.-]{1,60}\s+\| "
+    r"|[\w.-]{1,60}\s+\|(?: |$)"
     # Lines of containers in the log files of kubernetes.
-    r"|(?:stdout|stderr) [FP] "
+    r"|(?:stdout|stderr) [FP](?: |$)"
     # Azure and GitHub commands, journald and syslog.
     r"|##\[[a-z]+\]|::(?:error|warning|notice|debug)[^:]{0,200}::"
-    r"|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d [\w.-]+ [\w./-]+(?:\[\d+\])?: "
+    r"|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d [\w.-]+ [\w./-]+(?:\[\d+\])?:(?: |$)"
     # A quotation in Markdown, as in an issue.
     r"|>\s(?=\S)"
     r")"

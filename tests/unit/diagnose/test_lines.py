@@ -72,6 +72,20 @@ def test_prefixes_and_colours_are_taken_off(raw: str) -> None:
     assert clean(raw.format("ERROR: it failed").encode()) == "ERROR: it failed"
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "web-1  | ",
+        "#12 34.56 ",
+        "2024-05-06T07:08:09.1234567Z ",
+        "2024-05-06T07:08:09.123456789Z stderr F ",
+        "May 16 07:08:09 host app[12]: ",
+    ],
+)
+def test_nothing_is_left_of_an_empty_line(raw: str) -> None:
+    assert clean(raw.encode()) == ""
+
+
 @pytest.mark.parametrize("said", ["[Errno 28] full", "1.2.3 is not a version", "E: x", "error: 12:30"])
 def test_what_only_looks_like_a_prefix_stays(said: str) -> None:
     assert clean(said.encode()) == said
