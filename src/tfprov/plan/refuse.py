@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from packaging.requirements import Requirement
@@ -18,8 +18,9 @@ from tfprov.plan.demands import METAL
 from tfprov.plan.explain import closest, few, platform, releases
 from tfprov.plan.fit import cuda_of, evaluate, pythons_of
 from tfprov.plan.gpus import Gpus
-from tfprov.plan.offers import Offer, OfferedRelease, uploaded_of
+from tfprov.plan.offers import uploaded_of
 from tfprov.plan.records import Accelerator, Listing, Refusal
+from tfprov.plan.refuse_python import no_python
 from tfprov.times import moment
 
 _INTO_CONTAINER = {
@@ -219,7 +220,7 @@ def nothing_fits(context: DecisionContext, accelerator: Accelerator, misses: Seq
     """The error when no admitted release fits. Its code is that of the release that came closest."""
     nearest = closest(misses)
     if nearest.depth is Depth.PYTHON and nearest.refusal.code == "python-unsupported":
-        return _no_python(context, nearest, misses, accelerator)
+        return no_python(context, nearest, tuple(_evidence(context, misses)), accelerator)
     return TfprovError(
         nearest.refusal.code,
         _what(nearest, accelerator, misses),
@@ -265,7 +266,7 @@ def _hints(context: DecisionContext, nearest: Miss, accelerator: Accelerator) ->
                 yield "or use the CPU"
         return
     if refusal.code == "glibc-too-old":
-        older = _last_with(context, lambda offer: offer.has_platform(context.tags))
+        older = ways.last_with(context, lambda offer: offer.has_platform(context.tags))
         if older is not None:
             yield f"TensorFlow {older} is the last for this C library"
         yield "use a newer system or a container"
@@ -297,28 +298,14 @@ def _platform_hints(context: DecisionContext, nearest: Miss) -> Iterator[str]:
     if nearest.depth is Depth.LIBC:
         yield "update the operating system, or use another machine"
         return
-    older = _last_with(context, lambda offer: bool(offer.interpreters) and offer.has_platform(context.tags))
+    older = ways.last_with(context, lambda offer: bool(offer.interpreters) and offer.has_platform(context.tags))
     if older is None:
         yield f"no release has wheels for {here}: use another machine, or build from source"
-    elif older != _newest(context):
+    elif older != ways.newest(context):
         yield f"TensorFlow {older} is the last with wheels for {here}"
     else:
-        oldest = next(_with(reversed(context.candidates), lambda offer: offer.has_platform(context.tags)))
+        oldest = next(ways.with_offer(reversed(context.candidates), lambda offer: offer.has_platform(context.tags)))
         yield f"TensorFlow {oldest} is the first with wheels for {here}"
-
-
-def _newest(context: DecisionContext) -> str | None:
-    return next((each.text for each in context.candidates if not each.version.is_prerelease), None)
-
-
-def _last_with(context: DecisionContext, fits: Callable[[Offer], bool]) -> str | None:
-    return next(_with(context.candidates, fits), None)
-
-
-def _with(candidates: Iterable[OfferedRelease], fits: Callable[[Offer], bool]) -> Iterator[str]:
-    for candidate in candidates:
-        if not candidate.version.is_prerelease and any(map(fits, candidate.offers.values())):
-            yield candidate.text
 
 
 def ways_to_cuda(context: DecisionContext) -> Iterator[str]:
@@ -369,90 +356,3 @@ def _last_branches(devices: Sequence[Gpu]) -> Iterator[str]:
     branches = {gpu.name: branch for gpu in devices if (branch := gpus.last_branch(gpu)) is not None}
     for name, branch in branches.items():
         yield f"branch {branch} of the driver is the last for {name}"
-
-
-def _no_python(
-    context: DecisionContext, nearest: Miss, misses: Sequence[Miss], accelerator: Accelerator
-) -> TfprovError:
-    minors = pythons_of(context, nearest, accelerator)
-    release = f"TensorFlow {nearest.candidate.text}"
-    allowed = [minor for minor in minors if interpreters.admits(context.python, minor)]
-    evidence = [*_pythons_seen(context), *_evidence(context, misses)]
-    unbrought = interpreters.why_none_brought(context.facts)
-    if unbrought is not None and context.profile.python.install:
-        evidence.append(unbrought)
-    code, what = _python_cause(context, release, allowed)
-    ends = _ends(context) if accelerator in ("cpu", "cuda") else ""
-    hints = [f"{release} has wheels for Python {interpreters.span(minors)}{ends}"]
-    alternative = ways.another_release(context, accelerator)
-    if alternative is not None:
-        hints.append(f"{alternative} would fit")
-    if context.profile.python.path is not None and (instead := ways.without_path(context, accelerator)) is not None:
-        hints.append(f"without `python.path`, {instead} would fit")
-    brought = [minor for minor in allowed if unbrought is None and interpreters.can_be_brought(minor)]
-    if brought and context.profile.python.path is None and not context.profile.python.install:
-        hints.append(f"`python.install = true` would install Python {brought[-1]}")
-    return TfprovError(code, what, evidence=tuple(dict.fromkeys(evidence)), hint="; ".join(hints))
-
-
-def _python_cause(context: DecisionContext, release: str, allowed: Sequence[str]) -> tuple[str, str]:
-    if context.profile.python.path is not None:
-        return _named_python_cause(context, release, context.profile.python.path)
-    if not allowed:
-        return "python-unsupported", f"{release} has no wheel for any Python that the profile allows"
-    if context.usable:
-        return "python-unsupported", f"{release} has no wheel for any Python on this machine"
-    codes = {refusal.code for interpreter, refusal in context.refused if not interpreter.virtual}
-    if len(codes) == 1:
-        return codes.pop(), f"no Python on this machine can run {release}"
-    return "python-not-found", f"no suitable Python for {release} was found on this machine"
-
-
-def _named_python_cause(context: DecisionContext, release: str, path: str) -> tuple[str, str]:
-    for interpreter, refusal in context.refused:
-        if interpreters.is_named(interpreter, context.profile):
-            return refusal.code, f"the interpreter that the profile names, `{path}`, cannot be used: {refusal.why}"
-    if context.usable:
-        return "python-unsupported", f"{release} has no wheel for the interpreter that the profile names, `{path}`"
-    return "python-not-found", f"the interpreter that the profile names, `{path}`, was not found"
-
-
-def _ends(context: DecisionContext) -> str:
-    """`; 3.9 ends at 2.20.0` and the like, for the Python versions on this machine or those that the profile allows."""
-    here = {each.minor for each in context.usable}
-    if not here and context.python is not None:
-        known = {minor for each in context.candidates for offer in each.offers.values() for minor in offer.pythons}
-        here = {minor for minor in known if interpreters.admits(context.python, minor)}
-    texts = []
-    for minor in sorted(here, key=Version):
-        fits = _for_python(minor, context)
-        last = _last_with(context, fits)
-        if last is None:
-            early = [each.text for each in context.candidates if any(map(fits, each.offers.values()))]
-            texts += [f"{minor} begins with the pre-release {early[-1]}"] if early else []
-        elif last != _newest(context):
-            texts.append(f"{minor} ends at {last}")
-    if here and not context.usable and not any(map(interpreters.can_be_brought, here)):
-        texts.append(f"install Python {interpreters.span(tuple(here))} first, which cannot be downloaded")
-    return f"; {', '.join(texts)}" if texts else ""
-
-
-def _for_python(minor: str, context: DecisionContext) -> Callable[[Offer], bool]:
-    def fits(offer: Offer) -> bool:
-        return minor in offer.pythons and offer.has_platform(context.tags)
-
-    return fits
-
-
-def _pythons_seen(context: DecisionContext) -> Iterator[str]:
-    """One line for each reason, with all interpreters that it applies to."""
-    if context.usable:
-        versions = [each.interpreter.version for each in context.usable]
-        yield f"Pythons that other releases run on: {', '.join(dict.fromkeys(versions))}"
-    groups: dict[str, list[str]] = {}
-    for interpreter, refusal in context.refused:
-        groups.setdefault(refusal.why, []).append(interpreter.version or interpreter.path)
-    for why, versions in groups.items():
-        yield f"Python {', '.join(dict.fromkeys(versions))}: {why}"
-    if not context.usable and not groups:
-        yield f"no interpreters were found ({context.facts.interpreters.source})"

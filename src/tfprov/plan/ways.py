@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from packaging.version import Version
@@ -11,6 +11,7 @@ from tfprov.plan import gpus, interpreters
 from tfprov.plan.context import DecisionContext, Fit
 from tfprov.plan.fit import cuda_of, evaluate, first
 from tfprov.plan.gpus import Gpus
+from tfprov.plan.offers import Offer, OfferedRelease
 from tfprov.plan.records import Accelerator
 
 
@@ -105,3 +106,20 @@ def helps(context: DecisionContext, found: Gpus, driver: str, version: Version) 
 def _with_driver(context: DecisionContext, found: Gpus, driver: str) -> DecisionContext:
     cuda = gpus.cuda_of_driver(driver, context.table, windows=found.wsl)
     return replace(context, gpus=replace(found, driver=driver, cuda=cuda))
+
+
+def newest(context: DecisionContext) -> str | None:
+    """The newest release that is not a pre-release; None for none."""
+    return next((each.text for each in context.candidates if not each.version.is_prerelease), None)
+
+
+def last_with(context: DecisionContext, fits: Callable[[Offer], bool]) -> str | None:
+    """The newest release with an offer that fits, pre-releases aside; None for none."""
+    return next(with_offer(context.candidates, fits), None)
+
+
+def with_offer(candidates: Iterable[OfferedRelease], fits: Callable[[Offer], bool]) -> Iterator[str]:
+    """The releases with an offer that fits, in the order of the candidates and without pre-releases."""
+    for candidate in candidates:
+        if not candidate.version.is_prerelease and any(map(fits, candidate.offers.values())):
+            yield candidate.text
