@@ -103,7 +103,15 @@ _WINERROR |= {33: "file-in-use", 206: "windows-long-path", 10061: "net-refused",
 # firewall (10013). For most of them Python has no number of POSIX, and says EINVAL.
 _WINERROR |= {10013: "net-refused", 10051: "net-refused", 10065: "net-refused", 10060: "net-timeout"}
 _WINERROR |= {225: "permission-denied", 1260: "permission-denied", 4551: "permission-denied", 1295: "disk-quota"}
-_WINERROR |= {23: "disk-io", 483: "disk-io", 1117: "disk-io", 1392: "disk-io", 1455: "oom-killed", 4: "limit-reached"}
+_WINERROR |= {
+    23: "disk-io",
+    483: "disk-io",
+    1117: "disk-io",
+    1392: "disk-io",
+    1450: "oom-killed",
+    1455: "oom-killed",
+    4: "limit-reached",
+}
 _WINERROR |= {8: "oom-killed", 1224: "file-in-use", 50: "filesystem-feature", 1314: "filesystem-feature"}
 
 # Ordered: each type is more special than those below it.
