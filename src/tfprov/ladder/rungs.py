@@ -68,10 +68,11 @@ _BY_CODE: Mapping[str, tuple[Rung, ...]] = {
     "oom-killed": (Rung.PATIENT, Rung.OTHER_INSTALLER),
     "file-damaged": (Rung.FRESH, Rung.OTHER_INSTALLER),
     "pip-too-old": (Rung.OTHER_INSTALLER,),
+    # A package may lack what the release before still had.
+    "tf1-code": (Rung.REPAIR,),
     # Requested by name, or a property of machine or code: nothing that tfprov may change on its own would help.
     "tensorflow-gpu-package": (),
     "known-bad-release": (),
-    "tf1-code": (),
     "tensorflow-too-old": (),
     "user-check-failed": (),
     "python-32bit": (),
