@@ -23,6 +23,7 @@ _CI = r"\.github/workflows/[^/]*\.ya?ml|\.gitlab-ci\.yml"
 _HERE = tuple(re.compile(each, re.IGNORECASE) for each in (_LISTS, r"requirements/[^/]*\.(?:txt|in)", _LOCKS, _CONDA))
 _BELOW = rf"[^/]+/(?:{_LISTS}|{_CONDA}|{_OWN}|{_LOCKS})"
 _FAR = tuple(re.compile(each, re.IGNORECASE) for each in (_OF_COMMANDS, _BELOW, _SCRIPTS, _CI))
+_OF_A_PROFILE = re.compile(r"(?P<folder>(?:.*/)?)pylock\.(?P<profile>[^/]+\.toml)")
 _MOST = 5
 _MOST_NAMES = 5000
 _MOST_READ = 40
@@ -38,11 +39,18 @@ def lists_under_other_names(folder: Path) -> tuple[str, ...]:
         OSError: the folder cannot be read.
     """
     names = sorted(_names(folder))
+    # A lock beside the profile that it was made from is no list of its own.
+    names = [name for name in names if not _is_of_a_profile(folder, name)]
     here = [name for pattern in _HERE for name in names if pattern.fullmatch(name)]
     far = [name for pattern in _FAR for name in names if pattern.fullmatch(name)]
     asking = [(name, _asks(folder / name)) for name in dict.fromkeys([*here, *far][:_MOST_READ])]
     found = [name for name, asks in asking if asks == "tensorflow" or (asks and name in here)]
     return tuple(found[:_MOST])
+
+
+def _is_of_a_profile(folder: Path, name: str) -> bool:
+    found = _OF_A_PROFILE.fullmatch(name)
+    return found is not None and (folder / f"{found['folder']}{found['profile']}").is_file()
 
 
 def _names(folder: Path) -> Iterator[str]:

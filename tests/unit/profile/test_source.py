@@ -287,6 +287,16 @@ class TestNearest:
         write(tmp_path, asking_for("tf-nightly", name), name)
         assert lists_under_other_names(tmp_path) == (name,)
 
+    @pytest.mark.parametrize("folder", ["", "profiles/"])
+    def test_the_lock_of_a_profile_is_not_named_but_one_alone_is(self, tmp_path: Path, folder: str) -> None:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name in ("pylock.train.toml", "pylock.toml"):
+            text = 'lock-version = "1.0"\n[[packages]]\nname = "tensorflow"\nversion = "2.16.1"\n'
+            write(tmp_path, text, f"{folder}{name}")
+        assert set(lists_under_other_names(tmp_path)) == {f"{folder}pylock.toml", f"{folder}pylock.train.toml"}
+        write(tmp_path, 'name = "train"\n', f"{folder}train.toml")
+        assert lists_under_other_names(tmp_path) == (f"{folder}pylock.toml",)
+
     def test_files_that_ask_for_nothing_are_not_named(self, tmp_path: Path) -> None:
         for name in ("requirements-dev.txt", "a.ipynb", "Dockerfile", "env.yml", "poetry.lock"):
             write(tmp_path, "", name)
