@@ -185,7 +185,7 @@ def _finding(code: str, rows: Sequence[tuple[int, Hit]], view: View, role: Role,
         rules=tuple(hit.rule.name for hit in ranked),
         captures=shown,
         follows=follows,
-        remedy=remedy(code, shown, view) if role == "cause" else None,
+        remedy=remedy(code, shown, view, ranked[0]) if role == "cause" else None,
         certainty=sure.level if sure else None,
         to_be_sure=sure.by if sure else "",
     )

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from tfprov.diagnose.about import about
+from tfprov.diagnose.found import EVIDENCE_LENGTH
 from tfprov.diagnose.records import Hit, ProfileChange, Remedy
 from tfprov.diagnose.releases import newest_for, pythons_of
+from tfprov.diagnose.rules.own import is_own
 from tfprov.diagnose.system_libraries import providers
 from tfprov.diagnose.view import View, numbers
 from tfprov.distributions import OLDEST_PYTHON
@@ -44,16 +46,19 @@ def what_happened(code: str, hit: Hit, captures: Mapping[str, str], view: View) 
     return f"{CODES[code].meaning}: `{named.strip()[:160]}`" if named else CODES[code].meaning
 
 
-def remedy(code: str, captures: Mapping[str, str], view: View) -> Remedy:
+def remedy(code: str, captures: Mapping[str, str], view: View, deciding: Hit | None = None) -> Remedy:
     """The next step for a cause: text, commands for the system of the log, keys of the profile, what to request.
 
     Args:
         code: failure code.
         captures: named groups of the rules that matched.
         view: the facts from the log and its context.
+        deciding: of the rules that matched, the one that decides; None for a cause that no line tells.
     """
     known = about(code)
     general = Remedy(text=known.you, commands=_commands(known.commands, view), changes=known.changes, ask=known.ask)
+    if deciding is not None and is_own(deciding.rule):
+        return _of_own(general, deciding, view)
     special = _SPECIAL.get(code)
     return special(general, captures, view) if special else general
 
@@ -71,6 +76,20 @@ def _commands(commands: tuple[str, ...], view: View) -> tuple[str, ...]:
             continue
         kept.append(command.replace("PROFILE", profile or ""))
     return tuple(kept)
+
+
+def _of_own(general: Remedy, deciding: Hit, view: View) -> Remedy:
+    """For an error that tfprov printed: its own hint, which was tried where it was printed; the log only echoes facts."""
+    errors = [
+        line.number for hit in view.hits if is_own(hit.rule) for line in hit.lines if line.number > deciding.first
+    ]
+    end = min(errors, default=None)
+    below = (line for line in view.hints if line.number > deciding.first and (end is None or line.number < end))
+    hint = next(below, None)
+    if hint is None:
+        return general
+    cut = "…" if len(hint.text) >= EVIDENCE_LENGTH else ""
+    return Remedy(text=hint.text.removeprefix("hint: ") + cut)
 
 
 def _of_pair(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy:

@@ -30,6 +30,7 @@ class View:
         hits: rules that matched, without clues and signs.
         last: number of the last line of each clue, by its name.
         frames: lines of tracebacks that name a file, the first few and the last one, by their numbers.
+        hints: lines that begin with `hint: `, the first few and the last one.
         unaccounted: lines that report a failure after the last sign of success, and that no other rule explains; the
             most relevant first.
     """
@@ -39,6 +40,7 @@ class View:
     hits: Sequence[Hit]
     last: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     frames: tuple[LogLine, ...] = ()
+    hints: tuple[LogLine, ...] = ()
     unaccounted: tuple[LogLine, ...] = ()
 
     @property
@@ -96,7 +98,10 @@ def look(hits: Sequence[Hit], context: LogContext) -> View:
     signs = [hit for hit in hits if hit.rule.code == SIGN]
     unaccounted = _unaccounted(signs, rules, worked=max(last.get("is_success", 0), last.get("is_working", 0)))
     frames = tuple(line for hit in hits if hit.rule.name == _FRAME for line in hit.lines)
-    return View(context=completed, told=told, hits=rules, last=last, frames=frames, unaccounted=unaccounted)
+    hints = tuple(line for hit in hits if hit.rule.name == HINT for line in hit.lines)
+    return View(
+        context=completed, told=told, hits=rules, last=last, frames=frames, hints=hints, unaccounted=unaccounted
+    )
 
 
 def asker(view: View, hit: Hit) -> str | None:
@@ -117,6 +122,7 @@ def asking_frame(view: View, hit: Hit) -> str | None:
     return next((frame.text for frame in reversed(view.frames) if frame.number < hit.first), None)
 
 
+HINT = "own-hint"
 _FRAME = "frame"
 _PACKAGE = re.compile(r"(?:site|dist)-packages[/\\]+(?P<package>\w+)")
 

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from tfprov.diagnose.diagnose import diagnose, diagnose_text, telling_lines
-from tfprov.diagnose.records import LogContext
+from tfprov.diagnose.records import LogContext, Remedy
 
 LIBCUDA = (
     "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'libcuda.so.1'; "
@@ -192,6 +192,34 @@ class TestRemedies:
         assert "3.6 to 3.8" in root.remedy.text
         assert "2.21" in root.remedy.text
         assert [(one.key, one.value) for one in root.remedy.changes] == [("python.version", ">=3.6,<3.9")]
+
+    def test_an_error_of_tfprov_keeps_its_own_hint(self) -> None:
+        text = (
+            "error[python-unsupported]: TensorFlow 2.21.0 has no wheel for any Python that the profile allows\n"
+            '  evidence  Python 3.13.0: outside `python.version = "==3.9.*"`\n'
+            "            tensorflow==2.21.0: it has wheels for Python 3.10 to 3.13 only\n"
+            "\n"
+            "hint: TensorFlow 2.20.0 on Python 3.9 would fit\n"
+            "more: `tfprov explain --code python-unsupported`\n"
+        )
+        root = diagnose_text(text).root
+        assert root is not None
+        assert root.code == "python-unsupported"
+        assert root.remedy == Remedy(text="TensorFlow 2.20.0 on Python 3.9 would fit")
+
+    def test_a_hint_belongs_to_the_error_above_it(self) -> None:
+        text = (
+            "hint: a hint of uv, above\n"
+            "error[version-not-available]: there is no such release\n"
+            "error[lock-unfit]: the lock is older than the profile\n"
+            "\n"
+            "hint: renew it with `tfprov lock`\n"
+        )
+        remedies = {one.code: one.remedy for one in diagnose_text(text).findings}
+        assert remedies["lock-unfit"] == Remedy(text="renew it with `tfprov lock`")
+        without = remedies["version-not-available"]
+        assert without is not None
+        assert without.text.startswith("move the pin or the Python")
 
     def test_commands_are_those_of_the_system(self) -> None:
         root = diagnose_text(FULL, LogContext(system="windows")).root
