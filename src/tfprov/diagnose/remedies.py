@@ -79,7 +79,7 @@ def _commands(commands: tuple[str, ...], view: View) -> tuple[str, ...]:
 
 
 def _of_own(general: Remedy, deciding: Hit, view: View) -> Remedy:
-    """For an error that tfprov printed: its own hint, which was tried where it was printed; the log only echoes facts."""
+    """For an error that tfprov printed: the hint below it, which was tried where it was printed."""
     errors = [
         line.number for hit in view.hits if is_own(hit.rule) for line in hit.lines if line.number > deciding.first
     ]
@@ -196,6 +196,19 @@ def _of_library(general: Remedy, captures: Mapping[str, str], view: View) -> Rem
     return replace(general, text=text, ask=f"`{known.debian}` (Debian, Ubuntu) or `{known.fedora}` (Fedora, RHEL)")
 
 
+def _of_limit(general: Remedy, captures: Mapping[str, str], _view: View) -> Remedy:
+    """For a limit on threads: distinguish it from one on open files."""
+    if "threads" not in captures:
+        return general
+    text = (
+        "raise the limit on processes, which counts threads (`ulimit -u`; `--pids-limit` of a container), or start "
+        "fewer threads (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS); under `ulimit -v`, their stacks count as memory"
+    )
+    return replace(
+        general, text=text, commands=("ulimit -u",), ask="a higher limit on processes (`nproc`; in a container `pids`)"
+    )
+
+
 _SPECIAL: dict[str, Callable[[Remedy, Mapping[str, str], View], Remedy]] = {
     "python-unsupported": _of_pair,
     "version-not-available": _of_pair,
@@ -207,5 +220,6 @@ _SPECIAL: dict[str, Callable[[Remedy, Mapping[str, str], View], Remedy]] = {
     "gpu-driver-too-old": _of_driver,
     "system-library-missing": _of_library,
     "docker-no-gpu": _of_container,
+    "limit-reached": _of_limit,
     "package-name-wrong": _of_name,
 }

@@ -51,3 +51,14 @@ def test_a_container_that_lost_its_devices_is_started_again() -> None:
     assert root.remedy is not None
     assert "start it again" in root.remedy.text
     assert "--gpus all" not in root.remedy.text
+
+
+def test_a_limit_on_threads_is_told_from_one_on_files() -> None:
+    commands = {}
+    for text in ("RuntimeError: can't start new thread\n", "OSError: [Errno 24] Too many open files: '/x'\n"):
+        root = diagnose_text(text).root
+        assert root is not None
+        assert root.code == "limit-reached"
+        assert root.remedy is not None
+        commands[text[:12]] = root.remedy.commands
+    assert commands == {"RuntimeError": ("ulimit -u",), "OSError: [Er": ("ulimit -n", "ulimit -n 4096")}

@@ -17,6 +17,7 @@ from tfprov.diagnose.rules import (
     gpu,
     imports,
     interpreters,
+    limits,
     loader,
     lockers,
     network,
@@ -35,6 +36,7 @@ from tfprov.diagnose.rules import (
 RULES: tuple[Rule, ...] = (
     *clues.RULES,
     *system.RULES,
+    *limits.RULES,
     *filesystems.RULES,
     *endings.RULES,
     *network.RULES,

@@ -248,7 +248,6 @@ RULES: tuple[Rule, ...] = (
         code="oom-killed",
         reads="Python MemoryError; Rust; C++ bad_alloc; ENOMEM 12; conda's CondaMemoryError; compilers",
         needs=(
-            "start new thread",
             "map segment",
             "memoryerror",
             "errno 12]",
@@ -269,7 +268,7 @@ RULES: tuple[Rule, ...] = (
             "winerror 1450]",
             *exception_needs(*_NT_MEMORY),
         ),
-        pattern=r"can't start new thread|failed to map segment from shared object(?!: Operation)|(?:^|[\s.])(?:Conda)?MemoryError\b(?!:? ?in CUDA)|\[Errno 12\]|os error 12\)|memory allocation of \d+ bytes failed|std::bad_alloc|Cannot allocate memory"
+        pattern=r"failed to map segment from shared object(?!: Operation)|(?:^|[\s.])(?:Conda)?MemoryError\b(?!:? ?in CUDA)|\[Errno 12\]|os error 12\)|memory allocation of \d+ bytes failed|std::bad_alloc|Cannot allocate memory"
         r"|virtual memory exhausted|numpy\.core\._exceptions\.\S*MemoryError|Unable to allocate [\d.]+ [KMGT]iB|\[WinError (?:8|1450|1455)\]|JavaScript heap out of memory"
         rf"|conda process ran out of memory|paging file is too small|DLL load failed.{{0,200}}(?:{_PAGING_FILE})|out of memory allocating \d+ bytes|LLVM ERROR: out of memory|compiler is out of heap space|"
         + exception_pattern(*_NT_MEMORY),
@@ -395,31 +394,6 @@ RULES: tuple[Rule, ...] = (
         pattern=r"exec format error|\[Errno 8\] (?!nodename|.*servname)|bad CPU type in executable",
         examples=("exec /opt/venv/bin/python: exec format error", "zsh: bad CPU type in executable: python3.8"),
         rank=84,
-    ),
-    Rule(
-        name="too-many-files",
-        code="limit-reached",
-        reads="EMFILE 24, ENFILE 23, Windows 4; fork of shells",
-        needs=(
-            "inotify",
-            "errno 11] resource temporarily",
-            "errno 24]",
-            "errno 23]",
-            "os error 24)",
-            "os error 23)",
-            "winerror 4]",
-            "too many open files",
-            "fork: retry",
-            "fork: resource temporarily",
-            "pthread_create failed",
-        ),
-        pattern=r"\[Errno 2[34]\]|os error 2[34]\)|\[WinError 4\]|\[Errno 28\] inotify|inotify watch(?:es)? limit|\[Errno 11\] Resource temporarily unavailable(?![^\s.,'\")])|Too many open files|fork: (?:retry: )?Resource temporarily|pthread_create failed",
-        examples=(
-            "OSError: [Errno 24] Too many open files: '/x'",
-            "BlockingIOError: [Errno 11] Resource temporarily unavailable",
-            "OSError: [Errno 28] inotify watch limit reached",
-        ),
-        rank=83,
     ),
     Rule(
         name="interrupted",
