@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,13 @@ CHANGES = Changes(
 
 
 def test_powershell_gets_literal_words() -> None:
+    end = os.pathsep
     assert spelled(CHANGES, "powershell", {}).splitlines() == [
         "Remove-Item -LiteralPath 'Env:PYTHONHOME' -ErrorAction SilentlyContinue",
         "${env:VIRTUAL_ENV} = '/env'",
         "${env:ODD} = 'it\u2019\u2019s ''x'' 100%'",
         "${env:OWN} = 'Ada'",
-        "if (-not $env:PATH.StartsWith('/env/bin:')) { $env:PATH = '/env/bin:' + $env:PATH }",
+        f"if (-not $env:PATH.StartsWith('/env/bin{end}')) {{ $env:PATH = '/env/bin{end}' + $env:PATH }}",
     ]
 
 
@@ -34,30 +36,30 @@ def test_cmd_gets_a_batch_file() -> None:
         'set "VIRTUAL_ENV=/env"',
         "set \"ODD=it\u2019s 'x' 100%%\"",
         'set "OWN=Ada"',
-        'set "PATH=/env/bin:%PATH%"',
+        f'set "PATH=/env/bin{os.pathsep}%PATH%"',
     ]
 
 
 @pytest.mark.parametrize(
     ("shell", "line", "command"),
     [
-        ("powershell", "& 'it''s/a'", "tfprov activate --shell powershell p.toml | Out-String | Invoke-Expression"),
-        ("cmd", 'call "it\'s/a"', "for /f \"delims=\" %i in ('tfprov activate --shell cmd p.toml') do @%i"),
-        ("fish", "source 'it\\'s/a';", "tfprov activate --shell fish p.toml | source"),
-        ("tcsh", "source 'it'\\''s/a';", 'eval "`tfprov activate --shell tcsh p.toml`"'),
-        ("zsh", ". 'it'\"'\"'s/a'", 'eval "$(tfprov activate --shell zsh p.toml)"'),
+        ("powershell", "& 'it''s a'", "tfprov activate --shell powershell p.toml | Out-String | Invoke-Expression"),
+        ("cmd", 'call "it\'s a"', "for /f \"delims=\" %i in ('tfprov activate --shell cmd p.toml') do @%i"),
+        ("fish", "source 'it\\'s a';", "tfprov activate --shell fish p.toml | source"),
+        ("tcsh", "source 'it'\\''s a';", 'eval "`tfprov activate --shell tcsh p.toml`"'),
+        ("zsh", ". 'it'\"'\"'s a'", 'eval "$(tfprov activate --shell zsh p.toml)"'),
     ],
 )
 def test_a_script_is_started_by_the_word_of_the_shell(shell: str, line: str, command: str) -> None:
     nothing = Changes(path=(), values={}, templates={}, unset=())
-    assert activated(Activation(script=Path("it's/a"), changes=nothing), shell, {}) == line
+    assert activated(Activation(script=Path("it's a"), changes=nothing), shell, {}) == line
     assert how_to_evaluate(shell, "p.toml") == command
 
 
 def test_a_percent_sign_is_doubled_in_batch_files_alone() -> None:
     changes = Changes(path=("/env%1/bin",), values={"ODD": "100%"}, templates={}, unset=())
-    found = activated(Activation(script=None, changes=changes), "cmd", {"PATH": "/usr/bin:/50%/bin"})
-    assert found.splitlines() == ['set "ODD=100%"', 'set "PATH=/env%1/bin:/usr/bin:/50%/bin"']
+    found = activated(Activation(script=None, changes=changes), "cmd", {"PATH": "/usr/bin /50%/bin"})
+    assert found.splitlines() == ['set "ODD=100%"', f'set "PATH=/env%1/bin{os.pathsep}/usr/bin /50%/bin"']
 
 
 @pytest.mark.parametrize(
