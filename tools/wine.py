@@ -38,6 +38,7 @@ USER = 4242
 PYTHON = "3.13"
 WINE = "/usr/lib/wine/wine64"
 DRIVE = Path("wine/prefix/drive_c")
+BYTECODE = "C:\\pycache"
 # Of the extra `test`: for the examples, which are for POSIX, and for the linters. pip is there.
 LEFT_OUT = ("ansible-core", "check-jsonschema", "kubernetes-validate", "mypy", "pip>", "ruff")
 
@@ -112,12 +113,13 @@ def make(root: Path, cache: Path) -> None:
 
 
 def install_metadata(library: Path, wheels: Path) -> None:
-    """What tfprov reads of itself, and a line that leads to the modules of this checkout."""
+    """What tfprov reads of itself, and lines that lead to the modules of this checkout and to their bytecode."""
     build = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), str(CHECKOUT))
     subprocess.run(build, check=True)
     with zipfile.ZipFile(next(wheels.glob("tfprov-*.whl"))) as wheel:
         wheel.extractall(library, [name for name in wheel.namelist() if ".dist-info/" in name])  # noqa: S202 - our own
-    (library / "tfprov.pth").write_text("Z:\\srv\\tfprov\\src\n")
+    # Also for `python -I`, which ignores PYTHONPYCACHEPREFIX: without bytecode, importing tfprov takes twice as long.
+    (library / "tfprov.pth").write_text(f"import sys; sys.pycache_prefix = {BYTECODE!r}\nZ:\\srv\\tfprov\\src\n")
 
 
 def requirements() -> list[str]:
@@ -226,7 +228,7 @@ def inside(root: Path) -> tuple[str, ...]:
         "XDG_RUNTIME_DIR": "/wine",
         "LANG": "C.UTF-8",
         # Not into the checkout; compiling its modules at each start takes most of the time of a short test.
-        "PYTHONPYCACHEPREFIX": "C:\\pycache",
+        "PYTHONPYCACHEPREFIX": BYTECODE,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
     return (
