@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seals import seal
 from tfprov.envs.generations import Environment
-from tfprov.envs.layout import python_in
+from tfprov.envs.layout import executables_in, python_in
 from tfprov.envs.records import Generation, Owner
 from tfprov.events import Attempt
 from tfprov.lock.records import Lock, LockedFile
@@ -136,6 +136,13 @@ def lock(*sizes: int | None, changes: tuple[str, ...] = ()) -> Lock:
         for number, size in enumerate(sizes)
     )
     return Lock(path=Path("/srv/pylock.train.toml"), digest="d", target=TARGET, files=files, changes=changes)
+
+
+def with_settings(environment: Path) -> None:
+    """Give a generation what a stable path of Windows is made of, without a byte; elsewhere that is a link."""
+    if os.name == "nt":
+        executables_in(environment).mkdir()
+        (environment / "pyvenv.cfg").touch()
 
 
 def with_python(environment: Path) -> None:

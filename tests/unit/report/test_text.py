@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from outcomes import ALREADY, BAD, BARE_PLAN, BUILT, GOOD, PLAN, REFUSED, SEAL, lock
+from outcomes import ALREADY, BAD, BARE_PLAN, BUILT, GOOD, PLAN, REFUSED, SEAL, lock, with_settings
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Flaw, Owner
 from tfprov.errors import TfprovError
 from tfprov.fetch.store import Swept
 from tfprov.report import documents, text
 from tfprov.smoke.records import Device, Leg
+from tfprov.words import quoted
+
+PLACE = str(Path("/srv/my envs/.venv"))
+ACTIVATED = {
+    "posix": "source '/srv/my envs/.venv/bin/activate'",
+    "nt": "& '\\srv\\my envs\\.venv\\Scripts\\activate.ps1'  (PowerShell)",
+}[os.name]
 
 
 def test_an_error_is_what_happened_what_was_tried_the_evidence_and_the_next_step() -> None:
@@ -62,7 +70,7 @@ def test_a_long_block_is_cut_in_its_middle_and_single_lines_never() -> None:
     ],
 )
 def test_the_line_that_activates_is_one_of_the_user_s_shell(shell: str, line: str) -> None:
-    assert text.outcome(BUILT, profile="train.toml", shell=shell).splitlines()[-1].strip() == line
+    assert text.activation(PurePosixPath("/srv/my envs/.venv/bin"), shell) == (line,)
 
 
 def test_on_windows_the_lines_that_activate_are_those_of_both_its_shells() -> None:
@@ -92,18 +100,18 @@ def test_what_up_made_and_how_to_use_it() -> None:
         "            GPU:0 (H100): passed 1 check, 1 skipped (collective: one GPU)\n"
         "  bytes     3.44 GB fetched, 12 kB from the store, 6.49 GB on disk\n"
         "  time      1 min 4 s: fetch 1 min 1 s, smoke 3.3 s\n"
-        "  place     /srv/my envs/.venv\n"
-        "  use       tfprov run 'my train.toml' -- python\n"
-        "            source '/srv/my envs/.venv/bin/activate'"
+        f"  place     {PLACE}\n"
+        f"  use       tfprov run {quoted('my train.toml')} -- python\n"
+        f"            {ACTIVATED}"
     )
 
 
 def test_nothing_to_do_is_said_in_a_few_lines() -> None:
     assert text.outcome(ALREADY, profile="train.toml") == (
         "TensorFlow 2.20.0 on Python 3.12.1 is already verified: nothing to do\n"
-        "  place     /srv/my envs/.venv\n"
+        f"  place     {PLACE}\n"
         "  use       tfprov run train.toml -- python\n"
-        "            source '/srv/my envs/.venv/bin/activate'"
+        f"            {ACTIVATED}"
     )
 
 
@@ -228,7 +236,8 @@ def test_a_lock_says_where_it_is_and_why_it_was_made(
     sizes: tuple[int | None, ...], changes: tuple[str, ...], expected: str
 ) -> None:
     assert text.lock(lock(*sizes, changes=changes)) == (
-        "/srv/pylock.train.toml holds 2 files: tensorflow 2.20.0 for Python 3.12 on linux-x86_64-glibc\n" + expected
+        f"{Path('/srv/pylock.train.toml')} holds 2 files: tensorflow 2.20.0 for Python 3.12 on linux-x86_64-glibc\n"
+        + expected
     )
 
 
@@ -238,15 +247,16 @@ def test_environments_are_listed_with_their_generations_newest_first(tmp_path: P
     for _ in range(2):
         generation = environment.begin()
         (generation.path / "file").write_text("12345")
+        with_settings(generation.path)
         environment.activate(environment.seal(generation, SEAL))
     empty = Environment(tmp_path / "new-1", owner=Owner(name="new", profile="/srv/new.toml"))
     line = "TensorFlow 2.20.0 (cuda)  Python 3.12.1  5 B  verified 2026-01-01T00:00:00+00:00 (quick)\n"
     assert text.listing([environment, empty]) == (
-        f"train  {tmp_path}/train-1/current\n"
+        f"train  {tmp_path / 'train-1' / 'current'}\n"
         "  profile /srv/train.toml\n"
         f"  * 2  {line}"
         f"    1  {line}"
-        f"new  {tmp_path}/new-1/current\n"
+        f"new  {tmp_path / 'new-1' / 'current'}\n"
         "  profile /srv/new.toml\n"
         "    no verified generation"
     )
@@ -256,7 +266,9 @@ def test_environments_are_listed_with_their_generations_newest_first(tmp_path: P
 def test_a_generation_that_may_not_be_used_says_why(tmp_path: Path) -> None:
     environment = Environment(tmp_path / "train-1", owner=Owner(name="train", profile="/srv/train.toml"))
     environment.claim()
-    environment.activate(environment.seal(environment.begin(), SEAL))
+    generation = environment.begin()
+    with_settings(generation.path)
+    environment.activate(environment.seal(generation, SEAL))
     (generation,) = environment.generations()
     flaws = {generation.path: Flaw(code="file-damaged", words="1 altered file, `a.py`")}
     assert text.listing([environment], flaws).endswith("\n      unusable (file-damaged): 1 altered file, `a.py`")

@@ -42,7 +42,7 @@ def test_every_file_that_is_wanted_is_written_and_no_other(tmp_path: Path) -> No
 def test_a_newer_verdict_replaces_the_files_of_an_older_one_and_of_a_failure(tmp_path: Path) -> None:
     files = ReportFiles(junit=tmp_path / "x.xml", html=tmp_path / "x.html", receipt=tmp_path / "x.json")
     early = TfprovError("net-dns", "no such host")
-    (tmp_path / "x.xml").write_text(render_failure(early, stage="fetch", seconds=1.0))
+    (tmp_path / "x.xml").write_bytes(render_failure(early, stage="fetch", seconds=1.0).encode())
     for level in ("quick", "deep"):
         saved(replace(VERDICT, level=level), files)
     assert "net-dns" not in (tmp_path / "x.xml").read_text()
