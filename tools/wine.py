@@ -105,7 +105,9 @@ def make(root: Path, cache: Path) -> None:
     install_metadata(library, cache / "wheels")
     # Not with pip under Wine, which takes a quarter of an hour; only uv knows the requirements of another system.
     platform = ("--python-platform", "x86_64-pc-windows-msvc", "--python-version", PYTHON, "--only-binary", ":all:")
-    subprocess.run((find_uv_bin(), "pip", "install", "--quiet", "--target", library, *platform, *requirements()), check=True)
+    subprocess.run(
+        (find_uv_bin(), "pip", "install", "--quiet", "--target", library, *platform, *requirements()), check=True
+    )
     for folder, _, names in os.walk(root / DRIVE / "python"):
         for path in (folder, *(os.path.join(folder, name) for name in names)):  # noqa: PTH118 - some thousand
             os.chown(path, USER, USER)
@@ -229,6 +231,8 @@ def inside(root: Path) -> tuple[str, ...]:
         "LANG": "C.UTF-8",
         # Not into the checkout; compiling its modules at each start takes most of the time of a short test.
         "PYTHONPYCACHEPREFIX": BYTECODE,
+        # Nor into a folder of another user, where Python 3.13.2 tries two billion names (CPython's issue 66305).
+        "HYPOTHESIS_STORAGE_DIRECTORY": "C:\\hypothesis",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
     return (

@@ -244,14 +244,28 @@ def nearest_folder(path: Path) -> Path:
 def writable(folder: Path) -> bool:
     """Whether a file can be created in a folder, tested by creating one: on network shares permission bits mislead."""
     try:
-        import tempfile
-
-        handle, name = tempfile.mkstemp(prefix=".tfprov-", dir=folder)
+        try_file(folder)
     except OSError:
         return False
-    os.close(handle)
-    Path(name).unlink(missing_ok=True)
     return True
+
+
+def try_file(folder: Path, content: bytes = b"") -> None:
+    """Create a file in a folder and delete it again.
+
+    Not with `tempfile`: on Windows it takes the refusal of a folder for a name that is taken, and tries two billion
+    others (CPython's issue 66305, which Python 3.13.2 has).
+
+    Raises:
+        OSError: why there can be no such file.
+    """
+    place = folder / f".tfprov-{os.getpid()}-{os.urandom(4).hex()}"
+    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+    finally:
+        place.unlink(missing_ok=True)
 
 
 def beside(path: Path, ending: str) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tfprov.errors import TfprovError
-from tfprov.paths import nearest_folder
+from tfprov.paths import nearest_folder, try_file
 from tfprov.writing import write_atomic
 
 # How /proc, /sys and their like refuse a new file.
@@ -28,12 +28,9 @@ def check_place(path: Path) -> None:
         TfprovError: `filesystem-feature` when the file system takes no files, as /proc and /sys.
         OSError: no permission, no space, or a read-only file system.
     """
-    import tempfile  # not among what every start needs
-
     folder = nearest_folder(path.parent)
     try:
-        with tempfile.NamedTemporaryFile(prefix=".tfprov-", dir=folder):
-            pass
+        try_file(folder)
     except OSError as error:
         if error.errno not in _NO_FILES:
             error.filename = str(folder)

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import errno
 import os
 import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import platformdirs
 import pytest
 
 from tfprov import paths, trash
+from tfprov.bundle.starter import staging
 from tfprov.envs.links import switch
 from tfprov.pipeline import init
+from tfprov.products import check_place
 from tfprov.profile.load import load
 from tfprov.temporary import staged, sweep_staged
 from tfprov.writing import write_atomic
@@ -106,6 +111,27 @@ def test_a_folder_is_writable_when_a_file_can_be_made_in_it(tmp_path: Path) -> N
     assert not paths.writable(tmp_path / "nothing")
     (tmp_path / "file").write_text("")
     assert not paths.writable(tmp_path / "file")
+
+
+@pytest.mark.parametrize("system", ["posix", "nt"])
+def test_a_folder_that_refuses_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str) -> None:
+    """On Windows `tempfile` takes a refusal for a name that is taken, and tries two billion others."""
+    asked: list[str] = []
+
+    def refuse(path: Path | str, *_: int) -> None:
+        asked.append(str(path))
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "mkdir", refuse)
+    monkeypatch.setattr(tempfile, "_os", SimpleNamespace(**{**vars(os), "name": system}))
+    monkeypatch.setattr(tempfile, "TMP_MAX", 5)
+    assert not paths.writable(tmp_path)
+    for make in (lambda: paths.try_file(tmp_path), lambda: check_place(tmp_path / "x"), staging(tmp_path).__enter__):
+        with pytest.raises(PermissionError):
+            make()
+    assert len(asked) == 4
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -56,10 +55,10 @@ def test_a_new_file_passes_and_is_not_made(tmp_path: Path) -> None:
 def test_what_the_system_says_of_a_place_decides(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: str
 ) -> None:
-    def fail(**_: object) -> None:
+    def fail(_: Path) -> None:
         raise OSError(number, os.strerror(number), "a temporary name")
 
-    monkeypatch.setattr(tempfile, "NamedTemporaryFile", fail)
+    monkeypatch.setattr("tfprov.products.try_file", fail)
     with pytest.raises((OSError, TfprovError)) as caught:
         check_new(tmp_path / "train.toml", other="choose another name")
     error = classify_exception(caught.value)
@@ -69,10 +68,10 @@ def test_what_the_system_says_of_a_place_decides(
 
 
 def test_a_place_without_files_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(**_: object) -> None:
+    def fail(_: Path) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 
-    monkeypatch.setattr(tempfile, "NamedTemporaryFile", fail)
+    monkeypatch.setattr("tfprov.products.try_file", fail)
     path = tmp_path / "deeper" / "out.xml"
     with pytest.raises(TfprovError) as caught:
         check_place(path)

@@ -20,7 +20,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
@@ -237,7 +236,9 @@ class Unpacked:
 @contextlib.contextmanager
 def staging(root: Path) -> Iterator[Path]:
     """A fresh folder to unpack into, deleted at the end if it is still there; locked, so that no `sweep` deletes it."""
-    stage = Path(tempfile.mkdtemp(prefix=f".new-{os.getpid()}-", dir=root))
+    # Not with `tempfile`: on Windows it never ends where the folder refuses it.
+    stage = root / f".new-{os.getpid()}-{os.urandom(4).hex()}"
+    stage.mkdir(mode=0o700)
     held = os.open(stage, os.O_RDONLY) if os.name == "posix" else None
     try:
         if held is not None:

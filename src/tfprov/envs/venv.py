@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tfprov import process, trees
 from tfprov.envs.layout import python_in
 from tfprov.errors import TfprovError
 from tfprov.ladder.classify import classify_exception
+from tfprov.paths import try_file
 from tfprov.process import clean_environment
 from tfprov.structured import numbers_in
 from tfprov.temporary import temporary
@@ -160,5 +160,4 @@ def _blame_the_disk(*folders: Path) -> None:
     """Raise the OSError if the disk is full, which virtualenv reports as a broken interpreter."""
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as stream:
-            stream.write(bytes(_ROOM))
+        try_file(folder, bytes(_ROOM))

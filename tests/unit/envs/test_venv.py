@@ -152,18 +152,12 @@ def test_an_interpreter_that_cannot_be_used_is_named(tmp_path: Path, cache: Path
 
 
 def test_a_full_disk_is_no_broken_interpreter(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full:
-        def __enter__(self) -> Full:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def write(self, _content: bytes) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
+    def full(_folder: Path, content: bytes) -> None:
+        assert len(content) > 100_000
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     # virtualenv cannot write, and says that the interpreter is not what it wants.
-    monkeypatch.setattr(venv.tempfile, "TemporaryFile", lambda **_: Full())
+    monkeypatch.setattr(venv, "try_file", full)
     with pytest.raises(OSError, match="No space left"):
         create(tmp_path / "env", cache, str(tmp_path / "python3"))
 
