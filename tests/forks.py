@@ -53,7 +53,8 @@ def run(
             cwd=cwd,
             capture_output=True,
             text=True,
-            encoding="utf-8",
+            # On Windows Python writes to a pipe in the code page.
+            encoding="locale" if sys.platform == "win32" else "utf-8",
             timeout=timeout,
             check=False,
         )
