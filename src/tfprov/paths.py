@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -239,6 +240,22 @@ def nearest_folder(path: Path) -> Path:
                 if folder.is_dir():
                     return Path(os.path.realpath(folder))
     return path
+
+
+def status_of(path: Path) -> os.stat_result | None:
+    """The status of what is at a path, of a link itself; None where nothing is.
+
+    Raises:
+        NotADirectoryError: what lies above it is not a folder. Windows says of such a path that it is missing.
+        OSError: it cannot be looked at.
+    """
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        above = next((parent for parent in path.parents if parent.exists()), None)
+        if above is not None and not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
+        return None
 
 
 def writable(folder: Path) -> bool:

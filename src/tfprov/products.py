@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tfprov.errors import TfprovError
-from tfprov.paths import nearest_folder, try_file
+from tfprov.paths import nearest_folder, status_of, try_file
 from tfprov.writing import write_atomic
 
 # How /proc, /sys and their like refuse a new file.
@@ -106,11 +106,11 @@ class Product:
 
     def _in_the_way(self, path: Path) -> str:
         try:
-            status = path.lstat()
-        except FileNotFoundError:
-            return ""
+            status = status_of(path)
         except NotADirectoryError:
             return f"`{path.parent}` is not a folder"
+        if status is None:
+            return ""
         if not stat.S_ISREG(status.st_mode):
             other = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
             return f"it is {'a folder' if stat.S_ISDIR(status.st_mode) else other}"

@@ -114,6 +114,29 @@ def test_a_folder_is_writable_when_a_file_can_be_made_in_it(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("system", ["posix", "nt"])
+def test_below_a_file_is_nothing_that_only_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    real = Path.lstat
+
+    def lstat(path: Path) -> os.stat_result:
+        try:
+            return real(path)
+        except NotADirectoryError as error:
+            raise (FileNotFoundError(*error.args) if system == "nt" else error) from None
+
+    monkeypatch.setattr(Path, "lstat", lstat)
+    (tmp_path / "file").touch()
+    found = paths.status_of(tmp_path / "file")
+    assert found is not None and found.st_size == 0
+    assert paths.status_of(tmp_path / "nothing") is None
+    assert paths.status_of(tmp_path / "nothing" / "x") is None
+    for below in ("x", "x/y"):
+        with pytest.raises(NotADirectoryError):
+            paths.status_of(tmp_path / "file" / below)
+
+
+@pytest.mark.parametrize("system", ["posix", "nt"])
 def test_a_folder_that_refuses_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str) -> None:
     """On Windows `tempfile` takes a refusal for a name that is taken, and tries two billion others."""
     asked: list[str] = []

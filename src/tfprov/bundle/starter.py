@@ -265,18 +265,17 @@ def sweep(root: Path) -> None:
     """Delete what killed starters left behind."""
     for left in (*root.glob(".new-*"), *root.glob(".old-*"), *root.glob("new-*")):
         maker = left.name.split("-")[1]
-        if maker.isdecimal() and (alive(int(maker)) or is_held(left)):
+        # Windows is not asked for processes like this; a folder without a process id was left by an older tfprov.
+        known = maker.isdecimal() and os.name == "posix"
+        if known and (alive(int(maker)) or is_held(left)):
             continue
         with contextlib.suppress(OSError):
-            # A folder without a process id was left by an older tfprov.
-            if maker.isdecimal() or time.time() - left.stat().st_mtime > 3600:
+            if known or time.time() - left.stat().st_mtime > 3600:
                 shutil.rmtree(left, ignore_errors=True)
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process works in a folder, also one in another container, which has process ids of its own."""
-    if os.name != "posix":
-        return True
+    """Whether a process works in a folder, also one in another container, with process ids of its own (POSIX)."""
     try:
         opened = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
     except OSError:
@@ -288,9 +287,7 @@ def is_held(folder: Path) -> bool:
 
 
 def alive(process: int) -> bool:
-    """Whether a process with this id exists; always true on Windows, where this cannot be checked like this."""
-    if os.name != "posix":
-        return True
+    """Whether a process with this id exists (POSIX)."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

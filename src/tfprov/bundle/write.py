@@ -20,6 +20,7 @@ from tfprov.bundle.opened import LARGEST_MANIFEST
 from tfprov.bundle.records import MANIFEST, STARTER, SUMS, BundleFile, Manifest, parse, render, sums
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Progress
+from tfprov.paths import status_of
 from tfprov.products import Product, check_place
 from tfprov.renames import replace
 from tfprov.temporary import staged
@@ -115,14 +116,14 @@ def check_target(target: Path) -> None:
         _ARCHIVE.check(target)
         return
     try:
-        is_folder = stat.S_ISDIR(target.lstat().st_mode)
-    except FileNotFoundError:
-        check_place(target)
-        return
+        found = status_of(target)
     except NotADirectoryError:
         foreign: tuple[str, ...] = (f"`{target.parent}` is not a folder",)
     else:
-        foreign = _foreign(target) if is_folder else ("it exists and is not a folder",)
+        if found is None:
+            check_place(target)
+            return
+        foreign = _foreign(target) if stat.S_ISDIR(found.st_mode) else ("it exists and is not a folder",)
     if foreign:
         raise TfprovError(
             "path-not-ours",

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,10 +211,23 @@ def test_what_killed_starters_left_is_swept_when_something_is_unpacked(tmp_path:
     gone.wait()
     (tools / f".new-{gone.pid}-abc").mkdir(parents=True)
     (tools / f".old-{gone.pid}-abc").mkdir()
+    for left in tools.iterdir():
+        os.utime(left, (1, 1))  # on Windows their age decides
     living = tools / f".new-{os.getpid()}-abc"
     living.mkdir()
     assert started(bundle, home_).stdout == "started\n"
     assert {path.name for path in tools.iterdir() if path.name.startswith(".")} == {living.name}
+
+
+def test_on_windows_the_age_of_what_a_killed_starter_left_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (f".new-{os.getpid()}-old", f".new-{os.getpid()}-fresh"):
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / f".new-{os.getpid()}-old", (1, 1))
+    monkeypatch.setattr(starter, "os", SimpleNamespace(**{**vars(os), "name": "nt"}))
+    starter.sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f".new-{os.getpid()}-fresh"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows deletes nothing that is open")
