@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from outcomes import SEAL
+from outcomes import SEAL, with_settings
 from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.records import Owner
 
@@ -29,7 +29,9 @@ def folder(tmp_path: Path) -> Path:
     environment = Environment(root, owner=Owner(name="train", profile=str(profile)))
     environment.claim()
     for version in ("2.20.0", "2.21.0"):
-        environment.activate(environment.seal(environment.begin(), replace(SEAL, tensorflow=version)))
+        generation = environment.begin()
+        with_settings(generation.path)
+        environment.activate(environment.seal(generation, replace(SEAL, tensorflow=version)))
     return project
 
 

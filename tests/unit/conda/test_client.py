@@ -89,6 +89,7 @@ def test_a_panic_of_the_library_is_an_answer_and_no_silence(tmp_path: Path) -> N
     assert caught.value.evidence
 
 
+@pytest.mark.skipif(importlib.util.find_spec("rattler") is None, reason="the extra `conda` is not installed")
 def test_a_channel_with_a_name_alone_is_where_the_library_looks_for_it() -> None:
     named = [Channel(name=name) for name in ("conda-forge", "https://h.example/c", "file:///projects/p/kept")]
     found = client.addresses(named, environ=os.environ, emit=ignore)
