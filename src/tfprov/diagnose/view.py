@@ -94,6 +94,8 @@ def look(hits: Sequence[Hit], context: LogContext) -> View:
                 if name in hit.captures:
                     told.setdefault(name, hit.captures[name])
     completed = replace(context, **_learned(told, context))  # type: ignore[arg-type]  # made for the field of its name
+    if "is_advice" in told and "frame" not in told:
+        hits = _without_advice(hits)
     rules = [hit for hit in hits if hit.rule.code not in {CLUE, SIGN}]
     signs = [hit for hit in hits if hit.rule.code == SIGN]
     unaccounted = _unaccounted(signs, rules, worked=max(last.get("is_success", 0), last.get("is_working", 0)))
@@ -123,8 +125,19 @@ def asking_frame(view: View, hit: Hit) -> str | None:
 
 
 HINT = "own-hint"
+ADVICE = "advice"
+_ADVISED_BEFORE = 4
+_ADVISED_AFTER = 6
+"""How far above and below a line of advice the error may stand that it is about, in lines."""
 _FRAME = "frame"
 _PACKAGE = re.compile(r"(?:site|dist)-packages[/\\]+(?P<package>\w+)")
+
+
+def _without_advice(hits: Sequence[Hit]) -> list[Hit]:
+    """The hits without those about which a document only says what to do: `If you get this error, install …`."""
+    advice = [line.number for hit in hits if hit.rule.name == ADVICE for line in hit.lines]
+    near = {line for number in advice for line in range(number - _ADVISED_BEFORE, number + _ADVISED_AFTER + 1)}
+    return [hit for hit in hits if hit.rule.code == CLUE or not all(line.number in near for line in hit.lines)]
 
 
 def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> tuple[LogLine, ...]:

@@ -26,6 +26,19 @@ DOCUMENTS = (
     "Certificates are checked against the system's store; a proxy's own certificate has to be there too.",
     "Large files are downloaded in pieces; one that was cut is asked for again.",
 )
+ADVICE = (
+    'Failure "ImportError: DLL load failed"\n\nIf you run into this error, the Visual C++ runtime is not installed yet.\n',
+    "- on Windows ([what to do about 'DLL load failed while importing win32api'](https://host.example/q/1))\n",
+    '"""Stubs for what is not installed.\n\nIf you get "ImportError: DLL load failed while importing _C", install the runtime.\n"""\n',
+    'If you get "ImportError: DLL load failed while importing _ops: The module could not be found", install the runtime.',
+    '#### An "ImportError: DLL load failed" with Python 3.6\n\nThe runtime of Visual C++ 2015 is missing there.\n',
+    "If you are faced with the error\n\n    >>> import ours\n    ImportError: DLL load failed while importing _ours: The specified module could not be found\n\nplease install the newest runtime.\n",
+    "**Symptoms**: `CUDA error: device-side assert triggered` or `Assertion failed`\n\n- set `num_classes` to that of your data\n",
+    "The kernel asserts, as it should, and the message is: device-side assert triggered\n",
+    "A device-side assert triggered by a wrong label is found with CUDA_LAUNCH_BLOCKING=1.",
+    "When you see an error such as `[Errno 28] No space left on device`, empty the cache and start again.",
+    "### The disk is full\n\nIf you encounter this problem:\n\n    OSError: [Errno 28] No space left on device\n\nempty the cache.\n",
+)
 CHANGELOGS = (
     "- Fixed: the loader no longer fails where a module was renamed in Keras 3.",
     "- Removed the option `--retry`; connections that time out are tried again by default.",
@@ -60,6 +73,23 @@ WORK = (
 )
 
 
-@pytest.mark.parametrize("text", (*DOCUMENTS, *CHANGELOGS, *PROGRAMS, *WORK))
+@pytest.mark.parametrize("text", (*DOCUMENTS, *ADVICE, *CHANGELOGS, *PROGRAMS, *WORK))
 def test_what_only_speaks_of_faults_is_none(text: str) -> None:
     assert [one for one in diagnose_text(text).findings if one.role != "noise"] == []
+
+
+FULL = "OSError: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"I tensorflow/core/util/port.cc:116] oneDNN operations are on. If you experience issues, please turn them off.\n{FULL}",
+        f'  File "/x/setup.py", line 3, in <module>\n{FULL}If you see this error, empty the cache.\n',
+        "If you see this error, empty the cache.\n" + "step\n" * 9 + FULL,
+    ],
+)
+def test_what_failed_beside_advice_is_found(text: str) -> None:
+    root = diagnose_text(text).root
+    assert root is not None
+    assert root.code == "disk-full"

@@ -10,7 +10,8 @@ _NT_LOADER = (
     *("0xC0000135", "3221225781", "-1073741515"),
     *("0xC0000142", "3221225794", "-1073741502"),
 )
-
+# Of a document only the message itself counts: with its reason, or alone in a line as in a title.
+_FAILED = r"DLL load failed(?! while importing (?:_errors|defs|h5|_conv))(?: while importing [\w.]+)?"
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -39,7 +40,8 @@ RULES: tuple[Rule, ...] = (
             "_pywrap_tensorflow_internal'",
             "was unable to start correctly",
         ),
-        pattern=r"DLL load failed(?! while importing (?:_errors|defs|h5|_conv))(?! with error code (?:3221225501|-1073741795))|\[WinError (?:126|127|1114)\]|(?:msvcp140|vcruntime140)\w*\.dll|os error 126\)|\(0xc000007b\) application|was unable to start correctly \(0xc0000(?:07b|135|142)\)|No module named '_pywrap_tensorflow_internal'|"
+        pattern=rf"{_FAILED}(?:: ?\S| with error code (?!3221225501|-1073741795))|^\W{{0,6}}(?:\w+Error: )*{_FAILED}\W{{0,4}}$"
+        r"|\[WinError (?:126|127|1114)\]|(?:msvcp140|vcruntime140)\w*\.dll|os error 126\)|\(0xc000007b\) application|was unable to start correctly \(0xc0000(?:07b|135|142)\)|No module named '_pywrap_tensorflow_internal'|"
         + exception_pattern(*_NT_LOADER),
         examples=(
             "ImportError: DLL load failed while importing _pywrap_tensorflow_internal: 找不到指定的模块。",

@@ -374,7 +374,7 @@ RULES: tuple[Rule, ...] = (
             "too many resources requested for launch",
         ),
         pattern=r"CUDA_ERROR_(?:ILLEGAL_ADDRESS|LAUNCH_\w+|ASSERT\b|INVALID_PC|INVALID_ADDRESS_SPACE|MISALIGNED\w+|INVALID_HANDLE|ILLEGAL_INSTRUCTION)|unspecified launch failure|illegal memory access|invalid resource handle"
-        r"|error: misaligned address|device-side assert triggered|the launch timed out and was terminated|too many resources requested for launch|invalid program counter",
+        r"|error: misaligned address|CUDA (?:runtime )?error(?: ?\(\d+\) ?)?: device-side assert triggered|the launch timed out and was terminated|too many resources requested for launch|invalid program counter",
         examples=(
             "failed to synchronize: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered",
             "InternalError: Could not synchronize CUDA stream: CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure",
@@ -382,6 +382,8 @@ RULES: tuple[Rule, ...] = (
             "CUDA_ERROR_ILLEGAL_INSTRUCTION: an illegal instruction was encountered",
             "RuntimeError: CUDA error: misaligned address",
             "CUDA_ERROR_LAUNCH_TIMEOUT: the launch timed out and was terminated",
+            "RuntimeError: CUDA error: device-side assert triggered",
+            "RuntimeError: cuda runtime error (59) : device-side assert triggered at THCReduceAll.cuh:317",
         ),
         rank=33,
     ),

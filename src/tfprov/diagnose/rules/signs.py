@@ -6,7 +6,7 @@ Where no rule accounts for such a line, the answer is that the cause is unknown,
 from __future__ import annotations
 
 from tfprov.diagnose.records import Rule
-from tfprov.diagnose.view import SIGN
+from tfprov.diagnose.view import ADVICE, CLUE, SIGN
 
 
 def _sign(name: str, rank: int, needs: tuple[str, ...], pattern: str, *examples: str) -> Rule:
@@ -98,5 +98,29 @@ RULES: tuple[Rule, ...] = (
         "##[error]Process completed with exit code 1.",
         "subprocess.CalledProcessError: Command '['make']' returned non-zero exit status 2.",
         "The replica master 0 exited with a non-zero status of 1.",
+    ),
+    # Documents say what to do about an error; the program that prints one does not speak of it under a condition. The
+    # article keeps TensorFlow's `If you experience issues, please turn them off` out.
+    Rule(
+        name=ADVICE,
+        code=CLUE,
+        reads="",
+        needs=(
+            "if you",
+            "when you",
+            "whenever you",
+            "in case you",
+            "**symptom",
+            "# symptom",
+            "**solution",
+            "# solution",
+        ),
+        pattern=r"(?P<is_advice>\b(?:if|when|whenever|in case) you (?:are )?(?:get|see|hit|face|encounter|receive|experience|run into|getting|seeing|facing|faced with|running into|receiving|experiencing) (?:an?|the|this|these|such|following|similar|'|\").{0,80}?(?:error|exception|issue|problem|failure)|(?:\*\*|^#{1,6} )(?:Symptom|Solution)s?\b)",
+        examples=(
+            "If you run into this error on Windows, install the runtime",
+            'If you get "ImportError: No module named x", install x',
+            "**Symptoms**: `CUDA error: an illegal memory access was encountered`",
+        ),
+        rank=0,
     ),
 )
