@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from tfprov.diagnose.course import dies_otherwise, goes_on, only_cudart, overcome, raised_last
 from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import NOISE, NOTHING, Hit
 from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
@@ -134,37 +135,6 @@ _QUIET = frozenset(
         "path-leak",
     }
 )
-
-
-def _goes_on(view: View, hit: Hit) -> bool:
-    """After the line, the program computes, lists devices or serves, so that it works without what is missing.
-
-    False where a GPU is requested or TensorFlow found one: then running without it is the failure.
-    """
-    if view.gpu_wanted or "has_gpu" in view.told:
-        return False
-    return view.last.get("is_working", 0) > hit.first
-
-
-def _dies_otherwise(view: View, hit: Hit) -> bool:
-    """After the line, something fails that no rule explains, and no GPU is requested."""
-    if view.gpu_wanted or "has_gpu" in view.told:
-        return False
-    return any(line.number > hit.first for line in view.unaccounted)
-
-
-def _only_cudart(view: View, _hit: Hit) -> bool:
-    """Only the CUDA runtime is missing, which any import looks for, and nothing else in the log is about GPUs."""
-    if view.gpu_wanted is not None or "has_gpu" in view.told:
-        return False
-    missing = [hit for hit in view.hits if hit.rule.name in {"dso-loader", "dll-cuda"}]
-    about_gpus = {"cannot-dlopen", "cuda-library-missing", "no-gpu-answered", "no-gpu-listed"}
-    if about_gpus & {hit.rule.name for hit in view.hits}:
-        return False
-    return all("cudart" in line.text and _LOADER_WARNING.search(line.text) for hit in missing for line in hit.lines)
-
-
-_LOADER_WARNING = re.compile(r"\bW (?:tensorflow|external)/")
 
 
 def _other_faults(view: View, hit: Hit) -> bool:
@@ -322,12 +292,6 @@ def _asked_by_tensorflow(view: View, hit: Hit) -> bool:
 _KERAS = frozenset({"keras", "tf_keras"})
 
 
-def _raised_last(view: View, hit: Hit) -> bool:
-    """Nothing that a rule cannot explain is raised after it, and the program does not go on."""
-    worked = max(view.last.get("is_success", 0), view.last.get("is_working", 0))
-    return worked < hit.last and all(line.number <= hit.last for line in view.unaccounted)
-
-
 def _read_otherwise(view: View, hit: Hit) -> bool:
     """A rule of a higher rank accounts for one of the lines."""
     own = {line.number for line in hit.lines}
@@ -418,12 +382,12 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "ignored-exception": _every_line_says(r"'MessageFactory' object has no attribute"),
         "deep-import": _says(r"site-packages.{0,200}circular import|circular import\) \(.*(?:site|dist)-packages"),
         "driver-compiles": lambda view, _: any(other.rule.name == "tf-ptxas-driver" for other in view.hits),
-        "goes-on": _goes_on,
-        "dies-otherwise": _dies_otherwise,
+        "goes-on": goes_on,
+        "dies-otherwise": dies_otherwise,
         "import-fails": lambda view, hit: any(
             other.rule.code == "import-failed" and other.last > hit.first for other in view.hits
         ),
-        "only-cudart": _only_cudart,
+        "only-cudart": only_cudart,
         "of-memory": _says(r"Killed|\bsignal 9\b|Error 137\b"),
         "model-is-read": _told("is_model_read"),
         "in-companion": _told("companion"),
@@ -431,7 +395,8 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "asked-by-generated": lambda view, hit: "_pb2.py" in (asking_frame(view, hit) or ""),
         "asked-by-package": _asked_by_package,
         "asked-by-tensorflow": _asked_by_tensorflow,
-        "raised-last": _raised_last,
+        "raised-last": raised_last,
+        "overcome": overcome,
         "read-otherwise": _read_otherwise,
         "name-too-long": lambda view, hit: view.context.system != "windows" and _NAME_TOO_LONG(view, hit),
         # Anywhere but on a machine of Google's, TensorFlow asks in vain for a token that public files do not need.

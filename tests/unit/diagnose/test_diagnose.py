@@ -8,6 +8,7 @@ import pytest
 
 from tfprov.diagnose.diagnose import diagnose, diagnose_text, telling_lines
 from tfprov.diagnose.records import LogContext, Remedy
+from tfprov.errors import Group
 
 LIBCUDA = (
     "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library 'libcuda.so.1'; "
@@ -179,6 +180,41 @@ class TestBigLogs:
         found = diagnose(io.BytesIO(odd + b"OSError: [Errno 28] File exists: 'x12'\n"))
         assert found.root is not None
         assert found.root.code == "disk-full"
+
+
+class TestOtherMirrors:
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            "curl: (6) Could not resolve host: mirror.example",
+            "wget: unable to resolve host address 'mirror.example'",
+            "WARNING: fetching https://mirror.example/alpine/v3.19/main: DNS lookup error",
+            "Could not fetch URL http://mirror.example/simple/x/: [Errno -2] Name or service not known - skipping",
+            "error: tcp connect error: Connection refused (os error 111)",
+            "fatal: unable to access 'https://mirror.example/x.git/': Operation timed out",
+            "ConnectionResetError: [Errno 104] Connection reset by peer",
+            "WARNING: Download from https://mirror.example/x.tar.gz failed: class HttpException GET returned 404 Not Found",
+        ],
+    )
+    @pytest.mark.parametrize(
+        "success",
+        [
+            "Successfully installed tensorflow-2.18.0",
+            "Installed 48 packages in 210ms",
+            "2024-05-01 10:00:01 (1.20 MB/s) - 'x.tar.gz' saved [10240/10240]",
+            "OK: 12 MiB in 20 packages",
+            "INFO: Build completed successfully, 812 total actions",
+        ],
+    )
+    def test_a_server_that_another_stood_in_for_is_no_cause(self, failure: str, success: str) -> None:
+        assert diagnose_text(f"{failure}\n{success}\n").root is None
+        first = diagnose_text(f"{success}\n{failure}\n").root
+        assert first is not None
+        assert first.group is Group.NETWORK
+
+    def test_what_fails_afterwards_is_not_explained_by_it(self) -> None:
+        found = diagnose_text(f"curl: (6) Could not resolve host: a.example\nInstalled 2 packages in 1ms\n{FULL}")
+        assert [(one.code, one.role) for one in found.findings] == [("disk-full", "cause"), ("noise", "noise")]
 
 
 class TestRemedies:

@@ -77,6 +77,7 @@ RULES: tuple[Rule, ...] = (
         rank=77,
         cases=(
             Case(when="retry-line and succeeded", code="noise"),
+            Case(when="overcome", code="noise"),
             Case(when="retry-line", code="mirror-http-error", rank=29),
         ),
         follows=("net-proxy",),

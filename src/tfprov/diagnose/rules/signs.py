@@ -99,6 +99,20 @@ RULES: tuple[Rule, ...] = (
         "subprocess.CalledProcessError: Command '['make']' returned non-zero exit status 2.",
         "The replica master 0 exited with a non-zero status of 1.",
     ),
+    # Another server had what one did not have. It does not say that everything before it went well.
+    Rule(
+        name="fetched",
+        code=CLUE,
+        reads="",
+        needs=("saved [", " mib in ", "build completed successfully"),
+        pattern=r"(?P<is_fetched>saved \[\d+|^OK: \d+ MiB in \d+ packages|\bBuild completed successfully, \d+ total)",
+        examples=(
+            "2024-05-01 10:00:01 (1.20 MB/s) - 'x.tar.gz' saved [10240/10240]",
+            "OK: 12 MiB in 20 packages",
+            "INFO: Build completed successfully, 812 total actions",
+        ),
+        rank=0,
+    ),
     # Documents say what to do about an error; the program that prints one does not speak of it under a condition. The
     # article keeps TensorFlow's `If you experience issues, please turn them off` out.
     Rule(

@@ -1,0 +1,50 @@
+"""Conditions on the course of a log: whether what a line says was fatal, by what comes after it."""
+
+from __future__ import annotations
+
+import re
+
+from tfprov.diagnose.records import Hit
+from tfprov.diagnose.view import View
+
+
+def goes_on(view: View, hit: Hit) -> bool:
+    """After the line, the program computes, lists devices or serves, so that it works without what is missing.
+
+    False where a GPU is requested or TensorFlow found one: then running without it is the failure.
+    """
+    if view.gpu_wanted or "has_gpu" in view.told:
+        return False
+    return view.last.get("is_working", 0) > hit.first
+
+
+def dies_otherwise(view: View, hit: Hit) -> bool:
+    """After the line, something fails that no rule explains, and no GPU is requested."""
+    if view.gpu_wanted or "has_gpu" in view.told:
+        return False
+    return any(line.number > hit.first for line in view.unaccounted)
+
+
+def only_cudart(view: View, _hit: Hit) -> bool:
+    """Only the CUDA runtime is missing, which any import looks for, and nothing else in the log is about GPUs."""
+    if view.gpu_wanted is not None or "has_gpu" in view.told:
+        return False
+    missing = [hit for hit in view.hits if hit.rule.name in {"dso-loader", "dll-cuda"}]
+    about_gpus = {"cannot-dlopen", "cuda-library-missing", "no-gpu-answered", "no-gpu-listed"}
+    if about_gpus & {hit.rule.name for hit in view.hits}:
+        return False
+    return all("cudart" in line.text and _LOADER_WARNING.search(line.text) for hit in missing for line in hit.lines)
+
+
+_LOADER_WARNING = re.compile(r"\bW (?:tensorflow|external)/")
+
+
+def raised_last(view: View, hit: Hit) -> bool:
+    """Nothing that a rule cannot explain is raised after it, and the program does not go on."""
+    worked = max(view.last.get("is_success", 0), view.last.get("is_working", 0))
+    return worked < hit.last and all(line.number <= hit.last for line in view.unaccounted)
+
+
+def overcome(view: View, hit: Hit) -> bool:
+    """After the last such line, what was to be fetched or installed is there, as where another mirror has it."""
+    return max(view.last.get("is_success", 0), view.last.get("is_fetched", 0)) > hit.last
