@@ -381,6 +381,9 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "local-numpy": _says(r"source directory"),
         "ignored-exception": _every_line_says(r"'MessageFactory' object has no attribute"),
         "deep-import": _says(r"site-packages.{0,200}circular import|circular import\) \(.*(?:site|dist)-packages"),
+        # Only what loads a library of operations names its failure so.
+        "loads-operations": _says(r"NotFoundError: "),
+        "of-display": _says(r"\binit server\b"),
         "driver-compiles": lambda view, _: any(other.rule.name == "tf-ptxas-driver" for other in view.hits),
         "goes-on": goes_on,
         "dies-otherwise": dies_otherwise,

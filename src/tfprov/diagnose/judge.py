@@ -26,7 +26,7 @@ _FOLLOWS: dict[str, tuple[str, ...]] = {
     "tf-not-in-env": _BEFORE_INSTALL,
     "install-failed": (*_BEFORE_INSTALL, "python-deps", "gpu"),
     "import-failed": ("python-deps", "gpu", "platform", "machine"),
-    "probe-crashed": ("python-deps", "gpu", "platform", "machine"),
+    "probe-crashed": ("python-deps", "gpu", "platform", "machine", "python-broken"),
     "package-name-wrong": ("network", "python-unsupported", "musl-libc", "python-32bit", "tensorflow-gpu-package"),
     "python-unsupported": ("network", "musl-libc", "python-32bit", "tensorflow-gpu-package", "pip-too-old"),
     "version-not-available": ("network", "python-unsupported", "musl-libc", "python-32bit", "pip-too-old"),

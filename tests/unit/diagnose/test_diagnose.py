@@ -193,7 +193,7 @@ class TestOtherMirrors:
             "error: tcp connect error: Connection refused (os error 111)",
             "fatal: unable to access 'https://mirror.example/x.git/': Operation timed out",
             "ConnectionResetError: [Errno 104] Connection reset by peer",
-            "WARNING: Download from https://mirror.example/x.tar.gz failed: class HttpException GET returned 404 Not Found",
+            "WARNING: Download from https://mirror.example/x failed: class HttpException GET returned 404 Not Found",
         ],
     )
     @pytest.mark.parametrize(

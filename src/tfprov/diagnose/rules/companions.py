@@ -206,7 +206,32 @@ RULES: tuple[Rule, ...] = (
             "ImportError: dlopen(/x/_pywrap_tfe.so, 2): Library not loaded: @rpath/_pywrap_tensorflow_internal.so",
         ),
         rank=60,
-        cases=(Case(when="in-companion", code="companion-mismatch"),),
+        cases=(
+            Case(when="in-companion", code="companion-mismatch"),
+            Case(when="loads-operations", code="companion-mismatch"),
+        ),
+    ),
+    Rule(
+        name="own-operations-gone",
+        code="file-damaged",
+        reads="TensorFlow: a library of operations of its own is not there, as in a program that was frozen without it",
+        needs=(".so not found", ".dll not found", ".pyd not found"),
+        pattern=r"\b(?P<library>tensorflow[/\\](?:python|lite|core|compiler|contrib)[/\\][^:'\"]{1,200}\.(?:so|dll|pyd)) not found",
+        examples=(
+            "tensorflow.python.framework.errors_impl.NotFoundError: C:\\x\\tensorflow\\lite\\python\\ops\\_audio_op.so not found",
+        ),
+        rank=56,
+    ),
+    Rule(
+        name="input-output-library",
+        code="companion-mismatch",
+        reads="tensorflow-io: its library does not load beside this TensorFlow, or is not there",
+        needs=("unable to open file: libtensorflow_io.",),
+        pattern=r"(?<!not loaded: )unable to open file: (?P<library>libtensorflow_io\.(?:so|dylib|dll))",
+        examples=(
+            "NotImplementedError: unable to open file: libtensorflow_io.so, from paths: ['/x/libtensorflow_io.so']",
+        ),
+        rank=58,
     ),
     Rule(
         name="library-of-wheel",

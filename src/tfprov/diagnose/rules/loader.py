@@ -57,8 +57,10 @@ RULES: tuple[Rule, ...] = (
         code="gpu-libs-missing",
         reads="ld.so and musl: a CUDA or cuDNN library that nothing brings",
         needs=("cannot open shared object file",),
-        pattern=rf"(?<!dlerror: )\b(?P<library>{_CUDA}\.so[.\d]*): cannot open shared object file",
+        pattern=rf"(?<!dlerror: )\b(?P<library>{_CUDA}\.so[.\d]*): cannot open shared object file"
+        rf"|could not dlopen DSO: (?P<library__fatal>{_CUDA}\.so[.\d]*); dlerror: .{{0,200}}cannot open shared object file",
         examples=(
+            "F tensorflow/stream_executor/lib/statusor.cc:34] Attempting to fetch value instead of handling error Failed precondition: could not dlopen DSO: libcublas.so.10.0; dlerror: libcublas.so.10.0: cannot open shared object file: No such file or directory",
             "ImportError: libcublas.so.10.0: cannot open shared object file: No such file or directory",
             "OSError: libcudnn.so.8: cannot open shared object file: No such file or directory",
         ),
@@ -126,11 +128,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="python-library-missing",
         code="python-broken",
-        reads="ld.so: the library of the interpreter itself",
-        needs=("libpython",),
-        pattern=r"(?P<library>libpython\d[\w.]*\.so[.\d]*): cannot open shared object file",
+        reads="ld.so and dyld: the library of the interpreter itself, which was moved, upgraded or removed",
+        needs=("libpython", "library not loaded"),
+        pattern=r"(?P<library>libpython\d[\w.]*\.so[.\d]*): cannot open shared object file"
+        r"|(?<!\): )Library not loaded: (?P<library__dyld>\S*(?:libpython\d[\w.]*\.dylib|Python\.framework/Versions/[\d.]+/Python|/\.Python|@executable_path/\.\./Python3?)\b)",
         examples=(
             "python: error while loading shared libraries: libpython3.9.so.1.0: cannot open shared object file: No such file or directory",
+            "dyld: Library not loaded: @executable_path/../.Python",
+            "dyld[4711]: Library not loaded: /opt/homebrew/Cellar/python@3.9/3.9.1/Frameworks/Python.framework/Versions/3.9/Python",
         ),
         rank=66,
     ),

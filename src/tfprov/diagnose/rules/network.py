@@ -95,6 +95,7 @@ RULES: tuple[Rule, ...] = (
         cases=(
             Case(when="token-of-google", code="noise"),
             Case(when="of-scheduler", code=NOTHING),
+            Case(when="of-display", code=NOTHING),
             Case(when="retry-line and succeeded", code="noise"),
             Case(when="overcome", code="noise"),
             Case(when="retry-line", code="net-refused", rank=28),

@@ -175,9 +175,10 @@ RULES: tuple[Rule, ...] = (
             "could not locate class",
             "unknown object",
             "unknown layer",
+            "duplicate registrations for type",
         ),
         pattern=r"__internal__' has no attribute|'(?:Sequential|Functional|Model)' object has no attribute '_\w+|Keras cannot be imported|cannot import name '?\w+'? from (?:partially initialized module )?'(?:tf_)?keras(?!_(?:nlp|hub|cv|tuner))|No module named '?(?:tf_keras|keras|tensorflow\.(?:python\.)?keras)\b|(?:tf-keras|tf_keras) package|Keras is Keras 3|Keras 3 (?:only supports|is not|does not)|Keras requires TensorFlow|module '(?:tf_)?keras(?:\.\w+)*' has no attribute"
-        r"|module 'tensorflow(?:\.\w+)*' has no attribute '(?:get_default_graph|keras|python\.keras)'|keras\S* has no attribute '__internal__'|Another metric with the same name|Unrecognized keyword arguments: \['batch_shape|Unrecognized keyword arguments.{0,40}batch_shape|module 'tensorflow[\w.]*\.compat\.v2' has no attribute '__internal__'|\.config' has no attribute 'experimental_list_devices'|`?keras`? (?:version )?\S+ is (?:not|in)compatible|keras\.\S+ is not supported in Keras 3|File format not supported: filepath=.*Keras 3"
+        r"|module 'tensorflow(?:\.\w+)*' has no attribute '(?:get_default_graph|keras|python\.keras)'|keras\S* has no attribute '__internal__'|Another metric with the same name|Duplicate registrations for type 'experimentalOptimizer'|Unrecognized keyword arguments: \['batch_shape|Unrecognized keyword arguments.{0,40}batch_shape|module 'tensorflow[\w.]*\.compat\.v2' has no attribute '__internal__'|\.config' has no attribute 'experimental_list_devices'|`?keras`? (?:version )?\S+ is (?:not|in)compatible|keras\.\S+ is not supported in Keras 3|File format not supported: filepath=.*Keras 3"
         r"|Only instances of `?keras\.Layer`? can be added|A KerasTensor is symbolic|KerasTensor cannot be used as input to a TensorFlow function|Could not locate class 'Functional'|Could not locate class '\w+'.{0,200}\bmodule'?: '?keras\b|Unknown (?:layer|object): '?(?:TFOpLambda|SlicingOpLambda|Functional|Sequential|DTypePolicy)\b|expected \d+ variables, but received 0 variables during loading|filepath provided must end in `\.(?:keras|weights\.h5)`|Error when deserializing class 'InputLayer'|unexpected keyword argument '(?:ragged|batch_shape|input_dtype|batch_input_shape|quantization_config)'|object has no attribute '(?:get_updates|_create_all_weights|_[gs]et_hyper)'|cannot import name '?(?:np_utils|conv_utils|generic_utils|layer_utils|vis_utils|multi_gpu_model)\b|Keyword argument not understood|Unrecognized keyword arguments passed to [A-Z]\w+:|Could not interpret initializer identifier: \{|has never been called and thus has no defined (?:in|out)put",
         examples=(
             "ValueError: The layer sequential has never been called and thus has no defined input.",
@@ -185,6 +186,7 @@ RULES: tuple[Rule, ...] = (
             "AttributeError: module 'keras.api._v2.keras' has no attribute 'losses'",
             "ModuleNotFoundError: No module named 'tensorflow.python.keras'",
             "tensorflow.python.framework.errors_impl.AlreadyExistsError: Another metric with the same name already exists.",
+            "AssertionError: Duplicate registrations for type 'experimentalOptimizer'",
             "ImportError: cannot import name 'Adam' from 'keras.optimizers'",
             "AttributeError: module 'tensorflow.compat.v2' has no attribute '__internal__'",
             "AttributeError: 'Adam' object has no attribute 'get_updates'",
