@@ -285,13 +285,16 @@ RULES: tuple[Rule, ...] = (
             "versions of tensorflow",
             "following tensorflow versions",
             "version of tensorflow and",
+            "found tf.version = ",
         ),
         pattern=r"(?<!\) )\b(?:[Rr]equires|[Nn]eeds|only supports|not compatible with|incompatible with) (?:TensorFlow|Tensorflow|tensorflow|TF)(?: versions?)?(?: of)? ?(?:[<>=~!]{1,2} ?|v)?\d+\.\d+(?!.*(?:none of the providers|which is incompatible|but you have|Requires-Python|would require))(?!.{0,80}(?:unsatisfiable|version solving))"
         r"|TensorFlow versions? .{0,30}(?:is|are) not (?:supported|compatible)|version .{0,20} of TensorFlow .{0,20}is (?:not|in)compatible"
-        r"|compatible with the following TensorFlow Versions: .{1,200}However, TensorFlow \S+ was detected|caused (?:by )?the version of TensorFlow and .{1,60} are not compatible",
+        r"|compatible with the following TensorFlow Versions: .{1,200}However, TensorFlow \S+ was detected|caused (?:by )?the version of TensorFlow and .{1,60} are not compatible"
+        r"|depends on '?(?:tensorflow|tf-nightly)\b.{1,100}\. Found tf\.VERSION = ",
         examples=(
             "WARNING:root:TensorFlow Decision Forests 1.0.1 is compatible with the following TensorFlow Versions: ['2.10.0']. However, TensorFlow 2.10.1 was detected.",
             "ImportError: This version of TensorFlow Probability requires TensorFlow version >= 2.12; Detected an installation of version 2.10.1. Please upgrade TensorFlow to proceed.",
+            "RuntimeError: TensorFlow Hub depends on 'tf-nightly' build after 20180308 or 'tensorflow~=1.7'. Found tf.VERSION = 1.6.0",
         ),
         rank=63,
         follows=("keras-mismatch",),

@@ -80,6 +80,7 @@ RULES: tuple[Rule, ...] = (
             "cudnn_status_not_initialized",
             "dnn library",
             "failed to get convolution algorithm",
+            "fail to find the dnn implementation",
             "cudnn_status_internal_error",
             "cudnn_status_alloc_failed",
             "no algorithm worked",
@@ -110,7 +111,7 @@ RULES: tuple[Rule, ...] = (
             *("cusparse has not", "cusparse internal", "cusparse exec", "cusparse alloc"),
             "create(&",
         ),
-        pattern=r"cu(?:DNN|FFT)(?: \w+){0,4} launch fail|\bcu(?:Blas|Solver|Sparse) (?:has not been initialized|allocation failed|execution failed|internal error)|could not create cudnn handle|CU(?:DNN|BLAS|SOLVER|SPARSE|RAND)_STATUS_(?:NOT_INITIALIZED|INTERNAL_ERROR|INITIALIZATION_FAILED|EXECUTION_FAILED|LAUNCH_FAILURE)|CU(?:DNN|SOLVER|SPARSE)_STATUS_ALLOC_FAILED|CUFFT_(?:INTERNAL_ERROR|SETUP_FAILED|EXEC_FAILED|ALLOC_FAILED)|DNN library (?:is not found|initialization failed)|Failed to get convolution algorithm|No algorithm worked|CUBLAS_STATUS_ALLOC_FAILED|create cublas handle|No DNN in stream executor|cuDNN failed to initialize|(?:without|No) BLAS support"
+        pattern=r"cu(?:DNN|FFT)(?: \w+){0,4} launch fail|\bcu(?:Blas|Solver|Sparse) (?:has not been initialized|allocation failed|execution failed|internal error)|could not create cudnn handle|CU(?:DNN|BLAS|SOLVER|SPARSE|RAND)_STATUS_(?:NOT_INITIALIZED|INTERNAL_ERROR|INITIALIZATION_FAILED|EXECUTION_FAILED|LAUNCH_FAILURE)|CU(?:DNN|SOLVER|SPARSE)_STATUS_ALLOC_FAILED|CUFFT_(?:INTERNAL_ERROR|SETUP_FAILED|EXEC_FAILED|ALLOC_FAILED)|DNN library (?:is not found|initialization failed)|Fail to find the dnn implementation|Failed to get convolution algorithm|No algorithm worked|CUBLAS_STATUS_ALLOC_FAILED|create cublas handle|No DNN in stream executor|cuDNN failed to initialize|(?:without|No) BLAS support"
         # The fatal checks of TensorFlow 1 and Caffe give the status as a number. Those that are left out tell of the program.
         r"|CUDNN_STATUS_SUCCESS \((?:[1247]|8) vs\. 0\)|CUBLAS_STATUS_SUCCESS \((?:1|3|13|14) vs\. 0\)|Check failed: .{0,60}Get(?:Convolve\w*|Rnn)Algorithms\("
         r"|Check failed: \w*cu(?:blas|dnn|fft|rand|solver|sparse)\w*Create\(&",
