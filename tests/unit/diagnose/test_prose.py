@@ -36,6 +36,7 @@ ADVICE = (
     "**Symptoms**: `CUDA error: device-side assert triggered` or `Assertion failed`\n\n- set `num_classes` to that of your data\n",
     "The kernel asserts, as it should, and the message is: device-side assert triggered\n",
     "A device-side assert triggered by a wrong label is found with CUDA_LAUNCH_BLOCKING=1.",
+    "This article is about the `ModuleNotFoundError: No module named 'tensorflow.python.trackable'` of Keras.",
     "When you see an error such as `[Errno 28] No space left on device`, empty the cache and start again.",
     "### The disk is full\n\nIf you encounter this problem:\n\n    OSError: [Errno 28] No space left on device\n\nempty the cache.\n",
 )

@@ -235,11 +235,12 @@ RULES: tuple[Rule, ...] = (
             "compilernotfound",
             "during the fetch of repository",
             "nvcc fatal",
+            "broken toolchain: cannot link",
             "internal compiler error",
             *("error found in build log", "errors found in build log"),
         ),
         pattern=r"\bCMake Error(?: at|:)|clang(?:\+\+)?: error: unsupported option '|No BLAS/LAPACK libraries found|Configuring incomplete, errors occurred|make(?:\[\d+\])?: \*\*\* .{0,200}Error \d|Analysis of target '[^']{1,200}' failed|\bno such package '@|ninja: (?:build stopped|error: )|\*\*\* CMake (?:configuration|build) failed|Problem with the CMake installation|meson\.build:\d+:\d+: ERROR: |^configure: error: |error: could not compile [`']|cargo (?:build|rustc|metadata)\b.{0,200}(?:failed|exited)|collect2: error|linker command failed|error: linking with|LINK : fatal error|^compilation terminated\.|[Bb]uild did (?:NOT|not) complete successfully|Cython\.Compiler\.Errors\.\w+|BUILD(?:\.bazel)?:\d+:\d+: .{0,200}failed(?::? \(Exit|: \S*(?:gcc|clang)|: undeclared inclusion|: missing input|: I/O exception)|error trying to exec 'cc1|Server terminated abruptly \(error code: 14"
-        r"|\brequires rustc \d[\d.]* or newer|Multiple top-level (?:packages|modules) discovered in a flat-layout|(?:setuptools|distutils)\.errors\.\w+Error|Unable to determine which files to ship inside the wheel|valid-pyproject-build-system-requires|missing-pyproject-build-system-requires|fcompiler\.CompilerNotFound|An error occurred during the fetch of repository|\bnvcc fatal\b|^\d+ errors? found in build log:"
+        r"|\brequires rustc \d[\d.]* or newer|Multiple top-level (?:packages|modules) discovered in a flat-layout|(?:setuptools|distutils)\.errors\.\w+Error|Unable to determine which files to ship inside the wheel|valid-pyproject-build-system-requires|missing-pyproject-build-system-requires|fcompiler\.CompilerNotFound|An error occurred during the fetch of repository|\bnvcc fatal\b|Broken toolchain: cannot link|^\d+ errors? found in build log:"
         r"|internal compiler error: (?!Killed)",
         examples=(
             "CMake Error at CMakeLists.txt:12 (project):",
@@ -252,6 +253,7 @@ RULES: tuple[Rule, ...] = (
             "ERROR: /x/core/BUILD:191:1: C++ compilation of rule '//tensorflow/core:sampler' failed (Exit 1)",
             "ERROR: /x/BUILD:45:13: Compiling xla/sleep_kernel.cu.cc failed: undeclared inclusion(s) in rule '@local_xla//xla:sleep_kernel':",
             "11 errors found in build log:",
+            "RuntimeError: Broken toolchain: cannot link a simple C program.",
             "ninja: error: loading 'build.ninja': No such file or directory",
             "*** CMake configuration failed",
             "Problem with the CMake installation, aborting build. CMake executable is cmake",

@@ -344,11 +344,12 @@ RULES: tuple[Rule, ...] = (
         code="import-failed",
         reads="packages whose own words for a module that is missing name what to install",
         needs=("importerror:", "modulenotfounderror:", "not all required packages are installed"),
-        pattern=r"(?:ImportError|ModuleNotFoundError):.{0,200}(?:[Pp]lease install|[Mm]ust install|pip install|[`'\"]? (?:package|library) but it was not found|is not installed)|Not all required packages are installed\.",
+        pattern=r"(?:ImportError|ModuleNotFoundError):.{0,200}(?:[Pp]lease install|[Mm]ust install|pip install|[`'\"]? (?:package|library) but it was not found|is not installed|[Tt]he use of .{1,40} requires \w+)|Not all required packages are installed\.",
         examples=(
             "ImportError: WordPieceTokenizer requires the `tensorflow-text` package. Please install with `pip install tensorflow-text`.",
             "ImportError: You must install pydot (`pip install pydot`) for plot_model to work.",
             "ImportError: accelerate is not installed",
+            "ImportError: Could not import PIL.Image. The use of `load_img` requires PIL.",
             "Exception: Not all required packages are installed. Please install sklearn_crfsuite, spacy",
             "ImportError:\nAutoImageProcessor requires the PIL library but it was not found in your environment.",
         ),

@@ -130,8 +130,9 @@ RULES: tuple[Rule, ...] = (
             "# symptom",
             "**solution",
             "# solution",
+            *("this article", "this guide", "this tutorial"),
         ),
-        pattern=r"(?P<is_advice>\b(?:if|when|whenever|in case) you (?:are )?(?:get|see|hit|face|encounter|receive|experience|run into|getting|seeing|facing|faced with|running into|receiving|experiencing) (?:an?|the|this|these|such|following|similar|'|\").{0,80}?(?:error|exception|issue|problem|failure)|(?:\*\*|^#{1,6} )(?:Symptom|Solution)s?\b)",
+        pattern=r"(?P<is_advice>\b(?:if|when|whenever|in case) you (?:are )?(?:get|see|hit|face|encounter|receive|experience|run into|getting|seeing|facing|faced with|running into|receiving|experiencing) (?:an?|the|this|these|such|following|similar|'|\").{0,80}?(?:error|exception|issue|problem|failure)|(?:\*\*|^#{1,6} )(?:Symptom|Solution)s?\b|\bThis (?:article|guide|tutorial) )",
         examples=(
             "If you run into this error on Windows, install the runtime",
             'If you get "ImportError: No module named x", install x',
