@@ -379,6 +379,8 @@ def _end(child: subprocess.Popen[bytes], job: JobObject) -> None:
     try:
         if not job.end():
             _signal(child, "SIGTERM")
+            # A process that is stopped gets no other signal before it is continued.
+            _signal(child, "SIGCONT")
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(_END_SECONDS)
     finally:
@@ -394,7 +396,7 @@ def _signal(child: subprocess.Popen[bytes], name: str) -> None:
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, getattr(signal, name))
-    else:
+    elif name != "SIGCONT":
         child.kill()
 
 

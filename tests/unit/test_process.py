@@ -591,6 +591,13 @@ def test_a_child_that_nobody_needs_any_more_is_ended_by_another_thread() -> None
     assert run(python("print(1)"), env=ENV).ok
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signal")
+def test_a_child_that_is_stopped_is_asked_to_end_like_any_other() -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
+    done = run(python(code), env=ENV, timeout=0.5)
+    assert (done.timed_out, done.signal_name) == (True, "SIGTERM")
+
+
 def test_a_time_limit_holds_for_a_child_that_could_be_ended_otherwise() -> None:
     with process.endable(threading.Event()):
         assert run(python("import time; time.sleep(3600)"), env=ENV, timeout=0.1).timed_out

@@ -12,14 +12,19 @@ import json
 import os
 import threading
 from collections.abc import Iterable, Mapping
+from concurrent.futures import CancelledError
 from importlib import resources
 from pathlib import Path
 
 from tfprov import process
+from tfprov.locks import STUCK_SECONDS
 from tfprov.structured import whole_number
 
 _ROOTS = ("tensorflow", "keras._tf_keras.keras")
 """The smoke test's imports. TensorFlow computes the module name of Keras, so parsing sources does not find it."""
+_SLICE_SECONDS = 1.0
+_MOST_SLICES = int(STUCK_SECONDS / _SLICE_SECONDS)
+"""How many slices the child has to end; counted and not measured, so that a suspended machine is not taken for it."""
 
 
 class Ahead:
@@ -37,6 +42,7 @@ class Ahead:
         self._work = work
         self._landed = os.open(work / "landed", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._child: threading.Thread | None = None
+        self._needless = threading.Event()
         self._said = ""
 
     def __enter__(self) -> Ahead:
@@ -75,7 +81,9 @@ class Ahead:
 
         def work() -> None:
             with (
-                contextlib.suppress(OSError, RuntimeError),  # the latter where no more threads can be started
+                # A RuntimeError where no more threads can be started.
+                contextlib.suppress(OSError, RuntimeError, CancelledError),
+                process.endable(self._needless),
                 resources.as_file(resources.files("tfprov.install") / "compile_first.py") as script,
             ):
                 asked.write_text(json.dumps(request), encoding="utf-8")
@@ -91,10 +99,15 @@ class Ahead:
             (self._work / "installed").touch()
 
     def finish(self) -> int:
-        """End it; the number of files that it wrote. Nothing is written after that."""
+        """End it, also if it is stuck; the number of files that it wrote. Nothing is written after that."""
         # The child looks for this file after each module.
         with contextlib.suppress(OSError):
             (self._work / "stop").touch()
         if self._child is not None:
+            for _ in range(_MOST_SLICES):
+                self._child.join(_SLICE_SECONDS)
+                if not self._child.is_alive():
+                    break
+            self._needless.set()
             self._child.join()
         return whole_number(self._said.strip()) or 0

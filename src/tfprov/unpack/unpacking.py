@@ -25,7 +25,7 @@ from tfprov.unpack.following import Arriving, Following, LeftError
 from tfprov.unpack.members import File, Written
 from tfprov.unpack.records import ArchiveMember, Landed, Tree, Wheel, broken
 from tfprov.unpack.store import TreeStore
-from tfprov.unpack.workers import Workers
+from tfprov.unpack.workers import LostError, Workers
 
 STAGE = "install"
 """The stage in events of unpacking: the one that waits for the trees."""
@@ -220,6 +220,15 @@ class Unpacking:
         return self._unpack(arrival.wheel)
 
     def _unpack(self, wheel: Wheel) -> Tree:
+        while True:
+            try:
+                return self._unpack_once(wheel)
+            except LostError as error:
+                # Into another folder. This ends: the thread of a lost process goes on without one.
+                self._going()
+                self._emit(Note(text=f"unpacking `{wheel.path.name}` again: {error}", level="info"))
+
+    def _unpack_once(self, wheel: Wheel) -> Tree:
         made = self.store.begin(wheel.sha256)
         try:
             with _opened(wheel, made.parent) as source:

@@ -2,6 +2,7 @@
 
 `workers` starts it and gives it tasks over a socket: a length, sent along with a descriptor of the archive, and as many
 bytes of JSON. If the archive is still arriving, offsets follow, up to which it has. Each answer is a line of JSON.
+While it writes, it sends an empty line now and then, so that a worker that is stopped can be told from a slow one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from tfprov.structured import json_of
 from tfprov.unpack.archive import RefusedError
@@ -22,6 +24,9 @@ NUMBER = struct.Struct("<Q")
 """A length or an offset."""
 READY = b"ready\n"
 """The first line of a worker."""
+BEAT = b"\n"
+"""Says that a worker is making progress. A single byte, which is sent as a whole or not at all."""
+_BEAT_SECONDS = 1.0
 
 
 class _EndError(Exception):
@@ -59,6 +64,7 @@ def main(descriptor: int, niceness: int) -> None:
         os.nice(niceness)
     with socket.socket(fileno=descriptor) as tasks, contextlib.suppress(_EndError, OSError):
         tasks.sendall(READY)
+        going = _beating(tasks)
         while True:
             head, archives, _, _ = socket.recv_fds(tasks, NUMBER.size, 1)
             if not archives:
@@ -67,16 +73,32 @@ def main(descriptor: int, niceness: int) -> None:
                 (length,) = NUMBER.unpack(head + _exactly(tasks, NUMBER.size - len(head)))
                 root, end, members = json_of(_exactly(tasks, length))
                 archive = _Archive(archives[0], tasks, end)
-                answer = _answer(archive, root, [ArchiveMember(*member) for member in members])
+                answer = _answer(archive, root, [ArchiveMember(*member) for member in members], going)
                 archive.wait_for(end)
                 tasks.sendall(json.dumps(answer).encode() + b"\n")
             finally:
                 os.close(archives[0])
 
 
-def _answer(archive: _Archive, root: str, members: Sequence[ArchiveMember]) -> list[Written] | dict[str, object]:
+def _beating(tasks: socket.socket) -> Callable[[int], None]:
+    said = time.monotonic()
+
+    def going(_: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= _BEAT_SECONDS:
+            said = time.monotonic()
+            # Whoever does not read now is busy, and finds the beats that there was room for.
+            with contextlib.suppress(BlockingIOError):
+                tasks.send(BEAT, socket.MSG_DONTWAIT)
+
+    return going
+
+
+def _answer(
+    archive: _Archive, root: str, members: Sequence[ArchiveMember], going: Callable[[int], None]
+) -> list[Written] | dict[str, object]:
     try:
-        return [extract(archive, member, f"{root}/{member.name}", going=lambda _: None) for member in members]
+        return [extract(archive, member, f"{root}/{member.name}", going=going) for member in members]
     except RefusedError as error:
         return {"refused": str(error)}
     except OSError as error:

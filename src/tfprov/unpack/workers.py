@@ -14,17 +14,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from tfprov import process
+from tfprov.locks import STUCK_SECONDS
 from tfprov.structured import json_of
 from tfprov.unpack.archive import RefusedError
 from tfprov.unpack.members import File, Written, extract
 from tfprov.unpack.records import ArchiveMember
-from tfprov.unpack.worker import NUMBER, READY
+from tfprov.unpack.worker import BEAT, NUMBER, READY
+
+_Result = TypeVar("_Result")
 
 _MOST_THREADS = 4
 _MOST_ARRIVING = 16
@@ -32,6 +36,19 @@ _MOST_BIG = 2
 """Processes for members that are written while they arrive; they mostly wait for bytes, but each takes memory."""
 _NICENESS = 10
 _POLL_SECONDS = 0.02
+_SLICE_SECONDS = 1.0
+_MOST_SLICES = int(STUCK_SECONDS / _SLICE_SECONDS)
+"""How many slices in a row a process may stay silent. Counted and not measured: where the machine was suspended, or all
+processes were stopped together, that is one slice, however long it took."""
+_END_SECONDS = 10.0
+"""How long a process has to end after its input did; nothing that it still writes is of use."""
+_DEATH_SECONDS = 10.0
+"""How long to wait for the end of a process that is killed; a disk that hangs keeps it in the kernel."""
+_ANSWER = 64 * 1024
+
+
+class LostError(OSError):
+    """A process ended or is stuck in the middle of a task; what it wrote is of no use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +120,8 @@ class Workers:
 
         Raises:
             RefusedError: the content does not match the archive's metadata.
-            OSError: a file cannot be written, the archive cannot be read, or the process was killed.
+            LostError: the process was killed, or makes no progress and was ended; the thread goes on without one.
+            OSError: a file cannot be written, or the archive cannot be read.
         """
         own: _Process | None = getattr(self._own, "process", None)
         if own is not None and own.is_ready():
@@ -129,8 +147,10 @@ class _Process:
 
     def __init__(self, environ: Mapping[str, str], niceness: int) -> None:
         self._socket, theirs = socket.socketpair()
-        self._answers = self._socket.makefile("rb")
+        self._socket.settimeout(_SLICE_SECONDS)
+        self._heard = b""
         self._ready: bool | None = None
+        self._needless = threading.Event()
         # Isolated (-I) and without `site`, which takes time; what it would add to the path is there already.
         path = [str(Path(__file__).parents[2]), *filter(os.path.isabs, sys.path)]
         code = f"import sys; sys.path[:] = {path!r}; from tfprov.unpack.worker import main; "
@@ -138,21 +158,24 @@ class _Process:
         argv = (sys.executable, "-I", "-S", "-X", f"utf8={sys.flags.utf8_mode}", "-c", code)
 
         def run() -> None:
-            with theirs, contextlib.suppress(OSError):
+            with theirs, contextlib.suppress(OSError, CancelledError), process.endable(self._needless):
                 process.run(argv, env=environ, inherited=(theirs.fileno(),))
 
         self._thread = threading.Thread(target=run, name="worker", daemon=True)
         try:
             self._thread.start()
         except RuntimeError:
-            for each in (theirs, self._answers, self._socket):
+            for each in (theirs, self._socket):
                 each.close()
             raise
 
     def is_ready(self) -> bool:
         """Whether it was started; waits for that."""
         if self._ready is None:
-            self._ready = self._said() == READY
+            try:
+                self._ready = self._said() == READY
+            except OSError:
+                self._ready = False
         return self._ready
 
     def write(
@@ -162,19 +185,19 @@ class _Process:
         file, end = (source, 0) if isinstance(source, File) else (source.file, source.end)
         task = json.dumps([root, end, members]).encode()
         try:
-            socket.send_fds(self._socket, [NUMBER.pack(len(task))], [file.descriptor])
-            self._socket.sendall(task)
+            head = [NUMBER.pack(len(task))]
+            self._patiently(lambda: socket.send_fds(self._socket, head, [file.descriptor]))
+            self._send(task)
             if isinstance(source, Arrival):
                 self._tell(source, going)
-        except BaseException:
+            line = self._said(lambda: going(0))
+        except BaseException as error:
             # In the middle of a task.
             self._ready = False
             self.end()
+            if isinstance(error, OSError):
+                raise LostError(f"the process that unpacked `{members[0].name}` {error}") from error
             raise
-        line = self._said()
-        if not line:
-            self._ready = False
-            raise OSError(f"the process that unpacked `{members[0].name}` has ended")
         answer = json_of(line)
         if isinstance(answer, dict):
             if "refused" in answer:
@@ -188,25 +211,59 @@ class _Process:
         told = 0
         while told < source.end:
             if (here := min(source.reached(), source.end)) > told:
-                self._socket.sendall(NUMBER.pack(here))
+                self._send(NUMBER.pack(here))
                 told = here
             else:
                 going(0)
                 time.sleep(_POLL_SECONDS)
 
-    def _said(self) -> bytes:
-        try:
-            return self._answers.readline()
-        except OSError:
-            return b""
+    def _send(self, content: bytes) -> None:
+        left = memoryview(content)
+        while left:
+            left = left[self._patiently(partial(self._socket.send, left)) :]
+
+    def _said(self, going: Callable[[], None] = lambda: None) -> bytes:
+        """The next answer.
+
+        Args:
+            going: called whenever the process makes progress; raises to stop.
+
+        Raises:
+            OSError: says that it has ended, or is stuck.
+        """
+        while b"\n" not in self._heard:
+            if not (piece := self._patiently(lambda: self._socket.recv(_ANSWER))):
+                raise OSError("has ended")
+            self._heard = (self._heard + piece).lstrip(BEAT)
+            going()
+        answer, _, self._heard = self._heard.partition(b"\n")
+        return answer + b"\n"
+
+    def _patiently(self, act: Callable[[], _Result]) -> _Result:
+        """The result of a call on the socket, for which the process has to make progress; ends one that is stuck."""
+        for _ in range(_MOST_SLICES):
+            try:
+                return act()
+            except TimeoutError:
+                continue
+            except ConnectionError as error:
+                raise OSError("has ended") from error
+        self._kill()
+        raise OSError(f"made no progress for {_MOST_SLICES * _SLICE_SECONDS:.0f} s and was ended")
+
+    def _kill(self) -> None:
+        self._needless.set()
+        # Before somebody deletes what it was writing.
+        self._thread.join(_DEATH_SECONDS)
 
     def end(self) -> None:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        self._thread.join()
-        self._answers.close()
+        self._thread.join(_END_SECONDS)
+        if self._thread.is_alive():
+            self._kill()
         self._socket.close()
 
 

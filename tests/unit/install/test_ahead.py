@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tfprov.envs.layout import python_in, site_packages
+from tfprov.install import ahead as ahead_module
 from tfprov.install import compile_first
 from tfprov.install.ahead import Ahead
 
@@ -255,6 +256,25 @@ def test_a_broken_or_no_interpreter_costs_nothing_but_the_bytecode(tree: Path, t
             ahead.landed(tree, MODULES)
             ahead.place()
             assert ahead.finish() == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signal")
+def test_a_child_that_is_stopped_costs_nothing_but_the_bytecode(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead_module, "_MOST_SLICES", 1)
+    program, pid = tmp_path / "python", tmp_path / "pid"
+    program.write_text(f"#!/bin/sh\necho $$ > '{pid}'\nkill -STOP $$\n")
+    program.chmod(0o755)
+    with Ahead(work(tmp_path)) as ahead:
+        ahead.start(program, {})
+        while not pid.is_file() or not pid.read_text():
+            time.sleep(0.01)
+        ahead.landed(tree, MODULES)
+        ahead.place()
+        assert ahead.finish() == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 def work(folder: Path) -> Path:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,13 +19,15 @@ from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, ignore
 from tfprov.process import bare_environment
 from tfprov.unpack import archive
+from tfprov.unpack import members as members_module
+from tfprov.unpack import worker as worker_module
 from tfprov.unpack import workers as workers_module
 from tfprov.unpack.archive import RefusedError
 from tfprov.unpack.members import File, Written
 from tfprov.unpack.records import ArchiveMember
 from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import Unpacking
-from tfprov.unpack.workers import Arrival, Workers
+from tfprov.unpack.workers import Arrival, LostError, Workers
 from unit.unpack.test_following import STEPS, Download, content, follow, in_pieces, whole
 from unit.unpack.test_unpacking import HOSTILE, left, wheel_at
 
@@ -175,8 +178,171 @@ def children() -> list[int]:
     task = Path("/proc/self/task")
     if not task.is_dir():
         pytest.skip("only Linux lists them")
-    found = [int(pid) for thread in task.iterdir() for pid in (thread / "children").read_text().split()]
-    return [pid for pid in found if b"unpack.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found: list[int] = []
+    for thread in task.iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            found += map(int, (thread / "children").read_text().split())
+    return [pid for pid in found if b"unpack.worker" in command_of(pid)]
+
+
+def command_of(pid: int) -> bytes:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch, slices: int = 1) -> None:
+    monkeypatch.setattr(workers_module, "_MOST_SLICES", slices)
+
+
+def stop(pids: Sequence[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+
+
+def test_wheels_are_unpacked_although_every_process_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = KINDS["many_files"].write(tmp_path / "first", "many_files")
+    second = KINDS["incompressible"].write(tmp_path / "second", "incompressible")
+    third = KINDS["package"].write(tmp_path / "third", "package")
+    before = threading.active_count()
+    said: list[Event] = []
+    with Unpacking(TreeStore(tmp_path / "trees", boot="b"), said.append, environ=ENVIRON) as unpacking:
+        unpacking.add(wheel_at(first))
+        unpacking.wait()
+        stopped = children()
+        assert stopped
+        stop(stopped)
+        impatient(monkeypatch)
+        for wheel in (second, third):
+            unpacking.add(wheel_at(wheel))
+        trees = unpacking.wait()
+    for wheel in (second, third):
+        assert content(trees[wheel_at(wheel).sha256]) == content(whole(tmp_path, wheel))
+    assert any("made no progress for 1 s and was ended" in event.text for event in said if isinstance(event, Note))
+    assert left(tmp_path / "trees") == []
+    assert not children()
+    assert threading.active_count() == before
+
+
+def test_a_wheel_that_arrives_is_unpacked_although_every_process_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = KINDS["incompressible"].write(tmp_path / "made", "incompressible")
+
+    def stopping(download: Download) -> None:
+        download.advance(len(download.content) // 2)
+        while not list((tmp_path / "trees").glob(".*.new/tree/random_one/*")):
+            threading.Event().wait(0.01)
+        impatient(monkeypatch)
+        stop(children())
+        download.advance(len(download.content))
+
+    tree = follow(tmp_path, wheel, steps=stopping, environ=ENVIRON)
+    assert content(tree) == content(whole(tmp_path, wheel))
+    assert left(tmp_path / "trees") == []
+    assert not children()
+
+
+def test_a_process_that_is_stopped_before_it_is_ready_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient(monkeypatch)
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nkill -STOP $$\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    path = KINDS["module"].write(tmp_path, "module")
+    member, *_ = members_of(path)
+    (tmp_path / "root").mkdir()
+    with workers() as made, File(path) as file:
+        assert in_worker(made, lambda: made.write([member], file, str(tmp_path / "root"), going=lambda _: None))
+
+
+def test_a_stopped_process_that_has_nothing_to_do_is_ended_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_module, "_END_SECONDS", 0.1)
+    with workers() as made:
+        in_worker(made, lambda: made.write([], File(Path(os.devnull)), "", going=lambda _: None))
+        stop(children())
+    assert not children()
+
+
+class Script:
+    """A socket that gives what a test says: nothing in a slice (None), or bytes."""
+
+    def __init__(self, steps: Sequence[bytes | None]) -> None:
+        self._steps = iter(steps)
+
+    def recv(self, _count: int) -> bytes:
+        if (found := next(self._steps)) is None:
+            raise TimeoutError
+        return found
+
+    def shutdown(self, _how: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("steps", "answer"),
+    [
+        ([b"[]\n"], b"[]\n"),
+        ([*[None] * 119, b"[]\n"], b"[]\n"),
+        # However long that one slice was in which the machine slept.
+        ([*[None] * 119, b"\n", *[None] * 119, b"\n\n", *[None] * 119, b"[", *[None] * 119, b"]\n\n"], b"[]\n"),
+        ([None] * 120, None),
+        ([b"\n", *[None] * 120], None),
+        ([b""], None),
+    ],
+    ids=["at once", "late", "slow but at work", "silent", "silent after a while", "ended"],
+)
+def test_only_a_process_that_is_silent_for_long_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, steps: Sequence[bytes | None], answer: bytes | None
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    process = workers_module._Process(ENVIRON, 0)
+    process._socket.close()
+    monkeypatch.setattr(process, "_socket", Script(steps))
+    if answer is None:
+        with pytest.raises(OSError, match=r"has ended|made no progress for 120 s and was ended"):
+            process._said()
+    else:
+        assert process._said() == answer
+    process.close()
+
+
+def test_a_process_says_that_it_is_at_work_while_it_writes_one_big_member(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(worker_module, "_BEAT_SECONDS", 0.0)
+    path = KINDS["incompressible"].write(tmp_path, "incompressible")
+    member = max(members_of(path), key=lambda one: one.packed)
+    (tmp_path / "root" / member.name).parent.mkdir(parents=True)
+    with ours, theirs, File(path) as file:
+        ours.setblocking(False)
+        # Nobody reads meanwhile: what there is no room for is dropped, and the worker goes on.
+        members_module.extract(file, member, f"{tmp_path}/root/{member.name}", going=worker_module._beating(theirs))
+        assert set(ours.recv(1 << 20)) == set(worker_module.BEAT)
+
+
+def test_a_process_that_takes_no_task_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it is sent fits into no buffer."""
+    path = KINDS["module"].write(tmp_path, "module")
+    member, *_ = members_of(path)
+    (tmp_path / "root").mkdir()
+    with workers() as made, File(path) as file:
+
+        def write(members: Sequence[ArchiveMember]) -> dict[str, Written]:
+            return made.write(members, file, str(tmp_path / "root"), going=lambda _: None)
+
+        in_worker(made, lambda: write([member]))
+        impatient(monkeypatch)
+        stop(children())
+        with pytest.raises(LostError, match="made no progress"):
+            in_worker(made, lambda: write([member] * 50_000))
+        assert not children()
 
 
 def test_a_download_that_never_ends_leaves_neither_files_nor_processes(tmp_path: Path) -> None:
