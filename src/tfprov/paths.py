@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tfprov.errors import TfprovError
@@ -92,8 +92,8 @@ class Home:
 def home(environ: Mapping[str, str]) -> Home:
     """The folders to use: below `TFPROV_HOME` where that is set, else where the platform keeps such files.
 
-    `TFPROV_STORE` moves only the store. In a `TFPROV_HOME` that several users can write to, each user has a folder of
-    his own: in a common one, a user could plant an environment that another would run.
+    `TFPROV_STORE` moves only the store. In a folder that several users can write to, named or not, each user has a
+    folder of his own: in a common one, a user could plant an environment that another would run.
 
     Raises:
         TfprovError: `permission-denied` when there is neither a home directory nor `TFPROV_HOME`; `path-not-ours` when
@@ -118,7 +118,9 @@ def home(environ: Mapping[str, str]) -> Home:
         # Without HOME and without an entry in the user database, older releases of platformdirs return the tilde
         # unexpanded.
         if all(path.is_absolute() for path in (found.data, found.cache, found.state)):
-            return found
+            # Each by itself, because these need not lie in one folder.
+            parts = {name: _own_part(getattr(found, name)) for name in ("data", "cache", "state")}
+            return replace(found, **parts)
     except RuntimeError as error:
         cause = error
     raise TfprovError(

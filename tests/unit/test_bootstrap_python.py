@@ -52,6 +52,14 @@ def test_its_environment_is_in_the_folder_that_tfprov_takes_for_its_own(
         tmp_path.chmod(0o777)
         os.chown(tmp_path / "user-0", 1234, 1234)
         assert list(bootstrap.places()) == [bootstrap.HERE / ".bootstrap"]
+    monkeypatch.delenv("TFPROV_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    for mode in (0o755, 0o777):
+        home({}).data.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "home/.local/share/tfprov").chmod(mode)
+        _, below = bootstrap.places()
+        assert below.parents[1] == home({}).data
 
 
 @pytest.mark.parametrize("folder", ["C:\\R&D", "C:\\my files (x86)", "C:\\a^b", "C:\\plain-1.2_ü"])

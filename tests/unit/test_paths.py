@@ -95,6 +95,43 @@ def test_without_tfprov_home_the_platform_decides(tmp_path: Path, monkeypatch: p
     assert paths.home({}).cache == tmp_path / "elsewhere" / "tfprov"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the folders of the XDG specification")
+@pytest.mark.parametrize("mode", [0o755, 0o775, 0o2775, 0o777, 0o1777])
+@pytest.mark.parametrize("place", [".local/share", ".cache", ".local/state"])
+def test_a_folder_of_the_platform_is_taken_like_one_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, mode: int
+) -> None:
+    """In one that others can write to, an environment could be planted that this user would run."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / place / "tfprov"
+    folder.mkdir(parents=True)
+    folder.chmod(mode)
+    root = paths.home({"TFPROV_HOME": str(folder)}).data.parent
+    assert (root == folder) == (mode in (0o755, 0o775))
+    home = paths.home({})
+    expected = {each: tmp_path / each / "tfprov" for each in (".local/share", ".cache", ".local/state")} | {place: root}
+    assert [home.data, home.cache, home.state] == list(expected.values())
+    assert folder in home.store.parents or place != ".cache"
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root can make a folder of another user")
+def test_a_folder_of_the_platform_in_which_another_user_took_ones_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (own := tmp_path / "tfprov" / "user-0").mkdir(parents=True)
+    own.parent.chmod(0o777)
+    os.chown(own, 1234, 1234)
+    assert refusal(lambda: paths.home({})) == (
+        "path-not-ours",
+        f"`{own}` is not a folder that belongs to this user",
+        f"several users can write to `{own.parent}`, so each has a separate folder in it",
+        "set TFPROV_HOME to a folder that only you may write to",
+    )
+
+
 def test_without_any_home_directory_the_next_step_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     # What expanduser does for a user without an entry in the database.
     for name in ("user_data_path", "user_cache_path", "user_state_path"):

@@ -386,7 +386,7 @@ def data_folder() -> Path:
             "there is no home directory to keep environments in",
             "set TFPROV_HOME to a folder that you may write to",
         )
-    return found
+    return found if home else own_part(found)
 
 
 def own_part(root: Path) -> Path:

@@ -61,6 +61,11 @@ def test_the_starter_keeps_its_tools_where_tfprov_keeps_its_data(
     tmp_path.chmod(0o700)
     monkeypatch.delenv("TFPROV_HOME")
     assert starter.data_folder() == home({}).data
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    (folder := home({}).data).mkdir(parents=True)
+    folder.chmod(0o777)
+    assert starter.data_folder() == home({}).data
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows asks the system for the folder")
