@@ -233,12 +233,8 @@ def _graphics(proof: Fingerprint, now: Reading) -> list[MachineChange]:
     there = [card for card in here.cards if card.vendor in vendors]
     found: list[MachineChange] = []
     if "nvidia" in vendors:
-        if now.problem is not None:
-            return [MachineChange(code=now.problem.code, what="GPUs", was=_told(proof), now=now.problem.why)]
-        if not there and not here.driver:
-            code = "docker-no-gpu" if now.container else "gpu-no-driver"
-            where = f"none in this {now.container} container" if now.container else "none, and no driver"
-            return [MachineChange(code=code, what="GPUs", was=_told(proof), now=where)]
+        if now.problem is not None or (not there and not here.driver):
+            return [_without(proof, now)]
         if proof.driver != here.driver:
             found.append(
                 MachineChange(
@@ -271,6 +267,18 @@ def _graphics(proof: Fingerprint, now: Reading) -> list[MachineChange]:
             )
         )
     return found
+
+
+def _without(proof: Fingerprint, now: Reading) -> MachineChange:
+    """The change where no NVIDIA GPU of the machine can be used any more."""
+    if now.problem is not None:
+        code, where = now.problem.code, now.problem.why
+    elif now.container:
+        code, where = "docker-no-gpu", f"none in this {now.container} container"
+    else:
+        code, where = "gpu-no-driver", "none, and no driver"
+    container = now.container if code == "docker-no-gpu" else None
+    return MachineChange(code=code, what="GPUs", was=_told(proof), now=where, container=container)
 
 
 def _told(fingerprint: Fingerprint) -> str:

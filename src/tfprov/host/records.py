@@ -294,12 +294,14 @@ class MachineChange(_Record):
         what: `driver`, `GPUs`, `processor`, `C library`, `interpreter` or `machine`.
         was: its state when the verdict was made.
         now: its state now; empty where nothing could be compared.
+        container: kind of the container that has no access to the GPUs; None for any other change.
     """
 
     code: str
     what: str
     was: str
     now: str
+    container: str | None = None
 
     def __str__(self) -> str:
         return f"{self.what}: {self.was} then, {self.now} now" if self.now else f"{self.what}: {self.was}"

@@ -114,14 +114,12 @@ def check(environment: Environment, generation: Generation, environ: Mapping[str
 
 def next_step(change: MachineChange) -> str:
     """The remedy for a change of the machine; empty where a new proof is the remedy."""
-    from tfprov.host.records import LOST_DEVICES
-
     if change.code in PROVED_AGAIN:
         return ""
-    if LOST_DEVICES in change.now:
-        from tfprov.plan.refuse import RESTART_CONTAINER
+    if change.container is not None:
+        from tfprov.plan.refuse import into_container
 
-        return RESTART_CONTAINER
+        return into_container(change.container, change.now)
     return CODES[change.code].remedy
 
 

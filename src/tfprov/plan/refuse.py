@@ -29,7 +29,7 @@ _INTO_CONTAINER = {
     "apptainer": "start the container with `--nv`",
     "kubernetes": "ask for `nvidia.com/gpu` in `resources.limits` of the pod",
 }
-RESTART_CONTAINER = (
+_RESTART_CONTAINER = (
     "start the container again; to keep it from coming back, let Docker use the cgroup driver `cgroupfs`, or hand the "
     "device files over with `--device`"
 )
@@ -181,7 +181,7 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
             yield "name an index or a folder that has a wheel with CUDA under `index.extra` or `index.find-links`"
         yield "use NVIDIA's container for this platform"
     elif refusal.code == "docker-no-gpu":
-        yield _into_container(context.facts, refusal)
+        yield into_container(context.facts.container.value, refusal.why)
     elif refusal.code == "gpu-no-driver":
         oldest = f" of {driver} or newer" if (driver := ways.oldest_driver(context)) else ""
         if context.facts.wsl.value:
@@ -197,14 +197,19 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
     yield "or use the CPU"
 
 
-def _into_container(facts: Facts, refusal: Refusal) -> str:
-    """How a container comes to its GPU."""
-    if LOST_DEVICES in refusal.why:
-        return RESTART_CONTAINER
-    if "NVIDIA_DRIVER_CAPABILITIES" in refusal.why:
+def into_container(kind: str | None, why: str) -> str:
+    """How a container comes to its GPUs, as an instruction.
+
+    Args:
+        kind: of the container, as in the facts.
+        why: what is known about the missing GPUs.
+    """
+    if LOST_DEVICES in why:
+        return _RESTART_CONTAINER
+    if "NVIDIA_DRIVER_CAPABILITIES" in why:
         return "start the container with `NVIDIA_DRIVER_CAPABILITIES=compute,utility`"
     anywhere = "give the container the device files of the GPU and the libraries of the driver"
-    return _INTO_CONTAINER.get(facts.container.value or "", anywhere)
+    return _INTO_CONTAINER.get(kind or "", anywhere)
 
 
 def _seen(facts: Facts) -> Iterator[str]:

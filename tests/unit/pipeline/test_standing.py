@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from hosts import Host
 from seals import seal
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Flaw, Generation, Owner
-from tfprov.errors import TfprovError
+from tfprov.errors import CODES, TfprovError
 from tfprov.host import fingerprint
 from tfprov.host.fingerprint import Reading
-from tfprov.host.records import Fingerprint
-from tfprov.pipeline.standing import Standing, check
+from tfprov.host.records import LOST_DEVICES, Card, Fingerprint, Problem
+from tfprov.pipeline.standing import Standing, check, next_step
+from tfprov.plan.compat import table
+from tfprov.plan.decide import decide
+from tfprov.profile.records import Profile
 
 
 def generation(number: int, *, has_gpus: bool) -> Generation:
@@ -122,3 +126,39 @@ def test_another_driver_wants_a_new_proof(monkeypatch: pytest.MonkeyPatch) -> No
         ("driver: 570.0 then, 580.0 now",),
         "run `tfprov up train.toml` to verify it again, without rebuilding",
     )
+
+
+KINDS = ("docker", "podman", "apptainer", "kubernetes", "containerd", "lxc", "systemd-nspawn")
+UNHEALTHY = Problem(code="gpu-unhealthy", why="the driver did not answer within 10 s")
+PROBLEMS = (
+    None,
+    Problem(code="docker-no-gpu", why="an NVIDIA GPU is in this machine, but the container has no libnvidia-ml.so.1"),
+    Problem(code="docker-no-gpu", why=f"a container that {LOST_DEVICES}, as after an update"),
+    Problem(code="docker-no-gpu", why="no libcuda.so.1: NVIDIA_DRIVER_CAPABILITIES lacks `compute`"),
+)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=["none", "no library", "lost", "capabilities"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_container_without_its_gpus_gets_the_same_step_as_in_a_plan(kind: str, problem: Problem | None) -> None:
+    proved = Fingerprint(has_gpus=True, driver="570.0", cards=(Card(id="GPU-a", name="A100"),))
+    now = Reading(fingerprint=Fingerprint(has_gpus=True), python="/gone", problem=problem, container=kind)
+    (change,) = fingerprint.changes((proved,), now)
+    asked = Profile.model_validate({"name": "cuda", "tensorflow": {"accelerator": "cuda"}})
+    with pytest.raises(TfprovError) as refused:
+        decide(asked, Host(container=kind, problem=problem).facts, table(), None)
+    assert (change.code, refused.value.code.name) == ("docker-no-gpu", "docker-no-gpu")
+    assert refused.value.hint is not None
+    assert refused.value.hint.partition(";")[0] == next_step(change).partition(";")[0]
+    assert ("--gpus all" in next_step(change)) == (kind == "docker" and problem in PROBLEMS[:2])
+
+
+def test_another_change_is_not_about_a_container() -> None:
+    proved = Fingerprint(has_gpus=True, driver="570.0", cards=(Card(id="GPU-a", name="A100"),))
+    for now, code in (
+        (Reading(fingerprint=Fingerprint(has_gpus=True), python="/gone"), "gpu-no-driver"),
+        (Reading(fingerprint=proved, python="/gone", container="docker", problem=UNHEALTHY), "gpu-unhealthy"),
+    ):
+        (change,) = fingerprint.changes((proved,), now)
+        assert (change.code, change.container) == (code, None)
+        assert next_step(change) == CODES[code].remedy
