@@ -30,7 +30,8 @@ def of_facts(facts: Facts) -> tuple[Virtual, ...]:
     """The virtual packages of another machine, without `__cuda`."""
     system, machine = facts.system.value, facts.machine.value
     if system == "windows":
-        return (Virtual(name="__win", version="10.0"), Virtual(name="__archspec", version="1", build="x86_64"))
+        build = "aarch64" if machine.lower() in ("arm64", "aarch64") else "x86_64"
+        return (Virtual(name="__win", version="10.0"), Virtual(name="__archspec", version="1", build=build))
     found = [Virtual(name="__unix", version="0")]
     if system == "macos":
         found.append(Virtual(name="__osx", version=facts.os_version.value))

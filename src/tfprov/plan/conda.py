@@ -33,15 +33,15 @@ def plan_of_conda(context: DecisionContext) -> Plan:
     """The plan for a TensorFlow from a channel. The solver has the last word, because it sees the current channels.
 
     Raises:
-        TfprovError: `platform-no-wheel` on a 32-bit system; `version-not-available` when no Python is within the
-            profile's range; `conda-package-missing` when the known builds are for other accelerators; a `gpu-…` code
-            when CUDA is demanded and cannot work.
+        TfprovError: `platform-no-wheel` on a 32-bit system and on Windows on ARM; `version-not-available` when no
+            Python is within the profile's range; `conda-package-missing` when the known builds are for other
+            accelerators; a `gpu-…` code when CUDA is demanded and cannot work.
     """
     if context.locked is not None:
         return _plan_of_lock(context, context.locked)
-    if _32_BITS.fullmatch(architecture(context.facts.machine.value)):
-        # TensorFlow was never built for them, and conda-forge has no packages.
-        raise refuse.no_wheels(context)
+    if _32_BITS.fullmatch(architecture(context.facts.machine.value)) or context.platform == "windows_aarch64":
+        # TensorFlow was never built for them, by nobody; for 32 bits conda-forge has no packages at all.
+        raise refuse.no_builds(context)
     asked = context.demands.accelerator
     if asked not in ("auto", "cpu", "cuda"):
         raise TfprovError(

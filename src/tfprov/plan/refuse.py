@@ -114,12 +114,30 @@ def no_wheels(context: DecisionContext) -> TfprovError:
         here_at = [each.uploaded for each in first.wheels if each.platform == context.platform and each.uploaded]
         at = min(here_at, default=uploaded_of(first))
         return _before_all(context, first.version, at, f"no TensorFlow had wheels for {here} at that time", out)
+    return no_builds(context)
+
+
+def no_builds(context: DecisionContext) -> TfprovError:
+    """The error on a platform for which TensorFlow was never built, neither as a wheel nor in a channel."""
+    here = platform(context.facts)
+    kinds = "wheels or conda packages" if context.from_conda else "wheels"
+    hint = "use another machine, or build TensorFlow from source"
+    inside = next((row for row in reversed(context.table.releases) if _is_for_linux_on_arm(context, row)), None)
+    if context.platform == "windows_aarch64" and inside is not None:
+        hint = f"run tfprov inside WSL2: TensorFlow {inside.version} has wheels for Linux on aarch64"
     return TfprovError(
         "platform-no-wheel",
-        f"no TensorFlow has wheels for {here}",
+        f"no TensorFlow has {kinds} for {here}",
         evidence=(f"this is {here} ({context.facts.machine.source})",),
-        hint="use another machine, or build TensorFlow from source",
+        hint=hint,
     )
+
+
+def _is_for_linux_on_arm(context: DecisionContext, release: Release) -> bool:
+    """Whether the profile allows a release that has wheels for Linux on aarch64, where none has CUDA."""
+    is_on_cpu = context.demands.accelerator in ("auto", "cpu") and not context.must_have_gpu
+    has_wheels = any(each.platform == "linux_aarch64" for each in release.wheels)
+    return is_on_cpu and has_wheels and context.demands.admits(Version(release.version))
 
 
 def no_nightly(listing: Listing | None) -> TfprovError:

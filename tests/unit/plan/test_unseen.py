@@ -271,7 +271,12 @@ CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
     "windows 11, python 3.10": (dataclasses.replace(WINDOWS, pythons=("3.10.11",)), asked(**STAY), "tensorflow==2.21.0 cpu 3.10.11", ""),
     "windows, python 3.14": (dataclasses.replace(WINDOWS, pythons=("3.14.0",)), asked(**STAY), "python-unsupported", "3.13"),
     "windows, python 3.7": (dataclasses.replace(WINDOWS, pythons=("3.7.9",)), asked(**STAY), "tensorflow==2.11.0 cpu 3.7.9", ""),
-    "windows on arm": (dataclasses.replace(WINDOWS, machine="arm64"), asked(), "platform-no-wheel", "another machine"),
+    "windows on arm, 2.9": (dataclasses.replace(WINDOWS, machine="arm64"), asked("==2.9.*"), "platform-no-wheel", "another machine"),
+    "windows on arm, conda": (dataclasses.replace(WINDOWS, machine="arm64"), asked(**CONDA), "platform-no-wheel", "inside WSL2: TensorFlow 2.21.0"),
+    "windows on arm, conda, cuda": (dataclasses.replace(WINDOWS, machine="arm64"), cuda(**CONDA), "platform-no-wheel", "another machine"),
+    "windows on arm, wheel in conda": (
+        dataclasses.replace(WINDOWS, machine="arm64"), asked(environment={"kind": "conda"}), "platform-no-wheel", "inside WSL2"),
+    "windows on arm": (dataclasses.replace(WINDOWS, machine="arm64"), asked(), "platform-no-wheel", "inside WSL2: TensorFlow 2.21.0"),
     "intel mac, python 3.8": (dataclasses.replace(INTEL, pythons=("3.8.18",)), asked(**STAY), "tensorflow==2.13.1 cpu 3.8.18", ""),
     "intel mac, 2.17": (INTEL, asked("==2.17.*"), "platform-no-wheel", "2.16.2"),
     "m1, python 3.8": (dataclasses.replace(MAC, pythons=("3.8.18",)), asked(**STAY), "tensorflow==2.13.0 cpu 3.8.18", ""),
@@ -459,7 +464,7 @@ CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
     "wsl1": (Host(wsl=True, os_version="4.4.0-19041-Microsoft"), asked(), "tensorflow-cpu==2.21.0 cpu 3.13.0", ""),
     "32-bit windows": (dataclasses.replace(WINDOWS, machine="i686"), asked(), "platform-no-wheel", "another machine"),
     "windows on arm, x64 python": (
-        dataclasses.replace(WINDOWS, machine="arm64", pythons=(python("3.12.10", machine="AMD64"),)), asked(), "platform-no-wheel", "another machine"),
+        dataclasses.replace(WINDOWS, machine="arm64", pythons=(python("3.12.10", machine="AMD64"),)), asked(), "platform-no-wheel", "inside WSL2: TensorFlow 2.21.0"),
     "m2, metal, numpy 2": (MAC, asked(None, "metal", **packages("numpy>=2")), "tensorflow==2.18.1 metal 3.12.1", ""),
     "m2, metal, 2.13": (MAC, asked("==2.13.*", "metal"), "tensorflow==2.13.1 metal 3.11.7", ""),
     "m2, metal by name": (MAC, asked(**packages("tensorflow", "tensorflow-metal")), "tensorflow==2.18.1 metal 3.12.1", ""),
