@@ -122,7 +122,7 @@ def no_builds(context: DecisionContext) -> TfprovError:
     here = platform(context.facts)
     kinds = "wheels or conda packages" if context.from_conda else "wheels"
     hint = "use another machine, or build TensorFlow from source"
-    inside = next((row for row in reversed(context.table.releases) if _is_for_linux_on_arm(context, row)), None)
+    inside = next((row for row in context.table.releases if _is_for_linux_on_arm(context, row)), None)
     if context.platform == "windows_aarch64" and inside is not None:
         hint = f"run tfprov inside WSL2: TensorFlow {inside.version} has wheels for Linux on aarch64"
     return TfprovError(
