@@ -196,7 +196,7 @@ def test_the_result_of_an_earlier_rollout_stays_until_its_host_sends_another_and
     done = fleet.roll_out("ada", "bob")
     assert done.returncode != 0
     assert fleet.states() == {"ada": "failed", "bob": "verified"}
-    assert "bob: no-result" in done.stdout
+    assert "bob: not-asked" in done.stdout
 
 
 def test_a_host_that_cannot_make_the_new_one_keeps_the_old_one(fleet: Fleet) -> None:
@@ -219,7 +219,7 @@ def test_a_first_batch_that_fails_stops_the_rollout(fleet: Fleet) -> None:
     done = fleet.roll_out("ada", "bob")
     assert done.returncode != 0
     assert fleet.states() == {"ada": "failed"}
-    assert "bob: no-result" in done.stdout
+    assert "bob: not-asked" in done.stdout
 
 
 def test_hosts_without_tfprov_and_without_an_index_take_all_from_the_bundle_of_the_controller(fleet: Fleet) -> None:
@@ -353,8 +353,8 @@ def test_a_batch_that_nobody_reaches_is_in_the_report_and_old_results_stay(fleet
     done = fleet.roll_out("ada", "bob", each={"ada": nobody, "bob": nobody})
     assert done.returncode != 0
     assert "ada: no-result" in done.stdout
-    assert "bob: no-result" in done.stdout
-    assert "no-result" in (fleet.results / "report.html").read_text(encoding="utf-8")
+    assert "bob: not-asked" in done.stdout
+    assert "1 not-asked, 1 no-result" in (fleet.results / "report.html").read_text(encoding="utf-8")
     assert (fleet.results / "ada.json").read_text() == old
 
 

@@ -37,6 +37,10 @@ def gather(
     expect: Annotated[
         list[str] | None, typer.Option(metavar="HOST", help="A host that must have a result. May be repeated.")
     ] = None,
+    not_asked: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A host whose turn has not come, so that it has no result. May be repeated."),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the report as one HTML page to this file.")] = None,
     verify_with: Annotated[
         str,
@@ -56,14 +60,16 @@ def gather(
         from tfprov.report.page import PAGE
         from tfprov.smoke.attestation import check_command
 
-        if not results and not expect:
+        if not results and not expect and not not_asked:
             raise TfprovError("usage", "name results, or with `--expect` the hosts that should have one")
         if html is not None:
             PAGE.check(html)
         files = [one for path in results or () for one in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
         if verify_with:
             check_command(verify_with, "--verify-with")
-        hosts = fleet.gather(files, expected=expect or (), verify_with=verify_with, environ=os.environ)
+        hosts = fleet.gather(
+            files, expected=expect or (), not_asked=not_asked or (), verify_with=verify_with, environ=os.environ
+        )
         if html is not None:
             PAGE.write(html, fleet.html(hosts, title=title, made=datetime.now(timezone.utc)).encode())
         output.end(fleet.describe(hosts), fleet.document(hosts), fleet.loss(hosts))

@@ -21,6 +21,7 @@ ROLLED_BACK = "rolled-back"
 KEPT = "kept"
 FAILED = "failed"
 SILENT = "no-result"
+NOT_ASKED = "not-asked"
 # The host stays in view beside whichever check is scrolled to; on a telephone a long name leaves room for the state.
 _STYLE = """
 .wide th:first-child { position: sticky; left: 0; background: Canvas; }
@@ -29,12 +30,15 @@ _STYLE = """
 
 _MEANING = {
     VERIFIED: "the environment is verified",
+    NOT_ASKED: "the rollout has not come to this host, or stopped before it",
     ROLLED_BACK: "the new environment failed; the previous one is in use again and verified",
     KEPT: "the new environment was never put in use; the previous one is in use and verified",
     FAILED: "no verified environment is in use",
     SILENT: "no result was received from this host",
 }
 """Meaning of each state of a host, best first."""
+_MARK = {VERIFIED: "good", NOT_ASKED: "none"}
+_NEXT = {NOT_ASKED: "roll out to the hosts that were not asked"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ class Host:
 
     Attributes:
         name: of the host.
-        state: `verified`, `rolled-back`, `kept`, `failed` or `no-result`.
+        state: `verified`, `not-asked`, `rolled-back`, `kept`, `failed` or `no-result`.
         code: failure code; None when the host is verified.
         what: the failure in one line.
         evidence: of the failure.
@@ -84,6 +88,7 @@ def gather(
     files: Iterable[Path],
     *,
     expected: Sequence[str] = (),
+    not_asked: Sequence[str] = (),
     verify_with: str = "",
     environ: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Host, ...]:
@@ -93,6 +98,7 @@ def gather(
         files: results of the Ansible module, documents of `tfprov up --json` and `tfprov smoke --json`, receipts and
             statements. The name of the host is that of its file, without `.json`.
         expected: hosts that should have a result; those without one get the state `no-result`.
+        not_asked: hosts that cannot have a result yet; those without one get the state `not-asked`.
         verify_with: command that verifies a statement; anything that is not a verified statement is then rejected.
             Empty to accept results without verification.
         environ: environment variables of that command.
@@ -109,10 +115,11 @@ def gather(
                 evidence=(f"`{other}`", f"`{path}`"),
                 hint="pass the one that counts",
             )
-    if not places and not expected:
+    if not places and not expected and not not_asked:
         raise TfprovError("usage", "there are no results", hint="name files `HOST.json`, or folders that contain them")
     hosts = {name: _read(path, verify_with, environ) for name, path in places.items()}
-    hosts.update({name: Host(name=name, state=SILENT) for name in expected if name not in hosts})
+    for state, names in ((SILENT, expected), (NOT_ASKED, not_asked)):
+        hosts.update({name: Host(name=name, state=state) for name in names if name not in hosts})
     order = list(_MEANING)
     return tuple(sorted(hosts.values(), key=lambda host: (-order.index(host.state), host.name)))
 
@@ -216,7 +223,7 @@ def loss(hosts: Sequence[Host]) -> TfprovError | None:
         evidence=tuple(
             f"{host.name}: {host.state}" + (f", {host.code}: {host.what}" if host.code else "") for host in bad
         ),
-        hint=bad[0].hint or "check the hosts named in the evidence",
+        hint=bad[0].hint or _NEXT.get(bad[0].state, "check the hosts named in the evidence"),
     )
 
 
@@ -254,11 +261,12 @@ def html(hosts: Sequence[Host], *, title: str, made: datetime) -> str:
         made: time of the report.
     """
     bad = [host for host in hosts if host.state != VERIFIED]
+    trouble = [host for host in bad if host.state != NOT_ASKED]
     body = [
         f"<h1>{text(title)}: <span class={'bad' if bad else 'good'}>{text(_count(hosts))}</span></h1>",
         f"<p>{text(made.isoformat(sep=' ', timespec='seconds'))}</p>",
-        "<h2>Hosts that need attention</h2>" if bad else "",
-        *(_trouble(host) for host in bad),
+        "<h2>Hosts that need attention</h2>" if trouble else "",
+        *map(_trouble, trouble),
         "<h2>Hosts</h2>",
         _overview(hosts),
         "<h2>Checks by host and device</h2>",
@@ -286,7 +294,7 @@ def _trouble(host: Host) -> str:
 def _overview(hosts: Sequence[Host]) -> str:
     rows = (
         f"<th scope=row>{text(host.name)}</th>"
-        f'<td class="{"good" if host.state == VERIFIED else "bad"}">{text(host.state)}</td>'
+        f'<td class="{_MARK.get(host.state, "bad")}">{text(host.state)}</td>'
         f"<td>{text(host.tensorflow)}</td><td>{text(host.python)}</td>"
         f"<td>{'' if host.before is None else host.before}</td>"
         f"<td>{'' if host.generation is None else host.generation}</td>"

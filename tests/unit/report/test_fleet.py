@@ -48,8 +48,32 @@ def test_the_worst_host_comes_first_and_a_silent_one_is_not_forgotten(tmp_path: 
     assert words.startswith("1 verified, 1 rolled-back, 1 no-result")
     assert "wrong-number: `matmul` on GPU:0" in words
     assert fleet.document(hosts)["states"] == {
-        "verified": 1, "rolled-back": 1, "kept": 0, "failed": 0, "no-result": 1,
+        "verified": 1, "rolled-back": 1, "kept": 0, "failed": 0, "no-result": 1, "not-asked": 0,
     }  # fmt: skip
+
+
+def test_a_host_that_was_not_asked_is_not_one_that_said_nothing(tmp_path: Path) -> None:
+    files = write(tmp_path, a=rollout(), b=rollout("rolled-back", generation=1, error=ERROR), e=rollout())
+    hosts = fleet.gather(files, expected=["a", "b", "c"], not_asked=["d", "e"])
+    assert [(host.name, host.state) for host in hosts] == [
+        ("c", "no-result"),
+        ("b", "rolled-back"),
+        ("d", "not-asked"),
+        ("a", "verified"),
+        ("e", "verified"),
+    ]
+    assert fleet.describe(hosts).startswith("2 verified, 1 not-asked, 1 rolled-back, 1 no-result")
+    page = fleet.html(hosts, title="train", made=datetime(2026, 1, 2, tzinfo=timezone.utc))
+    attention, overview = page.split("<h2>Hosts</h2>")
+    assert ">c: no-result<" in attention
+    assert ">b: rolled-back<" in attention
+    assert "not-asked</strong>" not in attention
+    assert '<th scope=row>d</th><td class="none">not-asked</td>' in overview
+    # The rollout is not complete without it.
+    failure = fleet.loss(fleet.gather(files[:1], not_asked=["d"]))
+    assert failure is not None
+    assert (failure.what, failure.evidence) == ("1 of 2 hosts not verified", ("d: not-asked",))
+    assert failure.hint == "roll out to the hosts that were not asked"
 
 
 def test_the_exit_status_is_that_of_the_worst_known_cause(tmp_path: Path) -> None:
