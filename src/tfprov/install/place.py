@@ -217,20 +217,21 @@ def _remove_older(library: Path, names: set[str], *, environment: Path) -> None:
 def _link(plans: Sequence[_Plan], linked: Callable[[int, int], None]) -> None:
     """Link every file to its place."""
     owner = {target: number for number, plan in enumerate(plans) for target in plan.links.values()}
-    groups: dict[tuple[Path, Path], list[str]] = {}
+    # Not by Path objects: for 17,000 files they would take longer than the links themselves.
+    groups: dict[tuple[str, str], list[str]] = {}
     for number, plan in enumerate(plans):
+        tree, library = f"{plan.wheel.tree.root}/", f"{plan.library}/"
         for path, target in plan.links.items():
             if owner[target] != number:
                 continue
             # Linked files have the same relative path in both folders.
-            inner = path if target == f"{plan.library}/{path}" else path.split("/", 2)[2]
-            source = plan.wheel.tree.root / path[: -len(inner)]
-            groups.setdefault((source, Path(target[: -len(inner)])), []).append(inner)
+            inner = path if target == library + path else path.split("/", 2)[2]
+            groups.setdefault((tree + path[: -len(inner)], target[: -len(inner)]), []).append(inner)
     done, total = 0, sum(map(len, groups.values()))
     for (root, folder), paths in groups.items():
         linked(done, total)
-        _clear(folder, paths)
-        trees.bring_tree(root, folder, paths, ways=trees.ALL)
+        _clear(Path(folder), paths)
+        trees.bring_tree(Path(root), Path(folder), paths, ways=trees.ALL)
         done += len(paths)
     linked(done, total)
 
