@@ -1,7 +1,7 @@
 """The real TensorFlow on GPUs that are not there: no false alarm, and every fault charged to the device that has it.
 
-What takes longest runs with TFPROV_TEST_SIMULATED set: the standard level on every number of GPUs, and hangs at that
-level.
+Every test computes with TensorFlow in processes of its own. The gate runs one of each kind; all of them, also on the
+oldest release and at the standard level, run with TFPROV_TEST_SIMULATED set.
 """
 
 from __future__ import annotations
@@ -126,8 +126,18 @@ def leg(verdict: Verdict, device: str, name: str) -> Leg:
 # No false alarm
 
 
-@pytest.mark.parametrize("recipe", [NEWEST, OLDEST], ids=["newest", "oldest"])
-@pytest.mark.parametrize("gpus", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("recipe", "gpus"),
+    [
+        pytest.param(NEWEST, 1, marks=slow),
+        pytest.param(NEWEST, 2, marks=slow),
+        (NEWEST, 4),
+        pytest.param(OLDEST, 1, marks=slow),
+        pytest.param(OLDEST, 2, marks=slow),
+        pytest.param(OLDEST, 4, marks=slow),
+    ],
+    ids=lambda value: {NEWEST: "newest", OLDEST: "oldest"}.get(value, str(value)),
+)
 def test_quick_passes(machines: Callable[[Recipe], Machine], recipe: Recipe, gpus: int) -> None:
     verdict = machines(recipe).smoke(gpus)
     assert codes(verdict) == {}
@@ -141,7 +151,7 @@ def test_quick_passes(machines: Callable[[Recipe], Machine], recipe: Recipe, gpu
         (NEWEST, 2),
         pytest.param(NEWEST, 4, marks=slow),
         pytest.param(OLDEST, 1, marks=slow),
-        (OLDEST, 2),
+        pytest.param(OLDEST, 2, marks=slow),
         pytest.param(OLDEST, 4, marks=slow),
     ],
     ids=lambda value: {NEWEST: "newest", OLDEST: "oldest"}.get(value, str(value)),
@@ -170,11 +180,13 @@ def test_the_build_for_cuda_passes_as_such(machines: Callable[[Recipe], Machine]
     ("fault", "code"),
     [
         ("wrong:1", "wrong-number"),
-        ("nan:1:MatMul", "wrong-number"),
-        ("error:1:MatMul:kernel failed", "probe-failed"),
+        pytest.param("nan:1:MatMul", "wrong-number", marks=slow),
+        pytest.param("error:1:MatMul:kernel failed", "probe-failed", marks=slow),
         ("error:1:MatMul:DNN library initialization failed.", "cudnn-init-failed"),
-        ("error:1:MatMul:libdevice not found at ./libdevice.10.bc", "cuda-toolkit-file-missing"),
-        ("error:1:MatMul:RESOURCE_EXHAUSTED failed to allocate memory", "gpu-memory-in-use"),
+        pytest.param(
+            "error:1:MatMul:libdevice not found at ./libdevice.10.bc", "cuda-toolkit-file-missing", marks=slow
+        ),
+        pytest.param("error:1:MatMul:RESOURCE_EXHAUSTED failed to allocate memory", "gpu-memory-in-use", marks=slow),
     ],
 )
 def test_a_fault_of_one_gpu_is_its_own(machine: Machine, fault: str, code: str) -> None:
@@ -184,8 +196,15 @@ def test_a_fault_of_one_gpu_is_its_own(machine: Machine, fault: str, code: str) 
 
 
 @pytest.mark.parametrize("level", ["quick", pytest.param("standard", marks=slow)])
-@pytest.mark.parametrize("number", [0, 1])
-@pytest.mark.parametrize(("fault", "code"), [("hang", "probe-timeout"), ("crash", "probe-crashed")])
+@pytest.mark.parametrize(
+    ("fault", "code", "number"),
+    [
+        pytest.param("hang", "probe-timeout", 0, marks=slow),
+        ("hang", "probe-timeout", 1),
+        ("crash", "probe-crashed", 0),
+        pytest.param("crash", "probe-crashed", 1, marks=slow),
+    ],
+)
 def test_a_gpu_that_hangs_or_crashes_costs_its_own_verdict_and_no_more_than_one_limit(
     machine: Machine, fault: str, code: str, number: int, level: Level
 ) -> None:
@@ -217,7 +236,7 @@ BUSY = "error@context:1::CUDA_ERROR_DEVICE_UNAVAILABLE: CUDA-capable device(s) i
     ("fault", "code"),
     [
         pytest.param(BUSY, "gpu-memory-in-use", id="busy"),
-        ("crash@context:1", "probe-crashed"),
+        pytest.param("crash@context:1", "probe-crashed", marks=slow),
         pytest.param("hang@context:1", "probe-timeout", marks=slow),
     ],
 )
@@ -287,11 +306,15 @@ DOMAINS = (Card(pci="0001:00:00.0", name="First"), Card(pci="0002:00:00.0", name
 @pytest.mark.parametrize(
     ("cards", "order", "variables", "sick"),
     [
-        pytest.param(simgpu.cards(2), (), {}, "GPU:1", id="in the driver's order"),
+        pytest.param(simgpu.cards(2), (), {}, "GPU:1", id="in the driver's order", marks=slow),
         pytest.param(simgpu.cards(2), (1, 0), {}, "GPU:0", id="the fastest first"),
-        pytest.param(simgpu.cards(3), (), {"CUDA_VISIBLE_DEVICES": "2,1"}, "GPU:1", id="permuted"),
+        pytest.param(simgpu.cards(3), (), {"CUDA_VISIBLE_DEVICES": "2,1"}, "GPU:1", id="permuted", marks=slow),
         pytest.param(simgpu.cards(3), (), {"CUDA_VISIBLE_DEVICES": "GPU-aaaa-1,GPU-aaaa-0"}, "GPU:0", id="by UUID"),
-        pytest.param(simgpu.cards(2), (1,), {"SIMGPU_DEVICES": "1"}, "GPU:0", id="TensorFlow shows the second alone"),
+        pytest.param(
+            *(simgpu.cards(2), (1,), {"SIMGPU_DEVICES": "1"}, "GPU:0"),
+            id="TensorFlow shows the second alone",
+            marks=slow,
+        ),
         pytest.param(simgpu.cards(2), (1,), {"SIMGPU_DEVICES": "1", "FAKE_NVML_SLICES": "2"}, "GPU:0", id="a slice"),
         pytest.param(DOMAINS, (), {}, "GPU:1", id="the same bus in two domains"),
     ],
