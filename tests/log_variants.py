@@ -112,7 +112,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "translated": _translated,
         "latin-1": _latin1,
         "utf-16": _utf16,
-        "padded": lambda content: padding(30_000) + content.rstrip(b"\n") + b"\n" + padding(8_000, seed=2),
+        "padded": lambda content: padding(4_000) + content.rstrip(b"\n") + b"\n" + padding(1_000, seed=2),
     }
 )
 """Ways to hand a log on that keep all of it: a diagnosis may not change."""

@@ -46,6 +46,16 @@ def test_a_log_that_another_program_handed_on_is_judged_like_the_log_itself(vari
     assert differs == {name for name in KNOWN_MISSES if name.startswith(f"{variant}:")}
 
 
+def test_a_log_far_inside_of_what_says_nothing_is_judged_like_the_log_itself() -> None:
+    before, after = padding(400_000), padding(100_000, seed=2)
+    differs = set()
+    for number, log in list(enumerate(LOGS))[:: len(LOGS) // 20]:
+        handed_on = before + log.content.rstrip(b"\n") + b"\n" + after
+        if plain_root(number) != root_of(diagnose(BytesIO(handed_on), log.context)):
+            differs.add(log.name)
+    assert differs == set()
+
+
 def test_the_last_thirty_lines_of_a_log_tell_the_same_cause() -> None:
     differs = set()
     for log in LOGS:
