@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import venv
 from pathlib import Path
 
+import venvs
 from tfprov.envs import layout
 
 MODULE = '''
@@ -159,8 +158,7 @@ def make_environment(
         version: version in the metadata.
         first: source before the module's own.
     """
-    # Without symlinks the interpreter of a relocatable Python would not find its library.
-    venv.EnvBuilder(symlinks=os.name == "posix", with_pip=False).create(folder)
+    venvs.make(folder)
     install(site_packages(folder), package, version, {"tensorflow/__init__.py": first + MODULE + sabotage})
     return layout.python_in(folder)
 

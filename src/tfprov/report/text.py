@@ -121,7 +121,7 @@ def activation(folder: PurePath, shell: str, *, for_cmd: bool = True) -> tuple[s
     if windows:
         cmd = f"{quoted(str(folder / 'activate.bat'), windows=True)}  (cmd)"
         return (f"{powershell}  (PowerShell)", *((cmd,) if for_cmd else ()))
-    return (powershell if name == "pwsh" else f"source {quoted(script)}",)
+    return (powershell if name == "pwsh" else f"source {quoted(script, windows=False)}",)
 
 
 def lock(found: Lock) -> str:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import venv as stdlib_venv
 from pathlib import Path
 
 import pytest
 from uv import find_uv_bin
 
+import venvs
 from tfprov import process
 from tfprov.envs import venv
 from tfprov.envs.layout import python_in
@@ -68,7 +68,7 @@ def installer(request: pytest.FixtureRequest, tmp_path: Path) -> Installer:
 def python(installer: Installer, tmp_path: Path, seeds: Path) -> Path:
     target = tmp_path / "env"
     if installer.name == "uv":
-        stdlib_venv.EnvBuilder(symlinks=os.name == "posix").create(target)
+        venvs.make(target)
     else:
         target.mkdir()
         version = "{}.{}.{}".format(*sys.version_info[:3])
