@@ -19,10 +19,16 @@ def goes_on(view: View, hit: Hit) -> bool:
 
 
 def dies_otherwise(view: View, hit: Hit) -> bool:
-    """After the line, something fails that no rule explains, and no GPU is requested."""
+    """After the line, something fails that no rule explains, and no GPU is requested.
+
+    That includes a traceback at the end of the log that was cut before its exception.
+    """
     if view.gpu_wanted or "has_gpu" in view.told:
         return False
-    return any(line.number > hit.first for line in view.unaccounted)
+    if any(line.number > hit.first for line in view.unaccounted):
+        return True
+    frame = view.frames[-1].number if view.frames else 0
+    return frame > hit.last and all(other.last < frame for other in view.hits)
 
 
 def only_cudart(view: View, _hit: Hit) -> bool:

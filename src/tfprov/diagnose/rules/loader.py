@@ -278,8 +278,11 @@ RULES: tuple[Rule, ...] = (
         code="glibc-too-old",
         reads="ld.so: a symbol of a newer libstdc++",
         needs=("undefined symbol",),
-        pattern=r"undefined symbol: (?P<symbol>_Z(?:NK?)?St\w+|_ZT[ISV]N?St\w+|__cxa_\w+)",
-        examples=("ImportError: /x/_foo.so: undefined symbol: _ZSt28__throw_bad_array_new_lengthv",),
+        pattern=r"undefined symbol: (?P<symbol>_?Z(?:NK?)?St\w+|_?ZT[ISV]N?St\w+|__cxa_\w+)",
+        examples=(
+            "ImportError: /x/_foo.so: undefined symbol: _ZSt28__throw_bad_array_new_lengthv",
+            "ImportError: /x/_foo.so: undefined symbol: ZTINSt6thread6_StateE",
+        ),
         rank=58,
     ),
     Rule(
