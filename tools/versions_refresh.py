@@ -42,16 +42,20 @@ TABLE = Path(__file__).resolve().parents[1] / "src/tfprov/plan/data/versions.jso
 PROJECTS = (
     *("grpcio", "h5py", "jax", "jaxlib", "keras", "matplotlib", "ml-dtypes", "ml-metadata", "numba", "numpy"),
     *("opencv-python", "opencv-python-headless", "pandas", "pillow", "protobuf", "pyarrow", "scikit-learn", "scipy"),
-    *("tensorboard", "tensorflow-addons", "tensorflow-data-validation", "tensorflow-datasets"),
-    *("tensorflow-decision-forests", "tensorflow-hub", "tensorflow-io", "tensorflow-io-gcs-filesystem"),
-    *("tensorflow-metadata", "tensorflow-model-optimization", "tensorflow-probability", "tensorflow-quantum"),
-    *("tensorflow-recommenders", "tensorflow-serving-api", "tensorflow-text", "tensorflow-transform", "tf-keras"),
-    *("tf-models-official", "tfx", "tfx-bsl", "torch", "typing-extensions", "wrapt"),
+    *("tensorboard", "tensorflow-addons", "tensorflow-compression", "tensorflow-data-validation"),
+    *("tensorflow-datasets", "tensorflow-decision-forests", "tensorflow-federated", "tensorflow-graphics"),
+    *("tensorflow-hub", "tensorflow-io", "tensorflow-io-gcs-filesystem", "tensorflow-lattice", "tensorflow-metadata"),
+    *("tensorflow-model-analysis", "tensorflow-model-optimization", "tensorflow-privacy"),
+    *("tensorflow-probability", "tensorflow-quantum", "tensorflow-ranking"),
+    *("tensorflow-recommenders", "tensorflow-serving-api", "tensorflow-text", "tensorflow-transform", "tf-agents"),
+    *("tf-keras", "tf-models-official", "tfx", "tfx-bsl", "torch", "typing-extensions", "wrapt"),
 )
 PAIRED = (
-    *("tensorflow-data-validation", "tensorflow-decision-forests", "tensorflow-io", "tensorflow-probability"),
-    *("tensorflow-quantum", "tensorflow-recommenders", "tensorflow-serving-api", "tensorflow-text"),
-    *("tensorflow-transform", "tf-keras", "tf-models-official", "tfx", "tfx-bsl"),
+    *("tensorflow-compression", "tensorflow-data-validation", "tensorflow-decision-forests", "tensorflow-federated"),
+    *("tensorflow-graphics", "tensorflow-io", "tensorflow-lattice", "tensorflow-model-analysis"),
+    *("tensorflow-privacy", "tensorflow-probability", "tensorflow-quantum", "tensorflow-ranking"),
+    *("tensorflow-recommenders", "tensorflow-serving-api", "tensorflow-text", "tensorflow-transform", "tf-agents"),
+    *("tf-keras", "tf-models-official", "tfx", "tfx-bsl"),
 )
 """Those whose versions go with certain releases of TensorFlow, by their metadata or by what their import checks."""
 UNSAID = (
@@ -121,6 +125,8 @@ def needs_of(archive: zipfile.ZipFile) -> str:
     metadata = HeaderParser().parsestr(member(archive, ".dist-info/METADATA"))
     # Old metadata holds lines of other projects that are not PEP 508.
     lines = [line for line in metadata.get_all("Requires-Dist", []) if re.match(r"tensorflow\b(?!-)", line)]
+    # Some of tensorflow-model-analysis lack a comma: `!=2.2.*!=2.3.*`.
+    lines = [re.sub(r"\*(?=[!<>=~])", "*,", line) for line in lines]
     for line in lines:
         if "extra" not in line:
             return str(Requirement(line).specifier)

@@ -178,7 +178,7 @@ def _unpaired(versions: Mapping[str, str]) -> Iterator[Break]:
 
     A resolver cannot see that where it is not in the metadata but checked during import.
     """
-    release = _version("tensorflow", versions)
+    release = release_in(versions)
     for name, version in versions.items() if release else ():
         rows = () if kind_of(name) is not None else published(name)
         taken = next((row for row in rows if row.version == version_in(version)), None)
@@ -292,6 +292,11 @@ def _lines(needed: Requirement) -> tuple[str, ...]:
 
 def _is_in(needed: Requirement, versions: Mapping[str, str]) -> bool:
     return _within(_version(canonicalize_name(needed.name), versions), str(needed.specifier))
+
+
+def release_in(versions: Mapping[str, str]) -> str | None:
+    """The version of TensorFlow in a set of packages, under any of its names; None without one."""
+    return _version("tensorflow", versions)
 
 
 def _version(name: str, versions: Mapping[str, str]) -> str | None:

@@ -51,6 +51,7 @@ from tfprov.plan.companions import (
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.demands import wants_nightly
+from tfprov.plan.outlived import outlived
 from tfprov.plan.records import Candidate, Plan
 from tfprov.profile.records import Profile
 from tfprov.redact import redact
@@ -215,7 +216,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         )
         versions, python = dict(versions_in(best.document)), best.decision.python.version
         asked = profile.packages.requirements
-        broken = breaks_in(versions, python=python)
+        broken = (*breaks_in(versions, python=python), *outlived(versions, asked, python=python))
         found = tuple(row for row in broken if row not in applied and not overruling(row, asked))
         spent = tuple(row for row in applied if row.is_spent(versions) and row not in taken_back)
         if spent and not found:

@@ -56,6 +56,7 @@ from tfprov.plan.companions import (
     with_breaks,
 )
 from tfprov.plan.compat import table
+from tfprov.plan.outlived import outlived
 from tfprov.plan.records import Constraint, Decision, Plan
 from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.structured import minor_of
@@ -240,14 +241,12 @@ def resolve_for(
         if selection.provided is not None:
             # A bound has no effect on versions that conda packages provide.
             return resolved, target
-        found = tuple(
-            row
-            for row in breaks_in(dict(versions_in(resolved)), python=target.python)
-            if row not in rows and not overruling(row, context.loaded.requirements)
-        )
+        asked, versions = context.loaded.requirements, dict(versions_in(resolved))
+        broken = (*breaks_in(versions, python=target.python), *outlived(versions, asked, python=target.python))
+        found = tuple(row for row in broken if row not in rows and not overruling(row, asked))
         if not found:
             return resolved, _with_breaks(target, resolved, selection.decision)
-        found = sparing(to_apply(found), asked_for(context.loaded.requirements))
+        found = sparing(to_apply(found), asked_for(asked))
         rows += found
         selection = dataclasses.replace(selection, decision=with_breaks(selection.decision, found))
 

@@ -29,6 +29,7 @@ from tfprov.pipeline.machine import Machine
 from tfprov.plan.companions import Break, breaks_in, of_python, overruling, sparing, to_apply, with_breaks
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
+from tfprov.plan.outlived import outlived
 from tfprov.plan.records import Candidate, Decision
 from tfprov.profile.records import Profile
 
@@ -320,17 +321,18 @@ def solve_unbroken(
         TfprovError: there is none.
     """
     applied: tuple[Break, ...] = ()
+    asked = profile.packages.requirements
     while True:
         found = solve(context, machine, profile, candidate, prefer=prefer)
         versions, python = dict(versions_in(found.document)), found.decision.python.version
         broken = tuple(
             row
-            for row in breaks_in(versions, python=python)
-            if row not in applied and not overruling(row, profile.packages.requirements)
+            for row in (*breaks_in(versions, python=python), *outlived(versions, asked, python=python))
+            if row not in applied and not overruling(row, asked)
         )
         if not broken:
             return found
-        broken = sparing(to_apply(broken), asked_for(profile.packages.requirements))
+        broken = sparing(to_apply(broken), asked_for(asked))
         applied += broken
         candidate = holding_to(candidate, broken)
 
