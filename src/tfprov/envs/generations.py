@@ -23,6 +23,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfprov import trees
 from tfprov.envs import documents, launchers, manifest, rollbacks
@@ -38,6 +39,9 @@ from tfprov.errors import TfprovError
 from tfprov.trash import to_trash, trash_in
 from tfprov.words import move_aside, quoted
 from tfprov.writing import write_atomic
+
+if TYPE_CHECKING:
+    from tfprov.envs.survey import Files
 
 _NUMBER = re.compile(r"\d{4,}")
 _ASIDE = ".aside"
@@ -235,9 +239,19 @@ class Environment:
         path.mkdir()
         return Generation(number=number, path=path)
 
-    def seal(self, generation: Generation, seal: Seal) -> Generation:
-        """Mark a generation as complete and verified: write its manifest, then its seal."""
-        return self.reseal(generation, dataclasses.replace(seal, bytes=manifest.write(generation.path)))
+    def seal(
+        self, generation: Generation, seal: Seal, files: Files | None = None, *, before: manifest.Draft | None = None
+    ) -> Generation:
+        """Mark a generation as complete and verified: write its manifest, then its seal.
+
+        Args:
+            generation: to seal.
+            seal: its seal; the size of the files is filled in.
+            files: see `manifest.write`, as for `before`.
+            before: what was read of it earlier.
+        """
+        size = manifest.write(generation.path, files, before=before)
+        return self.reseal(generation, dataclasses.replace(seal, bytes=size))
 
     def reseal(self, generation: Generation, seal: Seal) -> Generation:
         """Replace the seal of a generation whose files did not change."""

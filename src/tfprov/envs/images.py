@@ -22,10 +22,9 @@ from typing import NamedTuple
 
 from tfprov import trees
 from tfprov.envs import commands, spares
-from tfprov.envs.holders import OLDER_SHELLS
 from tfprov.envs.integrity import bad_files, digests, owners, recorded
-from tfprov.envs.layout import BINDING
-from tfprov.envs.manifest import MANIFEST, SEAL
+from tfprov.envs.of_wheels import contents
+from tfprov.envs.survey import Files, survey
 from tfprov.host.records import Interpreter
 from tfprov.paths import beside
 from tfprov.record_rows import row_of
@@ -36,14 +35,6 @@ from tfprov.writing import end_of_list, naming, write_atomic
 
 _MANIFEST = "manifest"
 _TREE = "tree"
-# Files that belong to a virtual environment itself and are made anew for each: its configuration, interpreter and
-# activation scripts, its cures, and what binds a process to it; and bytecode that is just being written, which has a
-# number at its end.
-_OWN = re.compile(
-    rf"^(pyvenv\.cfg|\.gitignore|CACHEDIR\.TAG|lib64|{re.escape(SEAL)}|{re.escape(MANIFEST)}|{re.escape(OLDER_SHELLS)}"
-    rf"|(bin|Scripts)/(python|activate|deactivate)[^/]*|(.*/)?(_tfprov_cures|{BINDING})\.(py|pth|start|[^/]*\.pyc)"
-    r"|.*\.pyc\.\d+)$"
-)
 _COMMANDS = ("bin", "Scripts")
 _LINES = re.compile(r"[^\n]+\n(?:[0-9]{1,18} -?[0-9]{1,19} [^\n]+\n)*[^\n]+")
 """The manifest: where the image was made, a line for each file, and the end."""
@@ -80,6 +71,7 @@ class Image:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._tree = folder / _TREE
+        self._begun: Files = {}
 
     @property
     def exists(self) -> bool:
@@ -90,7 +82,7 @@ class Image:
             return False
         return bool(_LINES.fullmatch(text)) and text.endswith("\n" + end_of_list(text.count("\n") - 1))
 
-    def save(self, environment: Path, *, skip: Collection[str] = ()) -> bool:
+    def save(self, environment: Path, files: Files | None = None, *, skip: Collection[str] = ()) -> bool:
         """Keep the packages and commands of a verified environment as this image.
 
         On a file system without links an image would be a full copy, so none is made. Unfinished images of killed
@@ -98,6 +90,7 @@ class Image:
 
         Args:
             environment: its folder.
+            files: its files, as surveyed just before; None to look.
             skip: paths relative to it that are installed in another way.
 
         Returns:
@@ -108,9 +101,10 @@ class Image:
             return True
         self.drop()
         try:
-            paths = [path for path in _contents(environment) if path not in skip]
-            entries = self._prepared(environment, paths)
-            missing = [path for path in paths if path not in entries]
+            files = survey(environment) if files is None else files
+            entries = self._prepared(files)
+            others = {path: status for path, status in files.items() if path not in entries}
+            missing = [path for path in contents(others) if path not in skip]
             trees.bring_tree(environment, self._new / _TREE, missing, ways=trees.CHEAP)
             entries.update((path, _entry(self._new / _TREE, path)) for path in missing)
             _write_manifest(self._new, str(environment), entries.values())
@@ -124,10 +118,10 @@ class Image:
             return self.exists
         return True
 
-    def prepare(self, environment: Path, *, skip: Collection[str] = ()) -> None:
+    def prepare(self, environment: Path, files: Files | None = None, *, skip: Collection[str] = ()) -> None:
         """Do most of the work of `save` while the environment is still being verified. Never fails.
 
-        `save`, in the same process, checks each file again; `abandon` undoes it.
+        `save` of the same object makes again what has changed since; `abandon` undoes it. Arguments are as for `save`.
         """
         if self.exists:
             return
@@ -135,11 +129,14 @@ class Image:
         with contextlib.suppress(OSError):
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             trees.spread(self.folder.parent)
-            paths = (path for path in _contents(environment) if path not in skip)
-            trees.bring_tree(environment, self._new / _TREE, paths, ways=trees.CHEAP)
+            files = survey(environment) if files is None else files
+            begun = {path: files[path] for path in contents(files) if path not in skip}
+            trees.bring_tree(environment, self._new / _TREE, begun, ways=trees.CHEAP)
+            self._begun = begun
 
     def abandon(self) -> None:
         """Delete what `prepare` has made, because the environment did not pass."""
+        self._begun = {}
         shutil.rmtree(self._new, ignore_errors=True)
 
     @property
@@ -147,22 +144,20 @@ class Image:
         """The folder in which this process makes the image."""
         return self.folder.with_name(f"{self.folder.name}.{os.getpid()}.new")
 
-    def _prepared(self, environment: Path, paths: Iterable[str]) -> dict[str, ImageFile]:
+    def _prepared(self, files: Files) -> dict[str, ImageFile]:
         """Entries of prepared files whose originals have not changed since; the other prepared files are deleted.
 
         Files that the environment no longer has may stay in the tree: only what is in the manifest counts.
         """
-        base, tree = str(environment), str(self._new / _TREE)
+        if not self._begun:
+            self.abandon()
         entries: dict[str, ImageFile] = {}
-        for path in paths:
-            try:
-                one, two = os.lstat(f"{tree}/{path}"), os.lstat(f"{base}/{path}")
-            except FileNotFoundError:
-                continue
-            if _same(one, two):
-                entries[path] = ImageFile(path, one.st_size, one.st_mtime_ns)
-            else:
-                Path(f"{tree}/{path}").unlink()
+        for path, before in self._begun.items():
+            now = files.get(path)
+            if before == now:
+                entries[path] = ImageFile(path, before.size, before.mtime)
+            elif now is not None:
+                (self._new / _TREE / path).unlink(missing_ok=True)
         return entries
 
     def damage(self, *, thorough: bool = False) -> tuple[ImageFile, ...]:
@@ -398,22 +393,6 @@ def _same(one: os.stat_result, two: os.stat_result) -> bool:
     if (one.st_dev, one.st_ino) == (two.st_dev, two.st_ino):
         return True
     return (one.st_size, one.st_mtime_ns) == (two.st_size, two.st_mtime_ns)
-
-
-def _contents(environment: Path) -> Iterator[str]:
-    """Relative paths of all files in an environment that wheels installed, bytecode included."""
-    stack = [""]
-    while stack:
-        prefix = stack.pop()
-        with os.scandir(environment / prefix) as found:
-            for one in found:
-                path = f"{prefix}/{one.name}" if prefix else one.name
-                if _OWN.match(path):
-                    continue
-                if trees.is_folder(one):
-                    stack.append(path)
-                elif one.is_file(follow_symlinks=False):
-                    yield path
 
 
 def _is_command(path: str) -> bool:

@@ -10,31 +10,93 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tfprov import trees
 from tfprov.envs.records import Damage
 from tfprov.writing import write_atomic
+
+if TYPE_CHECKING:
+    from tfprov.envs.survey import Files
 
 SEAL = "tfprov.json"
 MANIFEST = "tfprov.manifest"
 _RECORD = ".dist-info/RECORD"
 
 
-def write(root: Path) -> int:
-    """Write the manifest of an environment, `tfprov.manifest` in its folder; returns the total size in bytes."""
-    from tfprov.envs.integrity import recorded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What was read of an environment before it was proved; of use to `write` as far as its files did not change.
 
-    owned = recorded(root)
-    files = sorted(_files(root))
-    lines = [f"{found.st_size} {found.st_mtime_ns} {path}" for path, found in files]
+    Attributes:
+        files: its files before anything was read.
+        owned: those whose hash is in a RECORD; None if that cannot be known from the files.
+        hashes: of the others, without bytecode.
+    """
+
+    files: Files
+    owned: frozenset[str] | None
+    hashes: Mapping[str, str]
+
+
+def draft(root: Path, files: Files) -> Draft:
+    """Read what `write` needs of an environment in which programs may still write.
+
+    Args:
+        root: its folder.
+        files: its files, as surveyed just before.
+    """
+    from tfprov.envs.integrity import installed, recorded
+
+    owned = recorded(root).keys()
+    # A RECORD behind a link to a folder is in no survey.
+    records = (one.metadata.relative_to(root) / "RECORD" for one in installed(root))
+    is_known = all(path.as_posix() in files or not (root / path).exists() for path in records)
+    hashes = _hashes(root, [path for path in _listed(files) if path not in owned])
+    return Draft(files=files, owned=frozenset(owned) if is_known else None, hashes=hashes)
+
+
+def write(root: Path, files: Files | None = None, *, before: Draft | None = None) -> int:
+    """Write the manifest of an environment, `tfprov.manifest` in its folder.
+
+    Args:
+        root: its folder.
+        files: its files, as surveyed just before; None to look.
+        before: what was read earlier; what changed since is read again.
+
+    Returns:
+        Total size of the listed files in bytes.
+    """
+    from tfprov.envs.survey import survey
+
+    files = survey(root) if files is None else files
+    listed = sorted(_listed(files))
+    owned = _owned(root, files, before)
+    lines = [f"{files[path].size} {files[path].mtime} {path}" for path in listed]
     # Commands are rewritten for each place, so the hashes in their RECORD prove nothing.
-    hashes = _hashes(root, [path for path, _ in files if path not in owned])
-    others = [f"{found} {path}" for path, found in hashes.items()]
-    text = "\n".join((*lines, "", *others))
+    others = [path for path in listed if path not in owned]
+    known = {path: before.hashes[path] for path in others if path in before.hashes} if before else {}
+    known = {path: found for path, found in known.items() if before and before.files[path] == files[path]}
+    hashes = known | _hashes(root, [path for path in others if path not in known])
+    text = "\n".join((*lines, "", *(f"{hashes[path]} {path}" for path in others)))
     write_atomic(root / MANIFEST, text.encode("utf-8", "surrogateescape"))
-    return sum(found.st_size for _, found in files)
+    return sum(files[path].size for path in listed)
+
+
+def _owned(root: Path, files: Files, before: Draft | None) -> frozenset[str]:
+    """The files whose hash is in a RECORD, as read before if no RECORD has come, gone or changed since."""
+    from tfprov.envs.integrity import recorded
+    from tfprov.envs.survey import unchanged
+
+    if before is not None and before.owned is not None and unchanged(_records(before.files), _records(files)):
+        return before.owned
+    return frozenset(recorded(root))
+
+
+def _records(files: Files) -> Files:
+    return {path: status for path, status in files.items() if path.endswith(_RECORD)}
 
 
 def listed(root: Path) -> tuple[str, ...]:
@@ -125,18 +187,10 @@ def _hash(path: str) -> str:
     return digest(path)
 
 
-def _files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Path relative to `root`, with forward slashes, and status of every file except bytecode."""
-    base = str(root)
-    stack = [""]
-    while stack:
-        prefix = stack.pop()
-        with os.scandir(f"{base}/{prefix}") as entries:
-            for entry in entries:
-                relative = f"{prefix}/{entry.name}" if prefix else entry.name
-                if trees.is_folder(entry):
-                    if entry.name != "__pycache__":
-                        stack.append(relative)
-                elif relative not in (SEAL, MANIFEST):
-                    # On Windows, the times in a DirEntry are less precise than those of lstat.
-                    yield relative, os.lstat(entry.path)
+def _listed(files: Files) -> list[str]:
+    """The files that a manifest lists: all but bytecode, the seal and the manifest itself."""
+    return [
+        path
+        for path in files
+        if path not in (SEAL, MANIFEST) and "/__pycache__/" not in path and not path.startswith("__pycache__/")
+    ]

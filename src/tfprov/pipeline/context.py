@@ -28,6 +28,7 @@ from tfprov.profile.source import ProfileSource, place_of
 if TYPE_CHECKING:
     from tfprov.bundle.opened import Bundle
     from tfprov.host.records import MachineChange
+    from tfprov.pipeline.images import Drafted
     from tfprov.profile.records import Loaded
 
 _LINK = ("environment", "path")
@@ -93,6 +94,7 @@ class Context:
         emit: sends an event to every listener, including the journal.
         attempts: attempts of rungs so far.
         seconds: wall time of each finished stage, in order.
+        drafted: by the folder of a generation, what was made of it while it was being proved.
     """
 
     def __init__(self, request: Request, emit: Emit, *, bundle: Bundle | None = None) -> None:
@@ -102,6 +104,7 @@ class Context:
         self.journal = Journal()
         self.attempts: list[Attempt] = []
         self.seconds: list[tuple[str, float]] = []
+        self.drafted: dict[Path, Drafted] = {}
         self.emit = fan_out(self._collect, self.journal, emit)
         self._started = time.monotonic()
         self._damaged: int | None = None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tfprov import locks
-from tfprov.envs import durable
+from tfprov.envs import durable, manifest
 from tfprov.envs.generations import environments
 from tfprov.envs.images import Image, image_key
+from tfprov.envs.survey import survey
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.paths import Home
@@ -121,19 +123,37 @@ def while_there(image: Image) -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafted:
+    """What was made of a generation while it was being proved, for `activate`.
+
+    Attributes:
+        image: prepared.
+        manifest: a draft of it.
+    """
+
+    image: Image
+    manifest: manifest.Draft
+
+
 @contextlib.contextmanager
 def beside_the_smoke_test(context: Context, installation: Installation) -> Iterator[None]:
     """Use the processors that the smoke test in the block leaves idle, for work that does not depend on its verdict.
 
-    Modules that it will import are compiled, the new generation is flushed to disk, its image is prepared, and what
-    earlier runs have put aside is deleted, as far as time allows. If the block fails, the prepared image is deleted.
+    Modules that it will import are compiled, the new generation is flushed to disk, its image and its manifest are
+    prepared, and what earlier runs have put aside is deleted, as far as time allows. If the block fails, what was
+    prepared is discarded.
     """
     generation, ahead = installation.generation, installation.ahead
     image, ended = image_of(context, installation.locked), threading.Event()
 
     def work() -> None:
-        # Files of conda packages are linked from conda's unpacked packages; the image contains the others.
-        image.prepare(generation.path, skip=context.backend.owned_files(generation.path))
+        with contextlib.suppress(OSError):
+            files = survey(generation.path)
+            # Files of conda packages are linked from conda's unpacked packages; the image contains the others.
+            image.prepare(generation.path, files, skip=context.backend.owned_files(generation.path))
+            draft = manifest.draft(generation.path, files)
+            context.drafted[generation.path] = Drafted(image=image, manifest=draft)
         context.environment.clear_aside(threads=1, stop=ended.is_set)
 
     durable.begin(generation.path)
@@ -149,4 +169,5 @@ def beside_the_smoke_test(context: Context, installation: Installation) -> Itera
             context.emit(Note(text=f"{ahead.finish()} modules were compiled meanwhile", level="detail"))
         thread.join()
         if not good:
+            context.drafted.pop(generation.path, None)
             image.abandon()

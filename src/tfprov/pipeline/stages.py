@@ -21,6 +21,7 @@ from tfprov.contents import content_of, given_text
 from tfprov.envs import durable, following, git
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Generation, Seal
+from tfprov.envs.survey import survey
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.fetch.addresses import expand_all
@@ -407,12 +408,18 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         )
     if installation.fetched is not None:
         installation.fetched.flusher.wait()
-    generation = environment.reseal(generation, seal) if old else environment.seal(generation, seal)
+    files, drafted = None if old else survey(generation.path), context.drafted.pop(generation.path, None)
+    if old:
+        generation = environment.reseal(generation, seal)
+    else:
+        generation = environment.seal(generation, seal, files, before=drafted.manifest if drafted else None)
     environment.activate(generation)
     if environment.owner.link:
         git.exclude(Path(environment.owner.link))
     environment.clear_aside()  # what was not deleted during the smoke test
-    imaged = image.save(generation.path, skip=context.backend.owned_files(generation.path))
+    if drafted is not None and drafted.image.folder == image.folder:
+        image = drafted.image
+    imaged = image.save(generation.path, files, skip=context.backend.owned_files(generation.path))
     pruned = environment.prune(
         seal.keep,
         # All its files are links to files of the image.

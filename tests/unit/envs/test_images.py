@@ -356,6 +356,34 @@ def test_what_changed_since_an_image_was_prepared_is_kept_as_it_is_now(environme
     assert not (tmp_path / "again" / COMPILED).exists()
 
 
+def test_an_image_that_was_prepared_is_the_one_without_it_whatever_changed_meanwhile(
+    environment: Path, tmp_path: Path
+) -> None:
+    chance = random.Random(7)
+    for number in range(40):
+        files = [path for path in environment.rglob("*") if path.is_file()]
+        image = Image(tmp_path / "prepared" / str(number))
+        image.prepare(environment)
+        for path in chance.sample(files, chance.randint(0, 3)):
+            how = chance.randrange(4)
+            if how == 0:
+                path.write_text(f"{number}\n" * chance.randint(1, 3))
+            elif how == 1:
+                path.with_name("new").write_text(path.read_text())
+                path.with_name("new").replace(path)
+            elif how == 2:
+                path.with_name(f"late{number}.py").write_text("late")
+            elif len(files) > 6:
+                path.unlink()
+        plain = Image(tmp_path / "plain" / str(number))
+        assert image.save(environment)
+        assert plain.save(environment)
+        assert held(image) == held(plain)
+        lines = [sorted((each.folder / "manifest").read_text().split("\n")[1:-1]) for each in (image, plain)]
+        assert lines[0] == lines[1]
+        assert not image.damage()
+
+
 def test_a_clone_that_nobody_touched_is_not_made_again(
     environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
