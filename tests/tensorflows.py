@@ -55,3 +55,16 @@ def shared(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
     with (root / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield root / name
+
+
+def original(factory: pytest.TempPathFactory, recipe: Recipe) -> Path:
+    """An environment for all processes of this test run, in which TensorFlow was imported: its modules are compiled."""
+    version, requirements = recipe
+    with shared(factory, f"{' '.join(requirements).replace('<', ' below ')} on {version}") as folder:
+        environment = folder / "environment"
+        if not (folder / "done").exists():
+            create(recipe, environment)
+            imported = (environment / "bin" / "python", "-I", "-c", "import tensorflow")
+            subprocess.run(imported, capture_output=True, check=True)
+            (folder / "done").touch()
+    return environment

@@ -27,7 +27,7 @@ def test_a_conda_environment_with_the_real_tensorflow_proves_itself(tmp_path: Pa
     write_channel(tmp_path / "channel", [text_package("hello", "1.0", dist="hello")])
     (tmp_path / "train.toml").write_text(
         'name = "train"\n[environment]\nkind = "conda"\n[tensorflow]\naccelerator = "cpu"\n'
-        '[conda]\nchannels = ["./channel"]\npackages = ["hello"]\n[smoke]\nlevel = "standard"\n'
+        '[conda]\nchannels = ["./channel"]\npackages = ["hello"]\n[smoke]\nlevel = "quick"\n'
     )
     done = tfprov(home, "up", "train.toml", "--json")
     assert done.returncode == 0, done.stderr

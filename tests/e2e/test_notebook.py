@@ -31,7 +31,7 @@ print("".join(output["text"] for output in notebook.cells[0].outputs if output.g
 def test_a_notebook_runs_in_the_environment(tmp_path: Path) -> None:
     (tmp_path / "notebook.toml").write_text(
         'name = "notebook"\n[packages]\nrequirements = ["ipykernel"]\n[tensorflow]\naccelerator = "cpu"\n'
-        '[environment]\nvariables = { GREETING = "hello" }\n'
+        '[environment]\nvariables = { GREETING = "hello" }\n[smoke]\nlevel = "quick"\n'
     )
     environ = {**os.environ, "TFPROV_HOME": str(tmp_path / "home"), "JUPYTER_DATA_DIR": str(tmp_path / "jupyter")}
 

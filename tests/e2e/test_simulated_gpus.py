@@ -17,7 +17,7 @@ import pytest
 import fake_nvml
 import simgpu
 from simgpu import Card
-from tensorflows import Recipe, create, shared
+from tensorflows import Recipe, original, shared
 from tfprov.events import ignore
 from tfprov.smoke import runner
 from tfprov.smoke.group import probe_session, run_group
@@ -88,13 +88,11 @@ def machines(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Conf
 
     def machine(recipe: Recipe) -> Machine:
         if recipe not in made:
-            with shared(tmp_path_factory, f"{recipe[1][0].partition('=')[0]} on {recipe[0]}") as folder:
-                if not (folder / "done").exists():
-                    create(recipe, folder)
-                    (folder / "done").touch()
+            python = original(tmp_path_factory, recipe) / "bin" / "python"
+            with shared(tmp_path_factory, "plug-ins"):  # one process compiles what the others then find
                 cache = Path(pytestconfig.cache.mkdir("simgpu"))  # type: ignore[union-attr]  # the plug-in is on
                 simulated = tmp_path_factory.mktemp("simulated") / "environment"
-                made[recipe] = Machine(simgpu.environment(folder / "bin" / "python", simulated, cache), nvml)
+                made[recipe] = Machine(simgpu.environment(python, simulated, cache), nvml)
         return made[recipe]
 
     return machine
