@@ -240,26 +240,23 @@ def _check_gpu_count(context: DecisionContext, accelerator: Accelerator) -> None
     if smoke.gpu == "later":
         return
     there: Sequence[Gpu]
+    would_be: Sequence[Gpu] = ()  # if none were hidden or prohibited; those of other vendors can be neither
     if accelerator == "cuda" and not isinstance(context.gpus, Refusal):
         there = context.gpus.usable
+        would_be = [gpu for gpu in context.facts.gpus.value if gpu.vendor == "nvidia" and gpu.usable]
     elif accelerator in ("rocm", "metal"):
         vendor = "amd" if accelerator == "rocm" else "apple"
         there = [gpu for gpu in context.facts.gpus.value if gpu.vendor == vendor]
     else:
         return
     if len(there) < smoke.require_gpus:
+        or_show = ", or make more GPUs visible" if len(would_be) >= smoke.require_gpus else ""
         raise TfprovError(
             "gpu-no-device",
             f"the profile asks for {smoke.require_gpus} GPUs, and {len(there)} can be used",
             evidence=tuple(gpus.describe(gpu) for gpu in there),
-            hint=f"lower `smoke.require-gpus`{', or make more GPUs visible' if _could_be_more(context) else ''}",
+            hint=f"lower `smoke.require-gpus`{or_show}",
         )
-
-
-def _could_be_more(context: DecisionContext) -> bool:
-    """Whether there would be enough GPUs for the profile if none were hidden or prohibited."""
-    there = [gpu for gpu in context.facts.gpus.value if gpu.vendor == "nvidia" and gpu.usable]
-    return len(there) >= context.profile.smoke.require_gpus
 
 
 def _check_releases(context: DecisionContext, listing: Listing | None) -> None:

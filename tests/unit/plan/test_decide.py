@@ -10,7 +10,7 @@ import hosts
 from hosts import Host, nvidia, python
 from tfprov.distributions import BUILDS
 from tfprov.errors import TfprovError
-from tfprov.host.records import Fact, Hazard, Libc, Problem
+from tfprov.host.records import Fact, Gpu, Hazard, Libc, Problem
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import IndexFile, Listing, LockedChoice, Plan
@@ -616,13 +616,17 @@ def test_the_cpu_package_by_name_means_the_cpu() -> None:
     assert caught.value.code.name == "resolver-conflict"
 
 
-def test_gpus_of_other_vendors_are_counted_too() -> None:
-    host = Host(gpus=(hosts.RX7900,))
+@pytest.mark.parametrize(
+    "beside", [(), (hosts.T4, dataclasses.replace(hosts.T4, visible=False))], ids=["alone", "beside"]
+)
+def test_gpus_of_other_vendors_are_counted_too(beside: tuple[Gpu, ...]) -> None:
+    host = Host(gpus=(hosts.RX7900, *beside))
     with pytest.raises(TfprovError) as caught:
         plan(profile(accelerator="rocm", smoke={"require-gpus": 2}), host)
-    assert (caught.value.code.name, caught.value.what) == (
+    assert (caught.value.code.name, caught.value.what, caught.value.hint) == (
         "gpu-no-device",
         "the profile asks for 2 GPUs, and 1 can be used",
+        FEWER,
     )
 
 
