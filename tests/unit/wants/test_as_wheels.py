@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tfprov.wants.as_wheels import as_wheels
@@ -74,6 +76,7 @@ class TestCondaList:
             "that of TensorFlow in any case",
         )
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="it asks for pywin32 there, too")
     def test_as_wheels_an_export_of_windows_asks_for_what_wheels_bring_here(self, read_file: Read) -> None:
         text = (
             "dependencies:\n- python=3.8.5=h5fd99cc_1\n- _tflow_select=2.3.0=mkl\n- blas=1.0=mkl\n- hdf5=1.10.4=h7_0\n"

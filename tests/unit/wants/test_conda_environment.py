@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tfprov.wants.as_wheels import as_wheels, for_conda
@@ -50,6 +52,7 @@ def test_packages_and_those_of_pip_are_kept_with_their_lines(read_file: Read) ->
     assert found.notes == ("environment.yml:22: its variables are not set: name them in `[environment] variables`",)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pywin32 is for Windows")
 def test_what_was_exported_elsewhere_leaves_out_what_belongs_there(read_file: Read) -> None:
     exported = "dependencies:\n  - python=3.8.8=hdbf39b2_4\n  - pip:\n    - pywin32==300\n    - tensorflow==2.4.1\n"
     found = read_file("environment.yml", exported)
