@@ -66,8 +66,10 @@ def main() -> int:
     if not (root / "made").exists():
         make(root, asked.cache)
     mount(root)
-    tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *SHORT) if asked.short else ()
-    return python(root, *(tests or asked.arguments or ("-m", "tfprov", "--version"))).returncode
+    # The life of an environment takes ten minutes there on a busy machine, which is the limit of each test elsewhere.
+    tests = ("-m", "pytest", "-q", "--timeout=3600", "-p", "no:cacheprovider", "-p", "no:xdist", *SHORT)
+    arguments = tests if asked.short else asked.arguments or ("-m", "tfprov", "--version")
+    return python(root, *arguments).returncode
 
 
 def lacks() -> str:
