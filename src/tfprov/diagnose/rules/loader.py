@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import Case, Rule
+from tfprov.diagnose.records import NOTHING, Case, Rule
 
 _CUDA = r"lib(?:cuda(?:rt|nn)?|cudart|cudnn\w*|cublas(?:Lt)?|cufft|cufftw|curand|cusolver\w*|cusparse|cupti|nccl|nvrtc[\w-]*|nvinfer\w*|nvJitLink|cudadevrt|nvToolsExt)"
 
@@ -209,6 +209,8 @@ RULES: tuple[Rule, ...] = (
         pattern=r"marshal data too short|EOF read where \w+ expected|bad marshal data",
         examples=("EOFError: marshal data too short", "ValueError: bad marshal data (unknown type code)"),
         rank=66,
+        # A function in a saved model is compiled code, which another Python cannot read: no file is damaged.
+        cases=(Case(when="model-is-read", code=NOTHING),),
     ),
     Rule(
         name="static-tls",
