@@ -53,6 +53,9 @@ class Question:
         folders: projects in local folders, which are built whatever `build` says.
         editable: those of them that are installed as links.
         left_out: those of which only the dependencies are locked.
+        sources: projects that are built although they have wheels, whatever `build` says.
+        never_built: projects that are not built, whatever `build` says.
+        prereleases: whether pre-releases count for every project.
     """
 
     requirements: tuple[str, ...]
@@ -73,6 +76,9 @@ class Question:
     folders: tuple[str, ...] = ()
     editable: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    never_built: tuple[str, ...] = ()
+    prereleases: bool = False
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -85,6 +91,8 @@ class Question:
             return True
         if kind_of(name) is not None or _CUDA_LIBRARY.fullmatch(canonicalize_name(name)):
             return False
+        if canonicalize_name(name) in (*self.sources, *self.never_built):
+            return canonicalize_name(name) in self.sources
         if isinstance(self.build, str):
             return self.build == "needed"
         return name in [canonicalize_name(each) for each in self.build]

@@ -110,6 +110,9 @@ class Inputs:
         build: packages that may be built, as in the profile.
         attestations: how the attestations of publishers are treated, as in the profile.
         folders: projects in local folders, each with a digest of its metadata files.
+        no_binary: projects that are built although they have wheels.
+        only_binary: projects that are never built.
+        prereleases: whether pre-releases count everywhere, as in the profile.
     """
 
     profile: str
@@ -129,6 +132,9 @@ class Inputs:
     build: str = "needed"
     attestations: str = "off"
     folders: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    only_binary: tuple[str, ...] = ()
+    prereleases: str = "named"
 
     def changes_from(self, old: Inputs) -> tuple[str, ...]:
         """The differences from an older lock's inputs, one line each. Credentials are ignored."""

@@ -76,7 +76,8 @@ def resolve(question: Question, resolver: Resolver) -> str:
         TfprovError: the classified failure of uv: `resolver-conflict`, `net-timeout`, `build-failed`, …, with uv's own
             words as evidence; a `NoWheelsError` where only a build could give a solution.
     """
-    built = tuple(dict.fromkeys(name for name in (*_direct(question), *question.built) if question.may_build(name)))
+    named = (*_direct(question), *question.sources, *question.built)
+    built = tuple(dict.fromkeys(name for name in named if question.may_build(name)))
     while True:
         try:
             resolved = _ask_newest(question, resolver, built)
@@ -162,7 +163,7 @@ def _ask_freely(question: Question, resolver: Resolver, refused: NoWheelsError) 
             raise
         raise refused from error
     wheels: tuple[str, ...] = ()
-    tried = {*_direct(question), *question.built, *question.folders}
+    tried = {*_direct(question), *question.sources, *question.built, *question.folders}
     while more := next((each for each in sources_in(resolved) if each not in tried), None):
         tried.add(more)
         if not resolver.lacks_wheels(more):
@@ -199,11 +200,11 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...] | None, 
         *("--constraints", "constraints.txt", "--python", question.python),
         *(
             part
-            for name in ((*TENSORFLOWS, *wheels) if built is None else (":all:",))
+            for name in ((*TENSORFLOWS, *question.never_built, *wheels) if built is None else (":all:",))
             for part in ("--only-binary", name)
         ),
         # --no-binary overrides --only-binary for these projects.
-        *(part for name in built or () for part in ("--no-binary", name)),
+        *(part for name in (question.sources if built is None else built) for part in ("--no-binary", name)),
         *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),
         *(part for link in resolver.find_links for part in ("--find-links", link)),
         *(("--index-strategy", "unsafe-best-match") if resolver.merge_indexes else ()),
@@ -211,6 +212,7 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...] | None, 
         *(("--python-platform", question.platform) if question.platform else ()),
         *(("--python-version", question.python_version) if question.python_version else ()),
         *(part for name in (*question.provided, *question.left_out) for part in ("--no-emit-package", name)),
+        *(("--prerelease", "allow") if question.prereleases else ()),
         *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
         *(("--refresh",) if resolver.fresh else ()),
         # Otherwise uv would reuse cached metadata unless `pyproject.toml`, `setup.py` or `setup.cfg` changed.

@@ -53,6 +53,7 @@ class Demands:
         notes: how requirements were interpreted.
         asked_on: minor versions of the Pythons on which TensorFlow is requested, if a marker excludes some; else empty.
         nightly: whether a build of the development branch is requested instead of a release.
+        any_prerelease: whether pre-releases count although no clause names one.
     """
 
     clauses: tuple[Clause, ...]
@@ -63,11 +64,12 @@ class Demands:
     notes: tuple[str, ...]
     asked_on: frozenset[str] = frozenset()
     nightly: bool = False
+    any_prerelease: bool = False
 
     @property
     def prereleases(self) -> bool:
-        """Whether pre-releases count: a clause names one (as in PEP 440), or nightly builds are requested."""
-        return self.nightly or any(clause.specifier.prereleases for clause in self.clauses)
+        """Whether pre-releases count: a clause names one (as in PEP 440), nightly builds or all are requested."""
+        return self.nightly or self.any_prerelease or any(clause.specifier.prereleases for clause in self.clauses)
 
     def admits(self, version: Version) -> bool:
         """Whether every clause allows the release."""
@@ -164,6 +166,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         notes=tuple(dict.fromkeys(notes)),
         asked_on=frozenset(asked_on) if len(asked_on) < len(_MINORS) else frozenset(),
         nightly=nightly,
+        any_prerelease=profile.packages.prereleases == "all",
     )
 
 

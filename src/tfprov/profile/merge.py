@@ -28,6 +28,7 @@ def with_wants(profile: Profile, wants: Wants) -> tuple[Profile, list[str]]:
         "packages": {
             "overrides": (*profile.packages.overrides, *(want.text for want in wants.overrides)),
             "exclude": (*profile.packages.exclude, *(want.text for want in wants.excluded)),
+            **_builds(profile, wants),
         },
         "index": _index(profile, wants),
         "conda": _conda(profile, wants, problems),
@@ -54,6 +55,22 @@ def places_of(wants: Iterable[Want]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for want in wants:
         found.setdefault(want.text, want.where)
+    return found
+
+
+def _builds(profile: Profile, wants: Wants) -> dict[str, object]:
+    """The choices between wheels, sources and pre-releases. What the profile says about a project takes precedence."""
+    own = profile.packages
+    built, unbuilt = (set(map(canonicalize_name, names)) for names in (own.no_binary, own.only_binary))
+    only = {want.text for want in wants.only_binary}
+    found: dict[str, object] = {
+        "no_binary": (*own.no_binary, *(each.text for each in wants.no_binary if each.text not in unbuilt)),
+        "only_binary": (*own.only_binary, *sorted(only - {":all:", *built})),
+    }
+    if ":all:" in only and "build" not in own.model_fields_set:
+        found["build"] = "never"
+    if wants.prereleases and "prereleases" not in own.model_fields_set:
+        found["prereleases"] = "all"
     return found
 
 

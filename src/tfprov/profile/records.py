@@ -121,6 +121,12 @@ class PackagesTable(_Table):
     """Whether the project in the folder of the profile is installed too: as a wheel, or as a link to the folder."""
     build: Literal["needed", "never"] | Many[ProjectName] = "needed"
     """Which packages may be built from source where no wheel fits: all (`needed`), none (`never`), or those named."""
+    no_binary: Many[ProjectName] = ()
+    """Projects that are built from source although they have wheels; not TensorFlow and its libraries."""
+    only_binary: Many[ProjectName] = ()
+    """Projects that are never built, whatever `build` says."""
+    prereleases: Literal["named", "all"] = "named"
+    """Whether pre-releases count: where a version names one (`named`), or everywhere (`all`), as with pip's `--pre`."""
     _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     def of_lines(

@@ -256,7 +256,8 @@ def digest(raw: bytes, *, overrides: Sequence[str] = (), wants: Wants, contents:
         wants: what the files that it names request, including what those include in turn.
         contents: of the files whose bytes are part of the digest.
     """
-    words = "\0".join((*overrides, "", repr(wants)))
+    choices = (wants.no_binary, wants.only_binary, wants.prereleases)
+    words = "\0".join((*overrides, "", repr(wants), *([repr(choices)] if any(choices) else ())))
     parts = (raw, words.encode("utf-8", "surrogateescape"), b"\0".join(contents))
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 

@@ -24,6 +24,7 @@ from tfprov.redact import holds_password, redact
 from tfprov.structured import has_endless_number
 from tfprov.wants import names
 from tfprov.wants.as_wheels import minor_of
+from tfprov.wants.binaries import Binaries
 from tfprov.wants.mend import advice
 from tfprov.wants.records import Address, AddressKind, LocalProject, Want, Wants
 from tfprov.wants.unfit import SourceFile, unfit, unusable, was_built_by_conda
@@ -53,10 +54,12 @@ class Basket:
 
     Attributes:
         origin: the file that is being read.
+        binaries: the choices between wheels, sources and pre-releases.
     """
 
     def __init__(self, origin: SourceFile) -> None:
         self.origin = origin
+        self.binaries = Binaries()
         self._wants: dict[Part, list[Want]] = {"requirements": [], "constraints": [], "overrides": []}
         self._preferences: list[Want] = []
         self._excluded: list[Want] = []
@@ -106,6 +109,7 @@ class Basket:
             misnamed=tuple(self._misnamed),
             absent=tuple(self._absent),
             included=tuple(self._included),
+            **self.binaries.wants,
         )
 
     def note(self, where: str, words: str) -> None:

@@ -84,6 +84,9 @@ class Wants:
         preferences: versions to use where they fit, as `name==version`.
         overrides: replace the requirements that packages declare.
         excluded: names of projects that are never installed.
+        no_binary: names of projects that are built from source although they have wheels.
+        only_binary: names of projects that are not built, or `:all:`.
+        prereleases: where pre-releases are asked for; empty where they count only if a version names one.
         python: version ranges, all of which apply.
         conda: conda specs.
         channels: of conda, most important first.
@@ -102,6 +105,10 @@ class Wants:
     preferences: tuple[Want, ...] = ()
     overrides: tuple[Want, ...] = ()
     excluded: tuple[Want, ...] = ()
+    # Not in `repr`, from which the digests of profiles are made, and those of older ones must stay.
+    no_binary: tuple[Want, ...] = field(default=(), repr=False)
+    only_binary: tuple[Want, ...] = field(default=(), repr=False)
+    prereleases: tuple[Want, ...] = field(default=(), repr=False)
     python: tuple[Want, ...] = ()
     conda: tuple[Want, ...] = ()
     channels: tuple[str, ...] = ()

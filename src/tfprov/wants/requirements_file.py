@@ -258,16 +258,14 @@ class Reader:
             )
 
     def _choices(self, given: argparse.Namespace, where: str) -> None:
-        """Add notes and problems about options on how to install, none of which is supported."""
-        for value in given.no_binary:
-            if value != ":none:":
-                self._basket.problem(
-                    where, f"`--no-binary {value}` is not supported: what has a wheel is not built; remove the line"
-                )
+        """Add the choices of an option line between wheels, sources and pre-releases, and notes about other options."""
+        binaries = self._basket.binaries
+        refused = [words for value in given.no_binary for words in binaries.add("--no-binary", value, where)]
+        refused += [words for value in given.only_binary for words in binaries.add("--only-binary", value, where)]
+        for words in refused:
+            self._basket.problem(where, words)
         if given.pre:
-            self._basket.problem(
-                where, "`--pre` is not supported: name the pre-release that you want in its version, as in `x>=2.0rc1`"
-            )
+            binaries.prereleases.append(where)
         for host in given.trusted_host:
             self._basket.note(
                 where,

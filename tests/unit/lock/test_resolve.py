@@ -267,6 +267,41 @@ def test_those_that_are_named_are_enough(with_sources: Resolver) -> None:
     assert sources_in(resolve(asked, with_sources)) == ("pure", "user")
 
 
+@pytest.fixture
+def with_both(with_sources: Resolver, tmp_path: Path) -> Resolver:
+    """A project with a wheel and its source, and a pre-release of it."""
+    both = [
+        build_wheel(tmp_path / "source", "both", "1.0"),
+        sdist(tmp_path / "sdists", project("both", "1.0"), stem="both-1.0"),
+        build_wheel(tmp_path / "source", "both", "2.0rc1"),
+    ]
+    simple_index(tmp_path / "my ïndex", both)
+    return with_sources
+
+
+@pytest.mark.parametrize("build", ["needed", "never", ("pure",)])
+def test_what_is_to_be_built_is_although_it_has_a_wheel(
+    with_both: Resolver, build: Literal["needed", "never"] | tuple[str, ...]
+) -> None:
+    asked = replace(question("both", "app"), build=build)
+    assert sources_in(resolve(asked, with_both)) == ()
+    resolved = resolve(replace(asked, sources=("both",)), with_both)
+    assert (versions(resolved)["both"], sources_in(resolved)) == ("1.0", ("both",))
+
+
+def test_what_is_never_to_be_built_is_not(with_sources: Resolver) -> None:
+    asked = replace(question("user"), build="needed", never_built=("pure",))
+    assert refusal(asked, with_sources).code.name == "sdist-build-failed"
+    assert not asked.may_build("Pure")
+    assert replace(asked, sources=("user",), build="never").may_build("User")
+    assert not replace(asked, sources=("tensorflow",)).may_build("tensorflow")
+
+
+def test_pre_releases_count_where_all_are_asked_for(with_both: Resolver) -> None:
+    assert versions(resolve(question("both"), with_both)) == {"both": "1.0"}
+    assert versions(resolve(replace(question("both"), prereleases=True), with_both)) == {"both": "2.0rc1"}
+
+
 def test_tensorflow_is_never_built(with_sources: Resolver) -> None:
     assert refusal(replace(question("tensorflow"), build="needed"), with_sources).code.name == "sdist-build-failed"
 

@@ -527,6 +527,33 @@ class TestWants:
         assert loaded.hashes == {"six": (digest,)}
         assert (loaded.profile.packages.overrides, loaded.profile.packages.exclude) == (("a>=2",), ("b",))
 
+    @pytest.mark.parametrize(
+        ("lines", "own", "expected"),
+        [
+            ("six\n", "", ((), (), "needed", "named")),
+            ("six\n--pre\n", "", ((), (), "needed", "all")),
+            ("six\n--pre\n", 'packages.prereleases = "named"\n', ((), (), "needed", "named")),
+            ("--no-binary Six,a\n--only-binary b\n", "", (("six", "a"), ("b",), "needed", "named")),
+            ("--only-binary :all:\n--no-binary a\n", "", (("a",), (), "never", "named")),
+            ("--only-binary :all:\n", 'packages.build = "needed"\n', ((), (), "needed", "named")),
+            # What the profile says of a project counts.
+            ("--only-binary a\n", 'packages.no-binary = ["A"]\n', (("A",), (), "needed", "named")),
+            ("--no-binary a,b\n", 'packages.only-binary = ["a"]\n', (("b",), ("a",), "needed", "named")),
+        ],
+    )
+    def test_wheels_sources_and_pre_releases_are_chosen_as_the_files_say(
+        self, tmp_path: Path, lines: str, own: str, expected: tuple[object, ...]
+    ) -> None:
+        packages = self.loaded(tmp_path, own, r=lines).profile.packages
+        assert (packages.no_binary, packages.only_binary, packages.build, packages.prereleases) == expected
+
+    def test_a_choice_of_a_file_is_part_of_the_digest_and_no_choice_is_not(self, tmp_path: Path) -> None:
+        plain, *others = (
+            self.loaded(tmp_path, "", r=lines).digest
+            for lines in ("six\n", "six\n--pre\n", "six\n--no-binary six\n", "six\n--only-binary six\n")
+        )
+        assert len({plain, *others}) == 4
+
     def test_packages_of_conda_go_where_the_environment_has_them(self, tmp_path: Path) -> None:
         text = "channels: [bioconda]\ndependencies: [python=3.11, numpy=1.26, tensorflow=2.15]\n"
         loaded = self.loaded(tmp_path, 'environment.kind = "conda"\n', r=text)

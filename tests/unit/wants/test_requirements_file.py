@@ -269,8 +269,12 @@ def test_no_option_behind_a_requirement_is_dropped_without_a_word(tmp_path: Path
         ("https://host/master.zip", "`master.zip` is not named like a source distribution: write `NAME @` before it"),
         ("./", "is a folder without a Python project: it has neither"),
         ("./gone.whl", "there is no such file here; ask for the package by name"),
-        ("--no-binary :all:", "`--no-binary :all:` is not supported: what has a wheel is not built"),
-        ("--pre", "`--pre` is not supported: name the pre-release"),
+        (
+            "--no-binary :all:",
+            "`--no-binary :all:` is not supported: TensorFlow comes as a wheel, building takes hours; name",
+        ),
+        ("--no-binary six,TensorFlow_CPU", "`--no-binary TensorFlow_CPU` is not supported: TensorFlow"),
+        ("--only-binary ../x", "`--only-binary ../x`: that is not the name of a project"),
         ("--no-index", "`--no-index` is not supported in a file"),
         ("--frozen", "`--frozen` is not an option of requirements files"),
         ("-r https://host/more.txt", "`https://host/more.txt` is not read from the network"),
@@ -312,7 +316,36 @@ def test_what_has_no_meaning_here_is_left_out_with_a_note(tmp_path: Path, line: 
     assert len(found.notes) == 1
 
 
-@pytest.mark.parametrize("line", ["--prefer-binary", "--only-binary :all:", "--require-hashes", "--no-binary :none:"])
+@pytest.mark.parametrize(
+    ("lines", "no", "only"),
+    [
+        ("--no-binary Six,py_yaml", ["six", "py-yaml"], []),
+        ("--only-binary :all:", [], [":all:"]),
+        ("--only-binary=a --no-binary=b", ["b"], ["a"]),
+        # As in pip, the last one counts.
+        ("--no-binary a\n--only-binary a", [], ["a"]),
+        ("--only-binary a\n--no-binary a,b", ["a", "b"], []),
+        ("--no-binary a,b\n--no-binary :none:", [], []),
+        ("--no-binary a\n--only-binary :all:", [], [":all:"]),
+        ("--only-binary :all:\n--no-binary a", ["a"], [":all:"]),
+        ("--no-binary a\n-r inner.txt", ["a"], ["b"]),
+    ],
+)
+def test_projects_are_built_or_not_as_the_file_says(tmp_path: Path, lines: str, no: list[str], only: list[str]) -> None:
+    found = wants_of(files(tmp_path, main=f"{lines}\n", inner="--only-binary b\n"))
+    assert found.problems == ()
+    assert [want.text for want in found.no_binary] == no
+    assert [want.text for want in found.only_binary] == only
+    assert all(want.where.partition(":")[0] in ("main.txt", "inner.txt") for want in found.no_binary)
+
+
+def test_pre_releases_count_where_a_file_says_so(tmp_path: Path) -> None:
+    found = wants_of(files(tmp_path, main="a\n--pre\n"))
+    assert [(want.text, want.where) for want in found.prereleases] == [("--pre", "main.txt:2")]
+    assert wants_of(files(tmp_path, main="a\n")).prereleases == ()
+
+
+@pytest.mark.parametrize("line", ["--prefer-binary", "--require-hashes", "--no-binary :none:"])
 def test_what_is_always_so_is_taken_without_a_word(tmp_path: Path, line: str) -> None:
     assert replace(wants_of(files(tmp_path, main=f"{line}\n")), included=()) == Wants()
 

@@ -101,9 +101,15 @@ def choose(context: Context, machine: Machine) -> Choice:
         if best.version(name) == version:
             context.emit(Note(text=f"`{name}` {version} has no extra `{extra}`: it is left out", level="warning"))
     own = {folder.name for folder in context.loaded.folders}
-    if names := [name for name in sources_in(best.document) if name not in own]:
-        titles = ", ".join(f"`{name}` {best.version(name) or ''}".rstrip() for name in names)
-        context.emit(Note(text=f"no wheel fits, to be built from source: {titles}"))
+    asked = {canonicalize_name(name) for name in context.loaded.profile.packages.no_binary}
+    built = [name for name in sources_in(best.document) if name not in own]
+    for names, why in (
+        ([name for name in built if name not in asked], "no wheel fits, to be built from source"),
+        ([name for name in built if name in asked], "to be built from source, as asked"),
+    ):
+        if names:
+            titles = ", ".join(f"`{name}` {best.version(name) or ''}".rstrip() for name in names)
+            context.emit(Note(text=f"{why}: {titles}"))
     plan = _with_origins(context, machine, decided(context, plan, best), dict(versions_in(best.document)))
     return Choice(
         plan=with_sizes(plan, machine, best),

@@ -77,6 +77,9 @@ def inputs(loaded: Loaded) -> Inputs:
             f"{folder.name} ({folder.kind}) {project_folder.description_of(Path(folder.path))[:16]}"
             for folder in loaded.folders
         ),
+        no_binary=profile.packages.no_binary,
+        only_binary=profile.packages.only_binary,
+        prereleases=profile.packages.prereleases,
     )
 
 

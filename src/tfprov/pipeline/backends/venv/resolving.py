@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from packaging.utils import canonicalize_name
+
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Attempt, Emit, Event, Note
 from tfprov.host.records import Facts, Interpreter
@@ -108,6 +110,7 @@ def ask_resolver(
     is_undated = newest is not None and machine.offers is not None and not is_dated(machine.offers)
     in_time = bounds_of_time(moment(newest)) if newest is not None and is_undated else ()
     python = provided.python if provided else interpreter.version
+    packages = context.loaded.profile.packages
     question = Question(
         requirements=(*lines, *(also.requirement for also in decision.also)),
         constraints=(
@@ -116,8 +119,8 @@ def ask_resolver(
             *selection.bounds,
             *in_time,
         ),
-        overrides=context.loaded.profile.packages.overrides,
-        exclude=(*context.loaded.profile.packages.exclude, *(each.requirement for each in decision.without)),
+        overrides=packages.overrides,
+        exclude=(*packages.exclude, *(each.requirement for each in decision.without)),
         hashes=MappingProxyType({}) if alone else context.loaded.hashes,
         python=Path(sys.executable if absent else interpreter.path),
         python_version=python if absent else None,
@@ -128,6 +131,10 @@ def ask_resolver(
         dependencies=not alone,
         build=selection.build,
         built=built,
+        # Beside conda packages nothing is built: there is no interpreter yet.
+        sources=() if provided or alone else tuple(map(canonicalize_name, packages.no_binary)),
+        never_built=tuple(map(canonicalize_name, packages.only_binary)),
+        prereleases=packages.prereleases == "all",
         builds=builds,
         folders=() if alone else tuple(folder.name for folder in folders),
         editable=tuple(folder.name for folder in folders if folder.kind == "editable"),
