@@ -85,6 +85,27 @@ def test_a_package_without_a_wheel_is_built_once(site: Site) -> None:
     assert "building" not in again.stderr
 
 
+def test_a_package_with_a_wheel_is_built_where_a_file_says_so(site: Site, tmp_path: Path) -> None:
+    site.offer(build_wheel(tmp_path / "more", "pure", "1.0"), build_wheel(tmp_path / "more", "early", "2.0rc1"))
+    offer(site, "pure", "1.0")
+    (site.profile.parent / "requirements.txt").write_text("--no-binary pure\n--pre\npure\nearly\n")
+    site.write('\n[packages]\nfiles = ["requirements.txt"]\n', smoke='level = "quick"')
+    done = site.run("up", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert "to be built from source, as asked: `pure` 1.0" in done.stderr
+    assert "building pure 1.0 from its source" in done.stderr
+    locked = next(site.profile.parent.glob("pylock.*")).read_text(encoding="utf-8")
+    assert 'version = "2.0rc1"' in locked
+    again = site.run("up", "train.toml")
+    assert again.returncode == 0, again.stderr
+    assert "nothing to do" in again.stdout
+    # Without the choice the lock is made anew.
+    (site.profile.parent / "requirements.txt").write_text("pure\n")
+    error = failure(site, 2, "up", "train.toml", "--locked")
+    assert error["code"] == "lock-unfit"
+    assert "`no-binary` was `pure`, is unset" in str(error["evidence"])
+
+
 def test_what_a_build_requires_comes_from_the_index(site: Site, tmp_path: Path) -> None:
     site.offer(
         build_wheel(tmp_path / "more", "asked-first", "1.0"), build_wheel(tmp_path / "more", "asked-later", "1.0")
