@@ -21,9 +21,7 @@ from tfprov.events import Note
 from tfprov.ladder.climb import InapplicableError, Policy, Step, climb, without_normal
 from tfprov.ladder.rungs import Rung
 from tfprov.lock.renew import released_in
-from tfprov.pipeline import likely
 from tfprov.pipeline.context import Context
-from tfprov.pipeline.installing import drop_unpacked
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Installation, Locked, Proved
 from tfprov.pipeline.stages import smoke_request, smoke_test
@@ -121,6 +119,8 @@ class _Treatment:
                     raise
                 text = "an installed file differs from its wheel: installing again without caches"
                 self._context.emit(Note(text=text, level="warning"))
+                from tfprov.pipeline.installing import drop_unpacked
+
                 drop_unpacked(self._context, self._locked)
                 self._installation = self._install(self._locked)
                 return smoke_test(self._context, self._installation)
@@ -205,6 +205,8 @@ class _Treatment:
         if leg is None:
             return ()
         if leg.leg not in self._likely_for:
+            from tfprov.pipeline import likely
+
             locked = self._locked
             installed = likely.GenerationContents(
                 root=self._installation.generation.path,

@@ -23,8 +23,8 @@ from tfprov.paths import inside
 from tfprov.pipeline.access import IndexAccess, fetch_into_store, index_access
 from tfprov.pipeline.backends.venv.lock_on_disk import platform_of
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
-from tfprov.pipeline.bundle_source import require_local
 from tfprov.pipeline.context import Context, stage
+from tfprov.pipeline.from_bundle import require_local
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Locked
 from tfprov.pipeline.uv import uv_executable

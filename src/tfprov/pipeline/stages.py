@@ -38,8 +38,8 @@ from tfprov.lock.target_records import Target
 from tfprov.paths import Home
 from tfprov.pipeline import limits, unpacked, windows
 from tfprov.pipeline.access import fetch_into_store, promised_in
-from tfprov.pipeline.bundle_source import naming_the_bundle, require_local, take_wheels, with_size
 from tfprov.pipeline.context import Context, stage
+from tfprov.pipeline.from_bundle import naming_the_bundle, require_local, take_wheels, with_size
 from tfprov.pipeline.images import beside_the_smoke_test, image_of, sweep_images, while_there
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Choice, Installation, Locked, Proved

@@ -50,7 +50,7 @@ def up(request: Request, emit: Emit) -> Outcome:
                 # The link at `environment.path` of the profile may have been deleted since.
                 context.environment.activate(verified)
                 return _unchanged(context, verified)
-            from tfprov.pipeline import drift, images, installing, prove, reckoning, reuse, sources, stages, unpacked
+            from tfprov.pipeline import drift, images, prove, reckoning, reuse, sources, stages
 
             drift.tell_left_behind(context)
             reuse.sweep_leftovers(context)
@@ -62,6 +62,8 @@ def up(request: Request, emit: Emit) -> Outcome:
                 linked = stages.link_image(context, machine, locked)
                 if linked is not None:
                     return linked
+                from tfprov.pipeline import installing, unpacked
+
                 # Compilation continues during the smoke test.
                 ahead = compiling.enter_context(installing.compiling_ahead())
                 with (

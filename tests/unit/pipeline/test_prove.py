@@ -15,7 +15,7 @@ from tfprov.envs.records import Cure, Generation
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.lock.records import Lock, LockedFile
-from tfprov.pipeline import prove
+from tfprov.pipeline import likely, prove
 from tfprov.pipeline.records import Installation, Locked
 from tfprov.smoke.records import Device, Leg, Verdict
 from tfprov.smoke.verdict import UnprovedError
@@ -99,7 +99,7 @@ class Run:
             request=SimpleNamespace(environ={}),
         )
         machine: Any = SimpleNamespace(offers=None)
-        monkeypatch.setattr(prove.likely, "likely_bounds", lambda *_: ())
+        monkeypatch.setattr(likely, "likely_bounds", lambda *_: ())
         return prove.prove(context, machine, self.install(self.locked), install=self.install)
 
 

@@ -19,7 +19,6 @@ from tfprov.events import Note
 from tfprov.lock.renew import Released, versions_in
 from tfprov.lock.resolve import NoWheelsError, is_tensorflow, sources_in
 from tfprov.pipeline.backends.venv.chosen import decided, with_sizes
-from tfprov.pipeline.backends.venv.hints import add_tried_hint
 from tfprov.pipeline.backends.venv.lag import newest_versions, outdated, tell_lag, without_lag
 from tfprov.pipeline.backends.venv.lock_on_disk import locked_choice
 from tfprov.pipeline.backends.venv.locking import asked_for
@@ -95,6 +94,8 @@ def choose(context: Context, machine: Machine) -> Choice:
         error.hint = way_around(profile, error) or error.hint
         is_named = error.code.name == "package-name-wrong"
         if (may_differ(error) or is_named) and can_resolve(machine) and not isinstance(error, SameFilesError):
+            from tfprov.pipeline.backends.venv.hints import add_tried_hint
+
             add_tried_hint(context, machine, profile, error)
         raise
     for name, version, extra in sorted(machine.missing_extras):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tfprov.conda.client import has_extra
 from tfprov.envs import python as pythons
 from tfprov.errors import TfprovError
 from tfprov.events import Note
@@ -44,6 +43,8 @@ def find_interpreter(context: Context, machine: Machine, plan: Plan) -> Interpre
             timeout=_DOWNLOAD_SECONDS,
         )
     except TfprovError as error:
+        from tfprov.conda.client import has_extra
+
         # The last resort: the conda channels of the profile, if the libraries for them are installed.
         if not has_extra():
             raise
