@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tfprov.diagnose.lines import clean
+from tfprov.diagnose.quotes import any_quotes
 from tfprov.diagnose.records import Hit, LogLine, Rule
 from tfprov.redact import redact
 
@@ -15,19 +17,22 @@ EVIDENCE_LENGTH = 400
 """Maximum number of characters kept of a line."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Compiled:
-    """A rule with its compiled pattern.
+    """A rule whose pattern is compiled when it is first asked: most logs ask few of the hundreds of rules.
 
     Attributes:
         rule: the rule.
-        search: its pattern, with quotes made optional.
         numeric: whether the pattern matches particular digits.
     """
 
     rule: Rule
-    search: re.Pattern[str]
     numeric: bool
+
+    @functools.cached_property
+    def search(self) -> re.Pattern[str]:
+        """Its pattern, with quotes made optional."""
+        return re.compile(any_quotes(self.rule.pattern), re.IGNORECASE)
 
 
 @dataclass(slots=True)

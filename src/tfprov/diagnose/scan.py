@@ -23,7 +23,7 @@ from tfprov.diagnose.lines import (
     windows,
     without_colours,
 )
-from tfprov.diagnose.quotes import any_quotes, bare, plain
+from tfprov.diagnose.quotes import bare, plain
 from tfprov.diagnose.records import Hit, LogLine, Rule
 from tfprov.diagnose.vocabulary import Index, Vocabulary
 from tfprov.redact import redact
@@ -73,13 +73,10 @@ class Scanned:
 
 
 class Scanner:
-    """Rules compiled for use on many logs, which takes some milliseconds. Keeps no state of a log."""
+    """Rules made ready for use on many logs, which takes some milliseconds. Keeps no state of a log."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._compiled = [
-            Compiled(rule, re.compile(any_quotes(rule.pattern), re.IGNORECASE), bool(_NUMERIC.search(rule.pattern)))
-            for rule in rules
-        ]
+        self._compiled = [Compiled(rule, bool(_NUMERIC.search(rule.pattern))) for rule in rules]
         self._index = Index(rules)
 
     def scan(self, stream: BinaryIO) -> Scanned:
