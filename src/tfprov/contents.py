@@ -103,12 +103,19 @@ def regular(path: Path) -> BinaryIO:
     """
     # O_NONBLOCK: opening a pipe does not wait for a writer.
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    handle = os.open(path, flags)
+    folder = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    try:
+        handle = os.open(path, flags)
+    except PermissionError:
+        # Windows opens no folder, and says no more than that.
+        if os.path.isdir(path):  # noqa: PTH112 - `Path` may raise
+            raise folder from None
+        raise
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
         os.close(handle)
         if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            raise folder
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return os.fdopen(handle, "rb")
 

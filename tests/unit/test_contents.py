@@ -274,3 +274,18 @@ def test_a_file_of_the_command_line_that_is_cut_in_the_middle_of_a_letter_is_sai
     with pytest.raises(TfprovError) as refused:
         given_text(file)
     assert refused.value.evidence == (f"[Errno 22] not UTF-16: truncated data at byte 4: '{file}'",)
+
+
+@pytest.mark.parametrize("system", ["posix", "nt"])
+def test_a_folder_is_said_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str) -> None:
+    if system == "nt":  # which opens no folders
+
+        def refuse(path: Path, *_: int) -> None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+        monkeypatch.setattr(os, "open", refuse)
+        with pytest.raises(PermissionError):
+            regular(tmp_path / "file")
+    with pytest.raises(IsADirectoryError) as caught:
+        regular(tmp_path)
+    assert caught.value.filename == str(tmp_path)
