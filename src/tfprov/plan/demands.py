@@ -157,6 +157,9 @@ def gather(profile: Profile, facts: Facts) -> Demands:
     if accelerator == "auto" and (metal := _metal(profile, facts)) is not None:
         accelerator = "metal"
         notes.append(f'`{metal}` among the packages means `tensorflow.accelerator = "metal"`')
+    any_prerelease = profile.packages.prereleases == "all"
+    if any_prerelease:
+        notes.append("pre-releases of TensorFlow and of all packages count, as `packages.prereleases` or `--pre` says")
     return Demands(
         clauses=tuple(dict.fromkeys(clauses)),
         accelerator=accelerator,
@@ -166,7 +169,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         notes=tuple(dict.fromkeys(notes)),
         asked_on=frozenset(asked_on) if len(asked_on) < len(_MINORS) else frozenset(),
         nightly=nightly,
-        any_prerelease=profile.packages.prereleases == "all",
+        any_prerelease=any_prerelease,
     )
 
 

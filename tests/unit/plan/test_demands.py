@@ -41,6 +41,16 @@ def test_a_range_admits_releases_as_pep_440_says(version: str | None, release: s
     assert wanted(version).admits(Version(release)) is expected
 
 
+def test_all_pre_releases_count_where_the_profile_says_so_and_a_range_still_holds() -> None:
+    found = wanted(prereleases="all")
+    assert found.admits(Version("2.22.0rc0"))
+    assert found.notes == (
+        "pre-releases of TensorFlow and of all packages count, as `packages.prereleases` or `--pre` says",
+    )
+    assert not wanted("<2.21", prereleases="all").admits(Version("2.22.0rc0"))
+    assert wanted().notes == ()
+
+
 def test_a_line_is_named_by_its_file_where_that_is_known_and_a_constraint_asks_for_nothing() -> None:
     asked = Profile.model_validate({"name": "test"})
     places = {"numpy>=2": "requirements.txt:3", "tensorflow==2.15.*": "requirements.txt:7"}
