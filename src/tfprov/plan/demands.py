@@ -23,6 +23,8 @@ from tfprov.requires_dist import applies
 # Minor versions of Python 3 for which a marker is evaluated: all that an environment could be made for.
 _MINORS = range(OLDEST_PYTHON[1], 20)
 
+_ALL_PRERELEASES = "pre-releases of TensorFlow and of all packages count, as `packages.prereleases` or `--pre` says"
+
 METAL = "tensorflow-metal"
 """The plug-in for Metal; who asks for it wants a TensorFlow that it goes with."""
 
@@ -110,7 +112,8 @@ def gather(profile: Profile, facts: Facts) -> Demands:
     extras: set[str] = set()
     others: list[tuple[Requirement, str]] = []
     wanted: list[str] = []
-    notes: list[str] = []
+    any_prerelease = profile.packages.prereleases == "all"
+    notes = [_ALL_PRERELEASES] if any_prerelease else []
     asked_on: set[str] = set()
     for requirement, where, is_asked in _lines(profile):
         name, kind = canonicalize_name(requirement.name), kind_of(requirement.name)
@@ -157,9 +160,6 @@ def gather(profile: Profile, facts: Facts) -> Demands:
     if accelerator == "auto" and (metal := _metal(profile, facts)) is not None:
         accelerator = "metal"
         notes.append(f'`{metal}` among the packages means `tensorflow.accelerator = "metal"`')
-    any_prerelease = profile.packages.prereleases == "all"
-    if any_prerelease:
-        notes.append("pre-releases of TensorFlow and of all packages count, as `packages.prereleases` or `--pre` says")
     return Demands(
         clauses=tuple(dict.fromkeys(clauses)),
         accelerator=accelerator,
