@@ -126,12 +126,13 @@ def _plan(wheel: UnpackedWheel, scheme: Mapping[str, str]) -> _Plan:
     library = scheme["purelib" if str(described["Root-Is-Purelib"]).lower() == "true" else "platlib"]
     plan = _Plan(wheel, library, metadata)
     commands = {name for name, _ in _entry_points(wheel, metadata)}
+    beside, record, within = f"{data}/", f"{metadata}/RECORD", f"{library}/"
     for path in wheel.tree.files:
-        if not path.startswith(f"{data}/"):
-            if path.rpartition("/") != (metadata, "/", "RECORD"):
-                plan.links[path] = f"{library}/{path}"
+        if not path.startswith(beside):
+            if path != record:
+                plan.links[path] = within + path
             continue
-        kind, _, inner = path[len(data) + 1 :].partition("/")
+        kind, _, inner = path[len(beside) :].partition("/")
         if kind not in SCHEME_NAMES or not inner:
             raise broken(wheel.filename, f"`{path}` has no place in an environment")
         folder = f"{scheme[kind]}/{wheel.name}" if kind == "headers" else scheme[kind]
@@ -221,11 +222,15 @@ def _link(plans: Sequence[_Plan], linked: Callable[[int, int], None]) -> None:
     groups: dict[tuple[str, str], list[str]] = {}
     for number, plan in enumerate(plans):
         tree, library = f"{plan.wheel.tree.root}/", f"{plan.library}/"
+        in_library = groups.setdefault((tree, library), [])
         for path, target in plan.links.items():
             if owner[target] != number:
                 continue
+            if target == library + path:
+                in_library.append(path)
+                continue
             # Linked files have the same relative path in both folders.
-            inner = path if target == library + path else path.split("/", 2)[2]
+            inner = path.split("/", 2)[2]
             groups.setdefault((tree + path[: -len(inner)], target[: -len(inner)]), []).append(inner)
     done, total = 0, sum(map(len, groups.values()))
     for (root, folder), paths in groups.items():
@@ -247,8 +252,9 @@ def _clear(target: Path, paths: Sequence[str]) -> None:
 def _finish(plan: _Plan, scheme: Mapping[str, str], python: Path) -> None:
     """Write commands, and the records of what was installed."""
     rows: dict[str, tuple[str, str, str]] = {}
+    within = f"{plan.library}/"
     for path, target in plan.links.items():
-        relative = _relative(target, plan.library)
+        relative = path if target == within + path else _relative(target, plan.library)
         _, digest, size = plan.record.get(path, ("", "", ""))
         rows[relative] = (relative, digest, size)
     for path, target in plan.scripts.items():
