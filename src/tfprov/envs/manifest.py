@@ -164,9 +164,17 @@ def _altered(root: Path, touched: dict[str, int], hashes: str) -> list[str]:
             wrong.append(path)
         else:
             # A damaged manifest may have any time.
-            with contextlib.suppress(OSError, NotImplementedError, OverflowError):
-                os.utime(f"{root}/{path}", ns=(mtime, mtime), follow_symlinks=False)
+            with contextlib.suppress(OSError, OverflowError):
+                _set_time(f"{root}/{path}", mtime)
     return wrong
+
+
+def _set_time(path: str, mtime: int) -> None:
+    """Set the time of a file or a link itself; that of a link stays where the system sets none, as on Windows."""
+    if os.utime in os.supports_follow_symlinks:
+        os.utime(path, ns=(mtime, mtime), follow_symlinks=False)
+    elif not os.path.islink(path):  # noqa: PTH114 - as many as there are files
+        os.utime(path, ns=(mtime, mtime))
 
 
 def _hashes(root: Path, paths: list[str]) -> dict[str, str]:

@@ -61,7 +61,8 @@ def check_above(link: Path, *, windows: bool = os.name == "nt") -> None:
     """
     try:
         for part in link.parts[1:] if windows else ():
-            plain(part)
+            if part != "..":
+                plain(part)
     except ValueError as error:
         raise unfit(link, str(error)) from error
     above = next((each for each in link.parents if os.path.lexists(each)), None)

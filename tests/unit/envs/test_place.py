@@ -72,7 +72,9 @@ def test_a_path_that_windows_would_change_or_take_for_a_device_is_refused(
     check_above(tmp_path / name / inside, windows=False)
 
 
-@pytest.mark.parametrize("name", ["env", ".venv", "console", "my env", "größe", "R&D", "com10", "nul-1"])
+@pytest.mark.parametrize(
+    "name", ["../.venv", "../../envs/.venv", "env", ".venv", "console", "my env", "größe", "R&D", "com10", "nul-1"]
+)
 def test_other_names_are_those_of_an_environment_on_every_system(tmp_path: Path, name: str) -> None:
     check_above(tmp_path / name, windows=True)
 

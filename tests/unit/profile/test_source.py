@@ -258,7 +258,11 @@ class TestNearest:
             (["requirements/dev.txt", "requirements/base.txt"], ["requirements/base.txt", "requirements/dev.txt"]),
             (["a.ipynb", "Dockerfile", "env_gpu.yml", "notes.txt"], ["env_gpu.yml", "Dockerfile", "a.ipynb"]),
             (["conda.yaml", "dev-requirements.txt"], ["dev-requirements.txt", "conda.yaml"]),
-            (["Requirements.txt"], ["Requirements.txt"]),
+            pytest.param(
+                ["Requirements.txt"],
+                ["Requirements.txt"],
+                marks=pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="that is requirements.txt there"),
+            ),
             (["uv.lock", "requirements.in"], ["requirements.in", "uv.lock"]),
             (["reqs.txt", "deps.txt", "require me.txt"], ["deps.txt", "reqs.txt"]),
             (["src/requirements.txt", "binder/environment.yml"], ["binder/environment.yml", "src/requirements.txt"]),
