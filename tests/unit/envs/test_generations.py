@@ -950,8 +950,9 @@ def test_what_is_left_of_a_removed_environment_is_none(environment: Environment)
 
 
 def test_the_interpreter_and_the_commands_are_where_a_venv_has_them(tmp_path: Path) -> None:
-    assert python_in(tmp_path) == tmp_path / "bin" / "python"
-    assert executables_in(tmp_path) == tmp_path / "bin"
+    folder, name = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
+    assert python_in(tmp_path) == tmp_path / folder / name
+    assert executables_in(tmp_path) == tmp_path / folder
 
 
 def test_claiming_again_writes_nothing_unless_the_owner_changed(environment: Environment) -> None:
