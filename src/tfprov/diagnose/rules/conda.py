@@ -285,7 +285,7 @@ RULES: tuple[Rule, ...] = (
         code="windows-long-path",
         reads="conda on Windows: a path of a manifest that `cannot be found` is too long, not missing",
         needs=("condaverificationerror", "appears to be corrupted", "located at"),
-        pattern=r"(?:appears to be corrupted|located at [A-Z]:\\).{0,400}",
+        pattern=r"(?:appears to be corrupted|package for \S+ located at [A-Z]:\\).{0,400}",
         examples=(
             "CondaVerificationError: The package for tensorflow-base located at C:\\Users\\me\\miniconda3\\pkgs\\tensorflow-base-2.3.0-eigen_py37h17acbac_0 appears to be corrupted. The path 'Lib/site-packages/tensorflow/include/x.h' specified in the package manifest cannot be found.",
         ),

@@ -202,6 +202,7 @@ RULES: tuple[Rule, ...] = (
         examples=(
             "zipfile.BadZipFile: Bad CRC-32 for file 'tensorflow/python/_pywrap_tensorflow_internal.so'",
             "ERROR: Wheel 'tensorflow' located at /tmp/x.whl is invalid.",
+            "ERROR: Wheel 'tensorflow' located at C:\\Users\\me\\x.whl is invalid.",
             "zlib.error: Error -3 while decompressing data: invalid distance too far back",
             "gzip: stdin: not in gzip format",
             "dpkg-deb: error: archive '/x/libfoo.deb' uses unknown compression for member 'control.tar.zst', giving up",
