@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SEAL = "tfprov.json"
 MANIFEST = "tfprov.manifest"
 _RECORD = ".dist-info/RECORD"
+_KINDS_OF_HASH = ("sha256=", "link=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ def draft(root: Path, files: Files) -> Draft:
     records = (one.metadata.relative_to(root) / "RECORD" for one in installed(root))
     is_known = all(path.as_posix() in files or not (root / path).exists() for path in records)
     hashes = _hashes(root, [path for path in _listed(files) if path not in owned])
+    # A file that cannot be read now may be readable later, and then has the same size and time.
+    hashes = {path: found for path, found in hashes.items() if found.startswith(_KINDS_OF_HASH)}
     return Draft(files=files, owned=frozenset(owned) if is_known else None, hashes=hashes)
 
 

@@ -148,7 +148,7 @@ def beside_the_smoke_test(context: Context, installation: Installation) -> Itera
     image, ended = image_of(context, installation.locked), threading.Event()
 
     def work() -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RuntimeError):  # the latter where no more threads can be started
             files = survey(generation.path)
             # Files of conda packages are linked from conda's unpacked packages; the image contains the others.
             image.prepare(generation.path, files, skip=context.backend.owned_files(generation.path))

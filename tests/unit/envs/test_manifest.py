@@ -115,3 +115,18 @@ def test_a_record_behind_a_link_is_read_again(tmp_path: Path) -> None:
     drafted = (root / manifest.MANIFEST).read_bytes()
     manifest.write(root)
     assert (root / manifest.MANIFEST).read_bytes() == drafted
+
+
+def test_what_could_not_be_read_for_the_draft_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = environment(tmp_path)
+
+    def digests(_root: Path, paths: Sequence[str], *, workers: int) -> dict[str, str]:
+        return dict.fromkeys(paths, "Too many open files")
+
+    with monkeypatch.context() as short:
+        short.setattr(integrity, "digests", digests)
+        before = manifest.draft(root, survey(root))
+    manifest.write(root, before=before)
+    drafted = (root / manifest.MANIFEST).read_bytes()
+    manifest.write(root)
+    assert (root / manifest.MANIFEST).read_bytes() == drafted
