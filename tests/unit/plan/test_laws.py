@@ -122,8 +122,8 @@ def _fewer_wishes(asked: Profile) -> list[Profile]:
         change(asked, packages={key: [*texts[:index], *texts[index + 1 :]]})
         for key, texts in (("requirements", asked.packages.requirements), ("constraints", asked.packages.constraints))
         for index in range(len(texts))
-        # By its name this one says more than that TensorFlow is wanted.
-        if texts[index] != "tensorflow-cpu"
+        # By their names these say more than that TensorFlow is wanted: on the CPU, and on the GPU of a Mac.
+        if texts[index] not in {"tensorflow-cpu", "tensorflow-metal"}
     ]
     if asked.tensorflow.version is not None and not asked.tensorflow.version.startswith(">=2.22"):
         fewer.append(change(asked, tensorflow={"version": None}))
