@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -112,11 +113,9 @@ def arguments_seen() -> Iterator[set[str]]:
 
     def look() -> None:
         while not ended.wait(0.01):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    seen.add(path.read_bytes().decode("utf-8", "replace"))
-                except OSError:
-                    continue
+            for number in filter(str.isdigit, os.listdir("/proc")):
+                with suppress(OSError):  # it has ended
+                    seen.add(Path("/proc", number, "cmdline").read_bytes().decode("utf-8", "replace"))
 
     thread = threading.Thread(target=look)
     thread.start()
