@@ -242,14 +242,7 @@ class Environment:
     def seal(
         self, generation: Generation, seal: Seal, files: Files | None = None, *, before: manifest.Draft | None = None
     ) -> Generation:
-        """Mark a generation as complete and verified: write its manifest, then its seal.
-
-        Args:
-            generation: to seal.
-            seal: its seal; the size of the files is filled in.
-            files: see `manifest.write`, as for `before`.
-            before: what was read of it earlier.
-        """
+        """Mark a generation as complete and verified: write its manifest, from `files` and `before`, then its seal."""
         size = manifest.write(generation.path, files, before=before)
         return self.reseal(generation, dataclasses.replace(seal, bytes=size))
 
