@@ -319,11 +319,11 @@ def test_a_process_says_that_it_is_at_work_while_it_writes_one_big_member(
     monkeypatch.setattr(worker_module, "_BEAT_SECONDS", 0.0)
     path = KINDS["incompressible"].write(tmp_path, "incompressible")
     member = max(members_of(path), key=lambda one: one.packed)
-    (tmp_path / "root" / member.name).parent.mkdir(parents=True)
+    (tmp_path / "tree" / member.name).parent.mkdir(parents=True)
     with ours, theirs, File(path) as file:
         ours.setblocking(False)
         # Nobody reads meanwhile: what there is no room for is dropped, and the worker goes on.
-        members_module.extract(file, member, f"{tmp_path}/root/{member.name}", going=worker_module._beating(theirs))
+        members_module.extract(file, member, f"{tmp_path}/tree/{member.name}", going=worker_module._beating(theirs))
         assert set(ours.recv(1 << 20)) == set(worker_module.BEAT)
 
 
