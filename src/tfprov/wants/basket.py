@@ -187,7 +187,7 @@ class Basket:
             return
         if self._is_endless(text, where):
             return
-        text = _with_variables(text.strip())
+        text = with_variables(text.strip())
         named = _NAMED.match(text)
         if named:
             found = self._linked(text, f"{named['name']}{named['extras'] or ''}", named["link"], where)
@@ -283,7 +283,7 @@ class Basket:
 
     def editable(self, text: str, where: str) -> None:
         """Add an editable install of the project in a folder: pip's `-e PATH`."""
-        link, marker = _without_marker(_with_variables(text.strip()))
+        link, marker = _without_marker(with_variables(text.strip()))
         if extras := _EXTRAS.search(link):
             link = link.removesuffix(extras[0])
         if not self._is_usable(link, text, where):
@@ -402,7 +402,7 @@ def _repository_of(address: str) -> str:
     return last if _IS_NAME.fullmatch(last) and (archive or address.startswith("git+")) else ""
 
 
-def _with_variables(text: str) -> str:
+def with_variables(text: str) -> str:
     """Replace variables that are set, as pip does; those in addresses stay, to keep secrets out of locks."""
     if "://" in text:
         return text

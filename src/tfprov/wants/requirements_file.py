@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from tfprov.contents import content_of
 from tfprov.paths import expanded
 from tfprov.redact import redact
-from tfprov.wants.basket import Basket, Part
+from tfprov.wants.basket import Basket, Part, with_variables
 from tfprov.wants.names import OF_SYSTEM
 from tfprov.wants.text import decoded
 from tfprov.wants.unfit import BUILT_BY_CONDA, SourceFile
@@ -186,7 +186,7 @@ class Reader:
             self._basket.note(where, words)
             line = replace(line, options=line.options[:marker])
         try:
-            given = _parser().parse_args(line.options)
+            given = _parser().parse_args([with_variables(word) for word in line.options])
         except ValueError as error:
             options = redact(" ".join(line.options))
             words = f"`{options}` is not an option of requirements files: {error}"

@@ -45,6 +45,7 @@ OPTIONS = st.sampled_from(
      "-e git+https://host/x#egg=x", "--editable=./x[extra]", "-i https://one/simple", "--index-url=https://one/simple",
      "--extra-index-url https://two/simple", "-f https://three", "--find-links=wheels", "--no-index", "--pre",
      "--no-binary :all:", "--only-binary=numpy,pandas", "--prefer-binary", "--require-hashes", "--trusted-host host",
+     "-r ${INNER}", "-c ${STEM}.txt", "--requirement=${STEM}.txt", "-r ${MISSING}.txt", "-e ./${STEM}",
      "--unknown", "-z", "--index https://one/simple", "-f 'wheels with spaces'", '--find-links="open', "-r gone.txt"]
 )  # fmt: skip
 PINS = st.builds(
@@ -95,7 +96,7 @@ def places(texts: Iterable[str]) -> set[str]:
     suppress_health_check=list(HealthCheck),
 )
 def test_a_file_asks_for_what_pip_takes_it_to_ask_for(text: str, inner: str, bounds: str) -> None:
-    os.environ["PINNED"], os.environ["NAME_OF_IT"] = "1.5", "seaborn"
+    os.environ.update(PINNED="1.5", NAME_OF_IT="seaborn", INNER="inner.txt", STEM="bounds")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "main.txt"
         # Two files that include each other make pip run in circles.

@@ -207,6 +207,25 @@ def test_variables_are_replaced_as_pip_does_it(tmp_path: Path, monkeypatch: pyte
     assert wants_of(path).problems[0].startswith("main.txt:2: `b==${MISSING}` is not a requirement")
 
 
+def test_variables_in_options_are_replaced_except_in_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/base.txt").write_text("a\n")
+    (tmp_path / "lists/bounds.txt").write_text("b<2\n")
+    monkeypatch.setenv("LISTS", "lists")
+    monkeypatch.setenv("BUILT", "six")
+    path = files(
+        tmp_path,
+        main="-r ${LISTS}/base.txt\n-c ${LISTS}/bounds.txt\n-f ${LISTS}\n-f https://${LISTS}/x\n"
+        "--no-binary=${BUILT}\n-e git+https://${BUILT}@host/nets#egg=nets\n",
+    )
+    found = wants_of(path)
+    assert found.problems == ()
+    assert requirements(path) == ["a", "nets @ git+https://${BUILT}@host/nets"]
+    assert constraints(path) == ["b<2"]
+    assert [address.url for address in found.addresses] == [str(tmp_path / "lists"), "https://${LISTS}/x"]
+    assert [want.text for want in found.no_binary] == ["six"]
+
+
 def test_indexes_and_places_with_wheels_are_kept(tmp_path: Path) -> None:
     path = files(
         tmp_path,
