@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 Variant = Callable[[bytes], bytes]
 
-# Nothing that shows a program at work: what is harmless is decided by that, too.
+# Nothing that shows a program at work or names a system: what is harmless or was wrong is decided by that, too.
 _HARMLESS = (
     b"Requirement already satisfied: six>=1.12.0 in ./lib/python3.12/site-packages (from tensorflow) (1.17.0)",
     b"  Downloading markdown-3.9-py3-none-any.whl (107 kB)",
@@ -16,7 +16,7 @@ _HARMLESS = (
     b"2026-01-02 03:04:05.060708: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.",
     b"Unpacking libgfortran5:amd64 (12.2.0-14) ...",
     b"  1% [Working]\r  4% [Waiting for headers]\r 17% [Connecting to deb.example]",
-    b"Get:12 http://deb.example/debian bookworm/main amd64 libc6-dev amd64 2.36-9+deb12u14 [1904 kB]",
+    b"Get:12 http://deb.example/pool stable/main amd64 libc6-dev amd64 2.36-9 [1904 kB]",
     b"copying tensorflow/python/ops/array_ops.py -> build/lib/tensorflow/python/ops",
     b"drwxr-xr-x 2 user user 4096 Jan  2 03:04 data",
     b"#8 sha256:0f2d1c3b4a59687786950413223140ff 31.46MB / 62.91MB 2.1s",
@@ -50,6 +50,11 @@ def _colours(content: bytes) -> bytes:
         first, blank, rest = line.partition(b" ")
         lines.append(b"\x1b[%dm" % (31 + number % 6) + first + b"\x1b[0m" + blank + rest + b"\x1b[K" if line else line)
     return b"\n".join(lines)
+
+
+def _quoted(content: bytes) -> bytes:
+    # As a reply to a message or an issue quotes it.
+    return b"\n".join(b"> " + line if line else b">" for line in content.rstrip(b"\n").split(b"\n")) + b"\n"
 
 
 def _progress(content: bytes) -> bytes:
@@ -98,6 +103,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "crlf": lambda content: content.replace(b"\n", b"\r\n"),
         "colours": _colours,
         "progress": _progress,
+        "quoted": _quoted,
         "github": _each(lambda number: b"2026-01-02T03:04:%02d.%07dZ " % (number % 60, number)),
         "gitlab": _each(lambda number: b"2026-01-02T03:04:%02d.%06dZ 01O " % (number % 60, number)),
         "jenkins": _each(lambda number: b"[2026-01-02T03:04:%02d.%03dZ] " % (number % 60, number % 1000)),

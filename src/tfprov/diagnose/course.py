@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tfprov.diagnose.records import Hit
+from tfprov.diagnose.records import NOISE, Hit
 from tfprov.diagnose.view import View
 
 
@@ -28,7 +28,7 @@ def dies_otherwise(view: View, hit: Hit) -> bool:
     if any(line.number > hit.first for line in view.unaccounted):
         return True
     frame = view.frames[-1].number if view.frames else 0
-    return frame > hit.last and all(other.last < frame for other in view.hits)
+    return frame > hit.last and all(other.last < frame for other in view.hits if other.rule.code != NOISE)
 
 
 def only_cudart(view: View, _hit: Hit) -> bool:

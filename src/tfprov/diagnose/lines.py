@@ -26,9 +26,9 @@ _PREFIX = re.compile(
     r"(?:"
     # GitHub, GitLab (`2024-01-01T00:00:00.0Z 00O `), kubernetes, Azure, journald in ISO form, log frameworks.
     r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?\s?(?:Z|UTC|[+-]\d\d:?\d\d)?\]?:?(?: \d\d[OE]\+?)?(?:\s+|$)"
-    r"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?\s+"
+    r"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?(?:\s+|$)"
     # The date format of HTTP.
-    r"|[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})\s+"
+    r"|[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})(?:\s+|$)"
     # docker buildx: `#12 34.56 `, and `34.56 ` in the block that repeats the failed step.
     r"|#\d+ (?:\d+\.\d+(?: |$))?|\d{1,5}\.\d{1,3} (?=\S)"
     # docker compose: `name-1  | `.
@@ -39,9 +39,11 @@ _PREFIX = re.compile(
     r"|##\[[a-z]+\]|::(?:error|warning|notice|debug)[^:]{0,200}::"
     r"|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d [\w.-]+ [\w./-]+(?:\[\d+\])?:(?: |$)"
     # A quotation in Markdown, as in an issue.
-    r"|>\s(?=\S)"
+    r"|>(?:\s(?=\S)|$)"
     r")"
 )
+_MOST_PREFIXES = 8
+"""More programs do not hand a line on, and each may put two prefixes before it."""
 _EMPHASIS = re.compile(r"([*_`~]{1,3})(?=\S)(?P<text>.+?)(?<=\S)\1")
 """Markdown emphasis around a whole line."""
 _COLOURS = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)?|\x1b[@-_=>]")
@@ -107,7 +109,7 @@ def clean(raw: bytes) -> str:
     if "[" in text:
         text = _SHOWN_ESCAPES.sub("", text)
     text = text.strip()
-    for _ in range(4):
+    for _ in range(_MOST_PREFIXES):
         match = _PREFIX.match(text)
         if match is None or match.end() == 0:
             break

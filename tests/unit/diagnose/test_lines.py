@@ -62,6 +62,7 @@ def test_a_line_longer_than_a_block_is_cut_where_it_was_written_over() -> None:
         "2024-05-06T07:08:09.123456789Z stderr F {}",
         "May  6 07:08:09 host app[12]: {}",
         "::error file=x,line=1::{}",
+        "2024-05-06T07:08:09.1Z 2024-05-06T07:08:09.1Z stderr F 2024-05-06T07:08:09.1Z 01O web-1  | > ##[error]{}",
         "> {}",
         "\x1b[31m{}\x1b[0m",
         "^[[31m{}^[[0m",
@@ -80,10 +81,15 @@ def test_prefixes_and_colours_are_taken_off(raw: str) -> None:
         "2024-05-06T07:08:09.1234567Z ",
         "2024-05-06T07:08:09.123456789Z stderr F ",
         "May 16 07:08:09 host app[12]: ",
+        "[07:08:09] ",
+        "07:08:09.123 ",
+        "Mon, 6 May 2024 07:08:09 GMT ",
+        "> ",
     ],
 )
 def test_nothing_is_left_of_an_empty_line(raw: str) -> None:
     assert clean(raw.encode()) == ""
+    assert clean(raw.rstrip().encode()) == ""
 
 
 @pytest.mark.parametrize("said", ["[Errno 28] full", "1.2.3 is not a version", "E: x", "error: 12:30"])
