@@ -113,7 +113,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
     others: list[tuple[Requirement, str]] = []
     wanted: list[str] = []
     any_prerelease = profile.packages.prereleases == "all"
-    notes = [_ALL_PRERELEASES] if any_prerelease else []
+    notes = [*_notes_on_choices(profile)]
     asked_on: set[str] = set()
     for requirement, where, is_asked in _lines(profile):
         name, kind = canonicalize_name(requirement.name), kind_of(requirement.name)
@@ -239,6 +239,15 @@ def _on_cpu(text: str, where: str, accelerator: str, smoke: SmokeTable) -> str:
         evidence=(f"{where} asks for `{text}`", f'`tensorflow.accelerator = "{accelerator}"`'),
         hint=f"ask for the CPU, or drop `{text}`",
     )
+
+
+def _notes_on_choices(profile: Profile) -> Iterator[str]:
+    """What the profile's choices between wheels, sources and pre-releases mean, where that may surprise."""
+    if profile.packages.prereleases == "all":
+        yield _ALL_PRERELEASES
+    if profile.environment.kind == "conda" and profile.packages.no_binary:
+        names = ", ".join(f"`{name}`" for name in profile.packages.no_binary)
+        yield f"`packages.no-binary` (or `--no-binary`) has no effect on {names}: conda environments build nothing"
 
 
 def _notes(kind: Kind, requirement: Requirement) -> Iterable[str]:

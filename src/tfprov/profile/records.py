@@ -122,7 +122,8 @@ class PackagesTable(_Table):
     build: Literal["needed", "never"] | Many[ProjectName] = "needed"
     """Which packages may be built from source where no wheel fits: all (`needed`), none (`never`), or those named."""
     no_binary: Many[ProjectName] = ()
-    """Projects that are built from source although they have wheels; not TensorFlow and its libraries."""
+    """Projects that are built from source although they have wheels; not TensorFlow and its libraries, and not in conda
+    environments."""
     only_binary: Many[ProjectName] = ()
     """Projects that are never built, whatever `build` says."""
     prereleases: Literal["named", "all"] = "named"

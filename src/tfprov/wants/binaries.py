@@ -23,24 +23,28 @@ class Binaries:
     Attributes:
         no: projects to build from source, each with its place.
         only: projects not to build, or `:all:`.
-        prereleases: the places that ask for pre-releases.
+        prereleases: the places that ask for pre-releases, each with the words that do.
     """
 
     no: dict[str, str] = field(default_factory=dict)
     only: dict[str, str] = field(default_factory=dict)
-    prereleases: list[str] = field(default_factory=list)
+    prereleases: dict[str, str] = field(default_factory=dict)
 
-    def add(self, option: Literal["--no-binary", "--only-binary"], values: str, where: str) -> Iterator[str]:
+    def add(
+        self, option: Literal["--no-binary", "--only-binary"], values: str, where: str, *, said: str = ""
+    ) -> Iterator[str]:
         """Add the value of an option; as in pip, the last one counts for each project.
 
         Args:
             option: its name.
             values: names of projects, `:all:` or `:none:`, joined by commas.
             where: its place.
+            said: what the file calls the option, for messages; empty where it is the same.
 
         Yields:
             Why a part of the value is not supported.
         """
+        said = said or option
         own, other = (self.no, self.only) if option == "--no-binary" else (self.only, self.no)
         for value in filter(None, map(str.strip, values.split(","))):
             if value == _NONE:
@@ -48,7 +52,7 @@ class Binaries:
             elif option == "--no-binary" and (value == _ALL or kind_of(value) is not None):
                 better = "name the packages to build" if value == _ALL else "remove the line"
                 why = "TensorFlow comes as a wheel, building takes hours"
-                yield f"`{option} {value}` is not supported: {why}; {better}"
+                yield f"`{said} {value}` is not supported: {why}; {better}"
             elif value == _ALL:
                 other.clear()
                 own[value] = where
@@ -57,7 +61,7 @@ class Binaries:
                 other.pop(name, None)
                 own[name] = where
             else:
-                yield f"`{option} {value}`: that is not the name of a project"
+                yield f"`{said} {value}`: that is not the name of a project"
 
     @property
     def wants(self) -> dict[str, tuple[Want, ...]]:
@@ -65,5 +69,5 @@ class Binaries:
         return {
             "no_binary": tuple(Want(text=name, where=where) for name, where in self.no.items()),
             "only_binary": tuple(Want(text=name, where=where) for name, where in self.only.items()),
-            "prereleases": tuple(Want(text="--pre", where=where) for where in self.prereleases),
+            "prereleases": tuple(Want(text=text, where=where) for where, text in self.prereleases.items()),
         }

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from packaging.requirements import Requirement
 
 from tfprov.wants.basket import Basket
-from tfprov.wants.tables import Table, table, texts, with_source
+from tfprov.wants.tables import Choices, Table, put_choices, table, texts, with_source
 
-_READ = frozenset({"excludes", "overrides"})
+_READ = frozenset({"allow-prereleases", "excludes", "overrides"})
+_CHOICES = Choices(prereleases={"allow-prereleases": True})
 _REPLACES = frozenset({"pypi", "default"})
 """Names of sources that replace the public index: PDM's and Rye's."""
 
@@ -26,6 +27,7 @@ def read(document: Table, basket: Basket) -> None:
                 _for_projects(source, url, basket.place(key), basket)
     resolution = table(document, "tool", "pdm", "resolution")
     where = basket.place("tool.pdm.resolution")
+    put_choices(basket, where, resolution, _CHOICES)
     for name, value in table(resolution, "overrides").items():
         basket.want(_override(name, value), basket.place(f"tool.pdm.resolution.overrides.{name}"), part="overrides")
     basket.exclude(texts(resolution, "excludes"), where)

@@ -10,9 +10,10 @@ from packaging.utils import canonicalize_name
 from tfprov.wants.basket import Basket
 from tfprov.wants.poetry import requirement
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import Table, key_of, table, unknown
+from tfprov.wants.tables import Choices, Table, key_of, put_choices, table, unknown
 
 _UNNAMED = re.compile(r"[0-9a-f]{7}")
+_CHOICES = Choices(prereleases={"allow_prereleases": True})
 _OWN = frozenset({"packages", "source", "requires", "scripts", "pipenv"})
 
 
@@ -26,6 +27,7 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
             _put(table(document, groups[key]), groups[key], basket)
         else:
             unknown(basket, name, "group", group, tuple(groups))
+    put_choices(basket, basket.place("pipenv"), table(document, "pipenv"), _CHOICES)
     requires = table(document, "requires")
     for key, end in (("python_version", ".*"), ("python_full_version", "")):
         if isinstance(version := requires.get(key), str) and version not in ("*", "3"):

@@ -9,9 +9,10 @@ from tfprov.wants.basket import Basket
 from tfprov.wants.names import conda_platform
 from tfprov.wants.poetry import requirement
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import Table, is_tensorflow, table, tell_unchosen, texts
+from tfprov.wants.tables import Choices, Table, is_tensorflow, put_choices, table, tell_unchosen, texts
 
 _LEFT_OUT = ("system-requirements", "activation", "host-dependencies", "build-dependencies")
+_CHOICES = Choices(no_binary=("no-binary",), only_binary=("no-build",), prereleases={"prerelease-mode": "allow"})
 _FIELDS = ("build", "build-number", "channel", "subdir", "md5", "sha256", "url")
 
 
@@ -63,6 +64,7 @@ def _options(part: Table, where: str, basket: Basket) -> None:
     for link in links if isinstance(links, Sequence) else ():
         if isinstance(text := table(link).get("url") or table(link).get("path"), str):
             basket.address("find-links", text, place)
+    put_choices(basket, place, options, _CHOICES)
     if left := [f"`{key}`" for key in _LEFT_OUT if table(part, key)]:
         words = "left out; `[environment] variables` sets variables, and tfprov finds out about the machine itself"
         basket.note(basket.place(where), f"{', '.join(left)} of pixi: {words}")

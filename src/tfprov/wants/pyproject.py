@@ -18,7 +18,7 @@ from tfprov.paths import relative
 from tfprov.structured import toml_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import Table, key_of, table, tell_unchosen, texts, unknown, with_source
+from tfprov.wants.tables import Choices, Table, key_of, put_choices, table, tell_unchosen, texts, unknown, with_source
 from tfprov.wants.text import decoded
 
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ _T = TypeVar("_T")
 _LEFT_OUT = frozenset(
     {
         *("build-constraint-dependencies", "conflicts", "dependency-metadata", "environments", "exclude-newer"),
-        *("fork-strategy", "index-strategy", "no-binary", "no-binary-package", "no-index", "prerelease"),
-        *("required-environments", "resolution"),
+        *("fork-strategy", "index-strategy", "no-binary", "no-index", "required-environments", "resolution"),
     }
+)
+_CHOICES = Choices(
+    no_binary=("no-binary-package",), only_binary=("no-build", "no-build-package"), prereleases={"prerelease": "allow"}
 )
 
 
@@ -268,7 +270,11 @@ class _Reader:
     def uv(self) -> None:
         """Add the constraints, overrides, exclusions and indexes in `[tool.uv]`, and a note on ignored settings."""
         key = "tool.uv"
-        left = [f"`{name}`" for name in table(self._document, "tool", "uv") if name in _LEFT_OUT]
+        uv = table(self._document, "tool", "uv")
+        put_choices(self._basket, self._where(key), uv, _CHOICES)
+        left = [f"`{name}`" for name in uv if name in _LEFT_OUT]
+        if uv.get("prerelease") in ("disallow", "if-necessary", "explicit"):
+            left.append("`prerelease`")
         if left:
             self._basket.note(self._where(key), f"{', '.join(left)} of uv: left out, tfprov has settings of its own")
         self.put_list(f"{key}.constraint-dependencies", "constraints")
@@ -284,7 +290,6 @@ class _Reader:
         for title, index in self._indexes.items():
             if index.get("explicit") is not True or (index.get("format") == "flat" and title in pages):
                 self._index(index, "index" if index.get("default") is True else "extra", f"{key}.index")
-        uv = table(self._document, "tool", "uv")
         if isinstance(url := uv.get("index-url"), str):
             self._index({"url": url}, "index", f"{key}.index-url")
         for url in self._list(f"{key}.extra-index-url", str):

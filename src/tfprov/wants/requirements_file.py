@@ -265,7 +265,7 @@ class Reader:
         for words in refused:
             self._basket.problem(where, words)
         if given.pre:
-            binaries.prereleases.append(where)
+            binaries.prereleases[where] = "--pre"
         for host in given.trusted_host:
             self._basket.note(
                 where,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from packaging.requirements import Requirement
@@ -14,6 +15,22 @@ from tfprov.structured import texts_of
 from tfprov.wants.basket import Basket
 
 Table = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What a tool calls its choices between wheels, sources and pre-releases.
+
+    Attributes:
+        no_binary: keys of lists of projects to build.
+        only_binary: keys of lists of projects not to build, or of a truth for all.
+        prereleases: keys with the value that lets pre-releases count everywhere.
+    """
+
+    no_binary: tuple[str, ...] = ()
+    only_binary: tuple[str, ...] = ()
+    prereleases: Mapping[str, object]
+
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _NONE = len(_KINDS)
@@ -76,6 +93,31 @@ def _rank(text: str) -> int:
     except ValueError:
         return _NONE
     return _NONE if kind is None else _KINDS.index(kind)
+
+
+def put_choices(basket: Basket, where: str, found: Table, keys: Choices) -> None:
+    """Add the choices of a tool between wheels, sources and pre-releases to the basket.
+
+    Args:
+        basket: collects them.
+        where: the place of the table.
+        found: the settings of the tool.
+        keys: what the tool calls them.
+    """
+    for key in keys.no_binary:
+        for name in texts_of(found.get(key)):
+            _refuse(basket, where, basket.binaries.add("--no-binary", name, where, said=key))
+    for key in keys.only_binary:
+        for name in (":all:",) if found.get(key) is True else texts_of(found.get(key)):
+            _refuse(basket, where, basket.binaries.add("--only-binary", name, where, said=key))
+    for key, value in keys.prereleases.items():
+        if found.get(key) == value:
+            basket.binaries.prereleases[where] = key
+
+
+def _refuse(basket: Basket, where: str, words: Iterable[str]) -> None:
+    for each in words:
+        basket.problem(where, each)
 
 
 def with_source(requirement: Requirement, source: Table) -> str:

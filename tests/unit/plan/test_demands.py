@@ -51,6 +51,15 @@ def test_all_pre_releases_count_where_the_profile_says_so_and_a_range_still_hold
     assert wanted().notes == ()
 
 
+def test_what_is_to_be_built_is_noted_where_nothing_is_built() -> None:
+    asked = {"name": "test", "packages": {"no-binary": ["six", "h5py"]}}
+    assert gather(Profile.model_validate(asked), Host().facts).notes == ()
+    on_conda = Profile.model_validate(asked | {"environment": {"kind": "conda"}})
+    assert gather(on_conda, Host().facts).notes == (
+        "`packages.no-binary` (or `--no-binary`) has no effect on `six`, `h5py`: conda environments build nothing",
+    )
+
+
 def test_a_line_is_named_by_its_file_where_that_is_known_and_a_constraint_asks_for_nothing() -> None:
     asked = Profile.model_validate({"name": "test"})
     places = {"numpy>=2": "requirements.txt:3", "tensorflow==2.15.*": "requirements.txt:7"}

@@ -110,7 +110,7 @@ def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
         exclude-dependencies = ["jax"]
         dev-dependencies = ["pytest"]
         find-links = ["wheels"]
-        prerelease = "allow"
+        resolution = "lowest"
         managed = true
         workspace = { members = ["packages/*"] }
         [[tool.uv.index]]
@@ -134,7 +134,7 @@ def test_what_uv_is_told_is_kept(read_file: Read, tmp_path: Path) -> None:
         groups=("dev",),
     )
     assert texts(found.constraints) == ["numpy<2"]
-    assert found.notes == ("pyproject.toml: tool.uv: `prerelease` of uv: left out, tfprov has settings of its own",)
+    assert found.notes == ("pyproject.toml: tool.uv: `resolution` of uv: left out, tfprov has settings of its own",)
     assert texts(found.overrides) == ["protobuf>=5"]
     assert texts(found.excluded) == ["jax"]
     assert texts(found.requirements) == [
@@ -447,3 +447,34 @@ def test_a_source_of_uv_may_be_for_an_extra_or_a_group(
     found = read_file("pyproject.toml", text, extras=extras, groups=groups)
     expected = [("only", f"https://{index}.example/simple")] if index else []
     assert ([(each.kind, each.url) for each in found.addresses], found.problems) == (expected, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", "[project]\ndependencies = []\n[tool.uv]\nprerelease = 'allow'\n{}"),
+        ("pixi.toml", "[workspace]\nname = 'x'\n[pypi-options]\nprerelease-mode = 'allow'\n{}"),
+        ("pyproject.toml", "[project]\ndependencies = []\n[tool.pdm.resolution]\nallow-prereleases = true\n"),
+        ("Pipfile", "[packages]\n[pipenv]\nallow_prereleases = true\n"),
+    ],
+)
+def test_the_choices_of_tools_between_wheels_sources_and_prereleases_are_taken(
+    read_file: Read, name: str, text: str
+) -> None:
+    keys = ("no-binary", "no-build") if name == "pixi.toml" else ("no-binary-package", "no-build-package")
+    found = read_file(name, text.format(f"{keys[0]} = ['Six', 'tensorflow']\n{keys[1]} = ['numpy']\n"))
+    assert (len(found.prereleases), found.notes) == (1, ())
+    if "{}" in text:
+        assert (texts(found.no_binary), texts(found.only_binary)) == (["six"], ["numpy"])
+        (refused,) = found.problems
+        assert f"`{keys[0]} tensorflow` is not supported" in refused
+        forbidden = read_file(name, text.format("no-build = true\n"))
+        assert (texts(forbidden.only_binary), forbidden.problems) == ([":all:"], ())
+
+
+@pytest.mark.parametrize("wrong", ["3", "[3]", "{}", "'x'", "false", "[]", "''", "['../x']"])
+def test_choices_of_a_wrong_type_end_no_run(read_file: Read, wrong: str) -> None:
+    keys = ("prerelease", "no-binary-package", "no-build-package", "no-build")
+    lines = "".join(f"{key} = {wrong}\n" for key in keys)
+    found = read_file("pyproject.toml", f"[project]\ndependencies = ['six']\n[tool.uv]\n{lines}")
+    assert (texts(found.requirements), found.prereleases) == (["six"], ())
