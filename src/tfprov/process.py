@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -60,7 +61,7 @@ class Finished:
         stdout: its output, decoded as UTF-8 with replacement characters, and with the line ends of POSIX.
         stderr: likewise.
         seconds: wall time.
-        timed_out: True when it was ended at its time limit.
+        timed_out: True when it was ended at its time limit, or because it was stuck.
     """
 
     argv: tuple[str, ...]
@@ -132,6 +133,8 @@ def run(
     timeout: float | None = None,
     on_stdout: Callable[[str], None] | None = None,
     inherited: Sequence[int] = (),
+    progress: Callable[[], object] | None = None,
+    stuck: float = math.inf,
 ) -> Finished:
     """Run a child to its end and keep its output, the last 16 MiB of each stream.
 
@@ -147,6 +150,9 @@ def run(
         timeout: seconds until it is ended; None for no limit.
         on_stdout: called with each line of stdout as it is printed, without its line end, from another thread.
         inherited: descriptors that it shares with this process, under the same numbers (POSIX).
+        progress: a value that changes while it gets on, asked several times a second.
+        stuck: seconds without such a change after which it is ended as at a time limit. Counted and not measured, so
+            that a machine that was suspended is not taken for a child that was.
 
     Raises:
         OSError: the program cannot be started.
@@ -187,7 +193,7 @@ def run(
         for helper in helpers:
             helper.start()
         try:
-            _wait(child, timeout, needless)
+            _wait(child, timeout, needless, progress, stuck)
         except subprocess.TimeoutExpired:
             timed_out = True
             _end(child, job)
@@ -346,24 +352,36 @@ def _feed(stream: IO[bytes], text: bytes) -> None:
         stream.close()
 
 
-def _wait(child: subprocess.Popen[bytes], timeout: float | None, needless: threading.Event | None = None) -> None:
-    """Wait for a child to end; raises TimeoutExpired at the time limit, CancelledError when the event is set.
+def _wait(
+    child: subprocess.Popen[bytes],
+    timeout: float | None,
+    needless: threading.Event | None = None,
+    progress: Callable[[], object] | None = None,
+    stuck: float = math.inf,
+) -> None:
+    """Wait for a child to end; raises TimeoutExpired at a limit, CancelledError when the event is set.
 
     On Windows, Python handles Ctrl-C only between two calls, not during one that blocks.
     """
-    if os.name == "posix" and needless is None and timeout is None:
+    if os.name == "posix" and needless is None and timeout is None and progress is None:
         child.wait()
         return
     # With a time limit, `subprocess` looks for the end every 50 ms only.
     waiting = threading.Thread(target=child.wait, name="child", daemon=True)
     waiting.start()
     limit = None if timeout is None else time.monotonic() + timeout
+    seen, still = None if progress is None else progress(), 0
     while needless is None or not needless.is_set():
         waiting.join(_HEARING_SECONDS if limit is None else min(_HEARING_SECONDS, max(0.0, limit - time.monotonic())))
         if not waiting.is_alive():
             return
         if limit is not None and time.monotonic() >= limit:
             raise subprocess.TimeoutExpired(child.args, timeout or 0.0)
+        if progress is not None:
+            before, seen = seen, progress()
+            still = still + 1 if seen == before else 0
+            if still * _HEARING_SECONDS >= stuck:
+                raise subprocess.TimeoutExpired(child.args, stuck)
     raise _cancelled()
 
 

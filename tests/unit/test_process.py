@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +57,18 @@ def test_both_outputs_and_the_status_are_kept() -> None:
 
 def test_output_that_is_not_utf_8_is_kept_with_replacement_characters() -> None:
     assert run(python("import sys; sys.stdout.buffer.write(b'a\\xffb')"), env=ENV).stdout == "a\ufffdb"
+
+
+@posix
+def test_a_child_that_makes_no_progress_is_ended_also_if_it_is_stopped() -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
+    assert run(python(code), env=ENV, progress=lambda: 0, stuck=0.3).timed_out
+
+
+def test_a_child_that_makes_progress_may_take_as_long_as_it_needs() -> None:
+    counter = itertools.count()
+    done = run(python("import time; time.sleep(1)"), env=ENV, progress=lambda: next(counter), stuck=0.3)
+    assert (done.ok, next(counter) > 2) == (True, True)
 
 
 def test_text_for_standard_input_arrives_whole() -> None:
@@ -166,13 +180,11 @@ def limit(monkeypatch: pytest.MonkeyPatch) -> Limit:
     found = Limit()
     wait = process._wait
 
-    def wait_until_heard(
-        child: subprocess.Popen[bytes], timeout: float | None, needless: threading.Event | None = None
-    ) -> None:
+    def wait_until_heard(child: subprocess.Popen[bytes], timeout: float | None, *more: Any) -> None:
         if timeout == Limit.SECONDS:
             found.wait()
             timeout = 0.0
-        wait(child, timeout, needless)
+        wait(child, timeout, *more)
 
     monkeypatch.setattr(process, "_wait", wait_until_heard)
     return found

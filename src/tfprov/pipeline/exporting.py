@@ -7,7 +7,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
 from tfprov.export import archive, modulefile, oci
 from tfprov.export.tree import MOMENT, ExportedEnvironment, TreeMember, members
+from tfprov.locks import STUCK_SECONDS
 from tfprov.pipeline.backends.choose import lock_of
 from tfprov.pipeline.environments import find, in_use
 from tfprov.pipeline.variables import Changes, changes
@@ -318,16 +319,34 @@ def _squash(tree: list[TreeMember], target: Path, pipe: Path) -> None:
     moment = ("-mkfs-time", str(MOMENT), "-all-time", str(MOMENT))
     # Not `sqfstar`, which does the same, but in 4.5 does not accept a compression level.
     script = 'pipe=$1; shift; exec mksquashfs - "$@" -tar <"$pipe"'
+    given = 0
+
+    def counted() -> Iterator[TreeMember]:
+        nonlocal given
+        for given, member in enumerate(tree):  # noqa: B007 - it says how far the archive is
+            yield member
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="export") as pool:
-        written = pool.submit(archive.write, pipe, tree)
+        written = pool.submit(archive.write, pipe, counted())
         command = ["sh", "-c", script, "mksquashfs", str(pipe), str(target), *_SQUASHFS, *moment]
         try:
-            done = process.run(command, env={**os.environ, "LC_ALL": "C"})
+            done = process.run(
+                command,
+                env={**os.environ, "LC_ALL": "C"},
+                progress=lambda: (given, _written(target)),
+                stuck=STUCK_SECONDS,
+            )
         finally:
             # If nothing has opened the pipe for reading (a failure, Ctrl-C), the writer would wait for ever.
             with contextlib.suppress(OSError):
                 os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
     failure = written.exception()
+    if done.timed_out:
+        raise TfprovError(
+            "not-supported",
+            "the file system could not be written",
+            evidence=(f"`mksquashfs` made no progress for {STUCK_SECONDS:.0f} s and was ended",),
+        )
     if not done.ok:
         lines = (done.stderr or done.stdout).strip().splitlines()
         if any(os.strerror(errno.ENOSPC) in line for line in lines):
@@ -335,6 +354,14 @@ def _squash(tree: list[TreeMember], target: Path, pipe: Path) -> None:
         raise TfprovError("not-supported", "the file system could not be written", evidence=tuple(lines[-3:]))
     if failure is not None:
         raise failure
+
+
+def _written(target: Path) -> int:
+    """Bytes in a file so far; 0 before there is one."""
+    try:
+        return target.stat().st_size
+    except OSError:
+        return 0
 
 
 def _size(path: Path) -> int:

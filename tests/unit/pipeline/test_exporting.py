@@ -11,6 +11,8 @@ from seals import seal
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation, Owner, Seal
 from tfprov.errors import TfprovError
+from tfprov.export.tree import TreeMember
+from tfprov.pipeline import exporting
 from tfprov.pipeline.exporting import ExportRequest, Format, _check_kind, export
 
 
@@ -130,3 +132,22 @@ def test_metadata_of_any_shape_is_read(tmp_path: Path, text: str) -> None:
     metadata.mkdir(parents=True)
     (metadata / "direct_url.json").write_text(text)
     _check_kind(environment, Generation(number=1, path=tmp_path, seal=seal()), seal())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="mksquashfs gets its input through a named pipe")
+@pytest.mark.parametrize("body", ["kill -STOP $$", "head -c 100 >/dev/null; kill -STOP $$", "exec 0<&-; kill -STOP $$"])
+def test_a_file_system_writer_that_is_stopped_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    program = tmp_path / "bin/mksquashfs"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(exporting, "STUCK_SECONDS", 1.0)
+    target = tmp_path / "out"
+    target.touch()
+    tree = [TreeMember(path=f"file{number}", data=b"x" * 100_000) for number in range(20)]
+    with pytest.raises(TfprovError) as caught:
+        exporting._squash(tree, target, tmp_path / "pipe")
+    assert caught.value.evidence == ("`mksquashfs` made no progress for 1 s and was ended",)
