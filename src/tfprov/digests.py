@@ -1,8 +1,9 @@
-"""SHA-256 of files."""
+"""SHA-256 of files and texts."""
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,3 +25,11 @@ def sha256_of_stream(stream: BinaryIO) -> str:
     while chunk := stream.read(_BUFFER):
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def bytes_of(text: str) -> bytes:
+    """UTF-8 of a text with paths, for a digest; also where a name is not Unicode.
+
+    Bytes that are not UTF-8 (POSIX) and halves of surrogate pairs (Windows) stand for themselves, as in `os.fsencode`.
+    """
+    return text.encode("utf-8", sys.getfilesystemencodeerrors())

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfprov import contents
-from tfprov.digests import sha256_of
+from tfprov.digests import bytes_of, sha256_of
 from tfprov.structured import toml_of
 
 _DESCRIPTIONS = ("pyproject.toml", "setup.py", "setup.cfg")
@@ -41,7 +41,7 @@ def state_of(folder: Path) -> str:
     for path in files_of(folder):
         found = path.lstat()
         line = f"{path.relative_to(folder).as_posix()}\0{found.st_size}\0{found.st_mtime_ns}\0"
-        digest.update(line.encode("utf-8", "surrogateescape"))
+        digest.update(bytes_of(line))
     return digest.hexdigest()
 
 
@@ -50,7 +50,7 @@ def content_of(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in files_of(folder):
         content = str(path.readlink()) if path.is_symlink() else sha256_of(path)
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\0".encode("utf-8", "surrogateescape"))
+        digest.update(bytes_of(f"{path.relative_to(folder).as_posix()}\0{content}\0"))
     return digest.hexdigest()
 
 
@@ -59,7 +59,7 @@ def description_of(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted({path for pattern in (*_DESCRIPTIONS, *_LISTS) for path in folder.glob(pattern)}):
         if path.is_file():
-            digest.update(f"{path.name}\0{sha256_of(path)}\0".encode("utf-8", "surrogateescape"))
+            digest.update(bytes_of(f"{path.name}\0{sha256_of(path)}\0"))
     return digest.hexdigest()
 
 

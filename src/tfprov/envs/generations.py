@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov import trees
+from tfprov.digests import bytes_of
 from tfprov.envs import documents, launchers, manifest, rollbacks
 from tfprov.envs.holders import holders
 from tfprov.envs.layout import ADOPTED, python_in
@@ -50,7 +51,7 @@ _OWNER = "owner.json"
 
 def environment_id(name: str, profile: Path) -> str:
     """Folder name of a profile's environment; it differs for two profiles of the same name in two projects."""
-    place = str(spelled(profile)).encode("utf-8", "surrogateescape")
+    place = bytes_of(str(spelled(profile)))
     return f"{name}-{hashlib.sha256(place).hexdigest()[:8]}"
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tfprov import trees
+from tfprov.digests import bytes_of
 from tfprov.envs import commands, spares
 from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.of_wheels import contents
@@ -43,7 +44,7 @@ _LINES = re.compile(r"[^\n]+\n(?:[0-9]{1,18} -?[0-9]{1,19} [^\n]+\n)*[^\n]+")
 def image_key(content: Iterable[str], interpreter: Interpreter) -> str:
     """Name of the image of a lock's files (`Lock.content`) on this interpreter."""
     parts = [interpreter.path, interpreter.version, interpreter.implementation, *sorted(content)]
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return hashlib.sha256(bytes_of("\0".join(parts))).hexdigest()[:32]
 
 
 class ImageFile(NamedTuple):

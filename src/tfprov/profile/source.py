@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tfprov.contents import content_of, is_there
+from tfprov.digests import bytes_of
 from tfprov.errors import TfprovError
 from tfprov.paths import expanded
 from tfprov.paths import plain as named
@@ -258,8 +259,7 @@ def digest(raw: bytes, *, overrides: Sequence[str] = (), wants: Wants, contents:
     """
     choices = (wants.no_binary, wants.only_binary, wants.prereleases)
     words = "\0".join((*overrides, "", repr(wants), *([repr(choices)] if any(choices) else ())))
-    parts = (raw, words.encode("utf-8", "surrogateescape"), b"\0".join(contents))
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    return hashlib.sha256(b"\0".join((raw, bytes_of(words), b"\0".join(contents)))).hexdigest()
 
 
 def named_files(document: Document, folder: Path) -> Iterator[NamedFile]:
