@@ -59,7 +59,7 @@ def _quoted(content: bytes) -> bytes:
 
 def _progress(content: bytes) -> bytes:
     bars = b"".join(b"\r     \xe2\x94\x81\xe2\x94\x81 %d/620 MB 11.2 MB/s" % number for number in range(0, 620, 31))
-    return b"  Downloading tensorflow-2.20.0-cp312-cp312-manylinux_2_17_x86_64.whl\n" + bars + b"\n" + content
+    return b"  Downloading tensorflow_datasets-4.9.9-py3-none-any.whl\n" + bars + b"\n" + content
 
 
 def _latin1(content: bytes) -> bytes:

@@ -39,7 +39,7 @@ _PREFIX = re.compile(
     r"|##\[[a-z]+\]|::(?:error|warning|notice|debug)[^:]{0,200}::"
     r"|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d [\w.-]+ [\w./-]+(?:\[\d+\])?:(?: |$)"
     # A quotation in Markdown, as in an issue.
-    r"|>(?:\s(?=\S)|$)"
+    r"|>(?:\s|$)"
     r")"
 )
 _MOST_PREFIXES = 8

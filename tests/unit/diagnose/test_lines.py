@@ -64,6 +64,7 @@ def test_a_line_longer_than_a_block_is_cut_where_it_was_written_over() -> None:
         "::error file=x,line=1::{}",
         "2024-05-06T07:08:09.1Z 2024-05-06T07:08:09.1Z stderr F 2024-05-06T07:08:09.1Z 01O web-1  | > ##[error]{}",
         "> {}",
+        ">     {}",
         "\x1b[31m{}\x1b[0m",
         "^[[31m{}^[[0m",
         "   {}\t",
