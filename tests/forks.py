@@ -23,11 +23,11 @@ from pathlib import Path
 
 _ROOMS = ("cli", "pipeline", "profile")
 """Packages of tfprov that lead to what every command imports."""
-_AT_ANY_TIME = {
-    *("PATH", "HOME", "TFPROV_HOME", "TFPROV_STORE"),
-    *("PIP_CONFIG_FILE", "UV_DEFAULT_INDEX", "UV_PYTHON_DOWNLOADS"),
-}
-"""Variables that nothing reads before tfprov does. Others may take effect as a process starts: it has to start then."""
+_EARLY = (
+    *("PYTHON", "_PYTHON", "LC_", "LANG", "TZ", "TMP", "TEMP", "LD_", "MALLOC_", "GLIBC_", "OPENSSL_"),
+    *("PYDANTIC_", "TYPER_"),
+)
+"""How variables begin that take effect as a process starts, or as tfprov is imported: a process has to start then."""
 _LARGEST = 100_000
 """Bytes of a request."""
 
@@ -46,7 +46,7 @@ def run(
     Raises:
         TimeoutExpired: it ran longer.
     """
-    if sys.platform != "linux" or not env.keys() <= _AT_ANY_TIME:
+    if sys.platform != "linux" or any(map(is_early, env)):
         return subprocess.run(
             [sys.executable, "-I", "-m", "tfprov", *arguments],
             env=env,
@@ -76,6 +76,19 @@ def run(
             raise subprocess.TimeoutExpired(list(arguments), timeout) from None
         stdout, stderr = (stream.result() for stream in streams)
     return subprocess.CompletedProcess(list(arguments), status, stdout, stderr)
+
+
+def is_early(name: str) -> bool:
+    """Whether a variable takes effect before tfprov gets its arguments."""
+    return name.startswith(_EARLY)
+
+
+def import_rooms() -> None:
+    """Import what commands import."""
+    for room in _ROOMS:
+        package = importlib.import_module(f"tfprov.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
 
 
 def _text(handle: int) -> str:
@@ -149,10 +162,7 @@ def _reap() -> None:
 
 
 if __name__ == "__main__":
-    for room in _ROOMS:
-        package = importlib.import_module(f"tfprov.{room}")
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
+    import_rooms()
     gc.freeze()
     sys.argv[1:] = _serve(socket.socket(fileno=int(sys.argv[1])))
     runpy.run_module("tfprov", run_name="__main__", alter_sys=True)

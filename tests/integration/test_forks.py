@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,55 @@ def test_it_says_the_same_and_ends_in_the_same_way(tmp_path: Path, arguments: tu
     assert forked.stdout == started.stdout
     assert forked.stderr == started.stderr
     assert forked.returncode == started.returncode
+
+
+RECORD = """
+import os, sys
+
+read = set()
+
+class Recording(type(os.environ)):
+    def __getitem__(self, name):
+        read.add(name)
+        return super().__getitem__(name)
+
+os.environ.__class__ = Recording
+sys.path.append(sys.argv[1])
+import forks
+forks.import_rooms()
+print(*read)
+"""
+
+
+def test_a_variable_that_is_read_as_tfprov_is_imported_is_not_set_afterwards() -> None:
+    argv = [sys.executable, "-I", "-c", RECORD, str(Path(forks.__file__).parent)]
+    read = set(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split())
+    assert len(read) > 3
+    # sysconfig expands the folder of the user's packages, which an isolated Python does not use.
+    assert {name for name in read if not forks.is_early(name)} <= {"HOME"}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"TOKEN": "secret"}, {"NO_COLOR": "1", "COLUMNS": "50"}, {"FORCE_COLOR": "1"}, {"GITHUB_ACTIONS": "true"}],
+    ids="-".join,
+)
+def test_it_sees_the_variables_of_its_own(tmp_path: Path, variables: dict[str, str]) -> None:
+    site = Site.make(tmp_path)
+    site.write()
+    site.extra = variables
+    assert not any(map(forks.is_early, site.environ()))
+    started = subprocess.run(
+        site.command("status", "train.toml"),
+        env=site.environ(),
+        cwd=site.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    forked = forks.run(["status", "train.toml"], env=site.environ(), cwd=site.root, timeout=300)
+    assert "environment-missing" in started.stderr
+    assert (forked.returncode, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr)
 
 
 def test_it_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
