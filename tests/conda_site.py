@@ -27,12 +27,6 @@ class CondaSite(Site):
     """A project whose profile asks for a conda environment."""
 
     @classmethod
-    def make(cls, folder: Path) -> CondaSite:
-        root = folder / "pröject with spaces"
-        root.mkdir()
-        return cls(root)
-
-    @classmethod
     def ready(cls, folder: Path, *packages: Package) -> CondaSite:
         """With a channel, a sham TensorFlow as a wheel, and a profile for them."""
         site = cls.make(folder)

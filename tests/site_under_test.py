@@ -8,12 +8,17 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import forks
+import used_home
 from sham import MODULE
 from wheels import build_wheel, simple_index
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 RELEASE = "2.21.0"
 OLDER = "2.20.0"
@@ -50,11 +55,20 @@ class Site:
     extra: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, folder: Path) -> Site:
-        """A project at a path that is hard to quote."""
+    def make(cls, folder: Path, *, is_new: bool = False) -> Self:
+        """A project at a path that is hard to quote.
+
+        Args:
+            folder: where it is made.
+            is_new: whether tfprov has never run here. Otherwise its home knows the Pythons of this machine, and the
+                pip that environments get has few files of its own (`used_home`).
+        """
         root = folder / "pröject with spaces"
         root.mkdir()
-        return cls(root)
+        site = cls(root)
+        if not is_new:
+            used_home.lay_down(site.home, first_home)
+        return site
 
     @property
     def profile(self) -> Path:
@@ -122,3 +136,12 @@ class Site:
 
     def generations(self) -> list[str]:
         return sorted(path.name for path in self.home.glob("data/environments/*/generations/*"))
+
+
+def first_home(folder: Path) -> Path:
+    """The home after the first environment in this folder."""
+    site = Site.make(folder, is_new=True)
+    site.offer(sham_wheel(folder / "built", RELEASE))
+    site.write()
+    site.up()
+    return site.home

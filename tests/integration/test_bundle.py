@@ -123,6 +123,7 @@ def test_a_delta_needs_the_older_bundle_until_its_wheels_are_in_the_store(target
 
 
 def test_a_delta_after_its_older_bundle_is_the_wrong_order(target: Site) -> None:
+    shutil.rmtree(target.home)
     error = failed(target, "up", "--bundle", "old", "--bundle", "delta")
     assert error["code"] == "usage"
     assert error["hint"] == "write `--bundle delta --bundle old`"
@@ -130,6 +131,7 @@ def test_a_delta_after_its_older_bundle_is_the_wrong_order(target: Site) -> None
 
 
 def test_another_bundle_than_the_one_that_is_meant_is_refused(target: Site) -> None:
+    shutil.rmtree(target.home)
     meant = identity((target.root / "new" / MANIFEST).read_bytes())
     assert failed(target, "up", "--bundle", f"old#sha256={meant}")["code"] == "hash-mismatch"
     assert not target.home.exists()

@@ -604,6 +604,7 @@ def test_two_runs_at_once_make_one_environment(site: CondaSite) -> None:
 def test_a_home_that_cannot_be_written_is_said_to_be_so(site: CondaSite) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
+    shutil.rmtree(site.home)
     site.home.mkdir()
     site.home.chmod(0o500)
     assert error_of(site.run("up", "train.toml", "--json"))["code"] == "permission-denied"

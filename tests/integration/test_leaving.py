@@ -16,7 +16,7 @@ pytestmark = only_here
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    found = Site.make(tmp_path)
+    found = Site.make(tmp_path, is_new=True)
     found.offer(sham_wheel(found.root / "built", RELEASE))
     found.write('[environment]\npath = ".venv"\n')
     return found

@@ -52,7 +52,7 @@ int flock(int descriptor, int operation) {
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    site = Site.make(tmp_path)
+    site = Site.make(tmp_path, is_new=True)
     site.offer(sham_wheel(tmp_path, RELEASE))
     site.write()
     site.home.mkdir()

@@ -52,6 +52,7 @@ def sleeping(site: Site) -> Path:
 
 
 def test_a_profile_becomes_a_verified_environment_and_a_second_run_does_nothing(site: Site) -> None:
+    shutil.rmtree(site.home)  # it has never run here
     first = site.up()
     assert first["already"] is False
     assert stages(first) == [
