@@ -28,6 +28,16 @@ def write_through(path: Path, content: bytes) -> None:
     write_atomic(place, content, mode=mode)
 
 
+def as_line(path: str) -> str:
+    """A path as one line of a list of files: a line feed in it becomes a NUL, which no path has."""
+    return path.replace("\n", "\0")
+
+
+def of_line(line: str) -> str:
+    """The path that `as_line` wrote."""
+    return line.replace("\0", "\n")
+
+
 def end_of_list(files: int) -> str:
     """The last line of a list of files, which shows that the list is complete."""
     return f"complete: {files} files"

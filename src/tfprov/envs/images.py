@@ -32,7 +32,7 @@ from tfprov.record_rows import row_of
 from tfprov.renames import replace
 from tfprov.temporary import is_being_made
 from tfprov.trash import discard
-from tfprov.writing import end_of_list, naming, write_atomic
+from tfprov.writing import as_line, end_of_list, naming, of_line, write_atomic
 
 _MANIFEST = "manifest"
 _TREE = "tree"
@@ -345,7 +345,7 @@ class Image:
 
     def _made_from(self) -> str:
         """Path of the environment that the image was made from, as its commands name it."""
-        return self._text().partition("\n")[0]
+        return of_line(self._text().partition("\n")[0])
 
     def _replace(self, entry: ImageFile, content: bytes, *, executable: bool) -> None:
         target = self._tree / entry.path
@@ -365,13 +365,13 @@ class Image:
         for line in self._text().split("\n")[1:-1]:
             if line.endswith(".pyc"):
                 size, mtime, path = line.split(" ", 2)
-                yield ImageFile(path, int(size), int(mtime))
+                yield ImageFile(of_line(path), int(size), int(mtime))
 
     def _rows(self) -> Iterator[list[str]]:
         """Size, time and path of every file, as text from the manifest."""
         # Not splitlines: file names may contain other characters that it takes for line ends.
         for line in self._text().split("\n")[1:-1]:
-            yield line.split(" ", 2)
+            yield of_line(line).split(" ", 2)
 
     def _text(self) -> str:
         return (self.folder / _MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
@@ -391,7 +391,7 @@ def _is_same(path: Path, *, size: int, mtime: int) -> bool:
 
 
 def _write_manifest(folder: Path, made_from: str, entries: Iterable[ImageFile]) -> None:
-    lines = [made_from, *(f"{entry.size} {entry.mtime} {entry.path}" for entry in entries)]
+    lines = [as_line(made_from), *(f"{entry.size} {entry.mtime} {as_line(entry.path)}" for entry in entries)]
     lines.append(end_of_list(len(lines) - 1))
     write_atomic(folder / _MANIFEST, "\n".join(lines).encode("utf-8", "surrogateescape"))
 

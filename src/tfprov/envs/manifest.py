@@ -2,7 +2,8 @@
 
 It has one line for each file, `size mtime path`, then an empty line, then `hash path` for files without a hash in any
 RECORD. Every `up` compares sizes and times; it reads contents only where the time differs, so that an edit which kept
-the size is found, and a file that was merely touched is not reported. Bytecode comes and goes and is left out.
+the size is found, and a file that was merely touched is not reported. Bytecode comes and goes and is left out. A line
+feed in a path is written as NUL.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfprov.envs.records import Damage
-from tfprov.writing import write_atomic
+from tfprov.writing import as_line, of_line, write_atomic
 
 if TYPE_CHECKING:
     from tfprov.envs.survey import Files
@@ -77,13 +78,13 @@ def write(root: Path, files: Files | None = None, *, before: Draft | None = None
     files = survey(root) if files is None else files
     listed = sorted(_listed(files))
     owned = _owned(root, files, before)
-    lines = [f"{files[path].size} {files[path].mtime} {path}" for path in listed]
+    lines = [f"{files[path].size} {files[path].mtime} {as_line(path)}" for path in listed]
     # Commands are rewritten for each place, so the hashes in their RECORD prove nothing.
     others = [path for path in listed if path not in owned]
     known = {path: before.hashes[path] for path in others if path in before.hashes} if before else {}
     known = {path: found for path, found in known.items() if before and before.files[path] == files[path]}
     hashes = known | _hashes(root, [path for path in others if path not in known])
-    text = "\n".join((*lines, "", *(f"{hashes[path]} {path}" for path in others)))
+    text = "\n".join((*lines, "", *(f"{hashes[path]} {as_line(path)}" for path in others)))
     write_atomic(root / MANIFEST, text.encode("utf-8", "surrogateescape"))
     return sum(files[path].size for path in listed)
 
@@ -105,7 +106,7 @@ def _records(files: Files) -> Files:
 def listed(root: Path) -> tuple[str, ...]:
     """Paths of the files of a sealed environment, relative to it, without bytecode."""
     text = (root / MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
-    return tuple(line.split(" ", 2)[2] for line in text.partition("\n\n")[0].split("\n") if line)
+    return tuple(line.split(" ", 2)[2] for line in _lines(text.partition("\n\n")[0]) if line)
 
 
 def damage(root: Path, *, total: int | None) -> Damage:
@@ -128,7 +129,7 @@ def damage(root: Path, *, total: int | None) -> Damage:
     counted = 0
     lstat = os.lstat
     try:
-        for line in files.split("\n"):
+        for line in _lines(files):
             size, mtime, relative = line.split(" ", 2)
             listed = int(size)
             counted += listed
@@ -156,7 +157,7 @@ def _altered(root: Path, touched: dict[str, int], hashes: str) -> list[str]:
     from tfprov.envs.integrity import recorded
 
     expected = recorded(root)
-    expected.update((path, digest) for digest, _, path in (line.partition(" ") for line in hashes.split("\n")))
+    expected.update((path, digest) for digest, _, path in (line.partition(" ") for line in _lines(hashes)))
     # A RECORD that was itself written to proves nothing about the other files.
     if any(_hash(f"{root}/{path}") != expected.get(path) for path in touched if path.endswith(_RECORD)):
         return sorted(touched)
@@ -170,6 +171,12 @@ def _altered(root: Path, touched: dict[str, int], hashes: str) -> list[str]:
             with contextlib.suppress(OSError, OverflowError):
                 _set_time(f"{root}/{path}", mtime)
     return wrong
+
+
+def _lines(part: str) -> list[str]:
+    """The lines of a part of a manifest, each with its path as the system has it."""
+    lines = part.split("\n")
+    return list(map(of_line, lines)) if "\0" in part else lines
 
 
 def _set_time(path: str, mtime: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from odd_names import ODD_NAMES
 from sham import install
 from tfprov import trees
 from tfprov.envs.images import Image, image_key
@@ -68,6 +69,27 @@ def test_what_is_laid_down_is_the_same_with_its_commands_at_the_new_place(image:
     assert (new / COMPILED).read_text() == "bytecode"
     assert (new / "bin/thing").read_text() == f"#!{new}/bin/python\nimport thing\n"
     assert os.access(new / "bin/thing", os.X_OK)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such names")
+@pytest.mark.parametrize("place", ["new\nline", "plain"])
+def test_files_and_places_may_have_any_name(tmp_path: Path, environment: Path, place: str) -> None:
+    for name in ODD_NAMES:
+        (environment / MODULE).with_name(f"{name}.pyc").write_bytes(os.fsencode(name))
+    moved = tmp_path / place / "0001"
+    moved.parent.mkdir()
+    environment.rename(moved)
+    (moved / "bin/thing").write_text(f"#!{moved}/bin/python\nimport thing\n")
+    image = Image(tmp_path / "images" / "key")
+    assert image.save(moved)
+    assert image.exists
+    assert image.damage() == ()
+    assert len(image.bytecode()) == len(ODD_NAMES) + 1
+    other = tmp_path / "other"
+    image.lay_down(other)
+    for name in ODD_NAMES:
+        assert (other / MODULE).with_name(f"{name}.pyc").read_bytes() == os.fsencode(name)
+    assert (other / "bin/thing").read_text() == f"#!{other}/bin/python\nimport thing\n"
 
 
 def test_a_command_written_to_in_one_environment_leaves_the_image_alone(image: Image, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from odd_names import ODD_NAMES
 from sham import install
 from tfprov.envs import integrity, manifest
 from tfprov.envs.drift import drift
@@ -29,6 +30,27 @@ def test_a_damaged_manifest_is_damage_or_drift_and_crashes_nothing(tmp_path: Pat
         found = manifest.damage(tmp_path, total=total)
         assert not found or str(found)
         assert str(drift(tmp_path)) is not None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such names")
+def test_a_file_may_have_any_name(tmp_path: Path) -> None:
+    library = tmp_path / "lib/python3.12/site-packages/odd"
+    library.mkdir(parents=True)
+    for number, name in enumerate(ODD_NAMES):
+        (library / name).write_text(f"{number}\n")
+    total = manifest.write(tmp_path)
+    paths = {f"lib/python3.12/site-packages/odd/{name}" for name in ODD_NAMES}
+    assert set(manifest.listed(tmp_path)) == paths
+    assert not manifest.damage(tmp_path, total=total)
+    for path in paths:
+        os.utime(tmp_path / path, ns=(1, 1))
+    assert not manifest.damage(tmp_path, total=total)
+    for path in sorted(paths):
+        (tmp_path / path).write_text("x\n")
+        assert manifest.damage(tmp_path, total=total).altered == (path,)
+        (tmp_path / path).unlink()
+        assert manifest.damage(tmp_path, total=total).missing == (path,)
+        (tmp_path / path).write_text(f"{ODD_NAMES.index(path.rpartition('/')[2])}\n")
 
 
 def environment(root: Path) -> Path:
