@@ -330,6 +330,21 @@ def test_in_place_of_a_release_that_there_is_not_one_of_its_series_is_proposed(s
 
 
 @pytest.mark.parametrize(
+    ("line", "taken"), [("tensorflow==2.20.7", OLDER), ("tensorflow>=1.4,<1.6", RELEASE), ("tensorflow~=1.4", RELEASE)]
+)
+@pytest.mark.parametrize("python", ["==3.5.*", ">=3.5,<3.6"])
+def test_where_release_and_python_are_both_too_old_another_of_each_is_proposed(
+    site: Site, line: str, taken: str, python: str
+) -> None:
+    ask(site, line, "left<2")
+    on_any_python(site)
+    site.profile.write_text(f'{site.profile.read_text()}\n[python]\nversion = "{python}"\n')
+    hint = refusal(site, status=10)["hint"]
+    assert f"TensorFlow {taken} on Python {sys.version.split()[0]}" in hint
+    assert hint.endswith(f", and without the range of Python versions `{python}`")
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         (f"tensorflow=={RELEASE}", f"tensorflow-gpu=={OLDER}", "left<2"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from packaging.requirements import Requirement
@@ -115,7 +115,8 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
     """Single changes to try, the smaller ones first.
 
     Builds are allowed, then one package may have any version, then the Python, then one of several lines on TensorFlow
-    is left out, then TensorFlow may have a near release or any, and last one package is left out.
+    is left out, then TensorFlow may have a near release or any. The last resorts are these on any Python, because lists
+    of long ago ask for a release and a Python that are both too old, and leaving out one package.
 
     Args:
         profile: the profile to change.
@@ -140,6 +141,34 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
             profile=profile.model_copy(update={"python": free_python}), words=partial(_on_other_python, range_)
         )
     bounds = [line for line in asked if is_tensorflow(line)]
+    of_tensorflow = (*_near_releases(profile, bounds), *_any_release(profile, bounds))
+    yield from (each for each in of_tensorflow if not each.is_any_release)
+    for line in bounds if len(bounds) > 1 else ():
+        yield _Change(
+            profile=with_requirements(profile, tuple(each for each in asked if each != line)),
+            words=partial(_without, line),
+        )
+    yield from (each for each in of_tensorflow if each.is_any_release)
+    for each in of_tensorflow if range_ else ():
+        python = each.profile.python.model_copy(update={"version": None})
+        yield replace(
+            each,
+            profile=each.profile.model_copy(update={"python": python}),
+            words=partial(_and_on_other_python, range_, each.words),
+            is_last_resort=True,
+        )
+    for line in lines:
+        if not is_tensorflow(line):
+            yield _Change(
+                profile=with_requirements(profile, tuple(each for each in asked if each != line)),
+                words=partial(_without, line),
+                is_last_resort=True,
+            )
+
+
+def _near_releases(profile: Profile, bounds: Sequence[str]) -> Iterator[_Change]:
+    """Changes to a release close to the one in each line on TensorFlow."""
+    asked = profile.packages.requirements
     for line in bounds:
         # The same release is often asked for under two names, `tensorflow` and `tensorflow-gpu`.
         same = [each for each in bounds if Requirement(each).specifier == Requirement(line).specifier]
@@ -150,29 +179,22 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
                 words=partial(_in_place_of, "` and `".join(same)),
                 is_alternative=number > 0,
             )
-    for line in bounds if len(bounds) > 1 else ():
-        yield _Change(
-            profile=with_requirements(profile, tuple(each for each in asked if each != line)),
-            words=partial(_without, line),
-        )
+
+
+def _any_release(profile: Profile, bounds: Sequence[str]) -> Iterator[_Change]:
+    """The change to any TensorFlow release; none where the profile allows all."""
     version = profile.tensorflow.version
-    if bounds or version:
-        free_profile = with_requirements(profile, tuple(line for line in asked if line not in bounds))
-        unbound = profile.tensorflow.model_copy(update={"version": None})
-        places = [f"`{line}`" for line in bounds] + ([f'`tensorflow.version = "{version}"`'] if version else [])
-        yield _Change(
-            profile=free_profile.model_copy(update={"tensorflow": unbound}),
-            words=partial(_other_release, " and ".join(places)),
-            is_last_resort=len(bounds) > 1,
-            is_any_release=True,
-        )
-    for line in lines:
-        if not is_tensorflow(line):
-            yield _Change(
-                profile=with_requirements(profile, tuple(each for each in asked if each != line)),
-                words=partial(_without, line),
-                is_last_resort=True,
-            )
+    if not (bounds or version):
+        return
+    kept = tuple(line for line in profile.packages.requirements if line not in bounds)
+    unbound = profile.tensorflow.model_copy(update={"version": None})
+    places = [f"`{line}`" for line in bounds] + ([f'`tensorflow.version = "{version}"`'] if version else [])
+    yield _Change(
+        profile=with_requirements(profile, kept).model_copy(update={"tensorflow": unbound}),
+        words=partial(_other_release, " and ".join(places)),
+        is_last_resort=len(bounds) > 1,
+        is_any_release=True,
+    )
 
 
 def _impossible(context: Context, machine: Machine, profile: Profile, error: TfprovError) -> dict[str, str]:
@@ -393,6 +415,10 @@ def _near(line: str) -> tuple[str, ...]:
 
 def _on_other_python(range_: str, solution: Solution) -> str:
     return f"{_pair(solution)} resolves, without the range of Python versions `{range_}`"
+
+
+def _and_on_other_python(range_: str, words: Callable[[Solution], str], solution: Solution) -> str:
+    return f"{words(solution)}, and without the range of Python versions `{range_}`"
 
 
 def _in_place_of(line: str, solution: Solution) -> str:
