@@ -61,7 +61,8 @@ def stood_in_for(requirement: Requirement) -> tuple[str, str] | None:
         The requirement to use instead, and the reason, for messages; None when there is nothing to replace.
     """
     name, version = canonicalize_name(requirement.name), str(requirement.specifier)
-    if name == "sklearn" and re.fullmatch(r"==0\.0(\.post\d+)?", version):
+    # Poetry wrote `^0.0` for the version that it found.
+    if name == "sklearn" and re.search(r"(?:==|>=|~=)0\.0(?:\.\*|\.post\d+)?(?:,|$)", version):
         return MODULES[name], "it was an empty package that asked for that one"
     if not version and name in _EMPTY:
         return _EMPTY[name], "it is an empty package that asks for that one"

@@ -486,16 +486,22 @@ def test_python_in_a_list_is_a_range_of_python_versions(tmp_path: Path, line: st
     assert found.problems == ()
 
 
-@pytest.mark.parametrize("version", ["0.0", "0.0.post1", "0.0.post12"])
+@pytest.mark.parametrize("bounds", ["==0.0", "==0.0.post1", "==0.0.post12", "<0.1,>=0.0", ">=0.0", "~=0.0", "==0.0.*"])
 def test_the_empty_package_that_lists_of_old_environments_have_is_what_it_asked_for(
-    tmp_path: Path, version: str
+    tmp_path: Path, bounds: str
 ) -> None:
-    found = wants_of(files(tmp_path, main=f"sklearn=={version}\nnumpy==1.19.5\n"))
+    found = wants_of(files(tmp_path, main=f"sklearn{bounds}\nnumpy==1.19.5\n"))
     assert [want.text for want in found.requirements] == ["scikit-learn", "numpy==1.19.5"]
     assert found.notes == (
-        f"main.txt:1: `sklearn=={version}` is read as `scikit-learn`: it was an empty package that asked for that one",
+        f"main.txt:1: `sklearn{bounds}` is read as `scikit-learn`: it was an empty package that asked for that one",
     )
-    assert wants_of(files(tmp_path, main="sklearn\nsklearn==1.2\n")).problems != ()
+
+
+@pytest.mark.parametrize("bounds", ["", "==1.2", "<2", "<1,>=0.24", "!=0.0", ">=0.01"])
+def test_a_version_that_the_empty_package_never_had_is_of_the_package_that_is_meant(
+    tmp_path: Path, bounds: str
+) -> None:
+    assert wants_of(files(tmp_path, main=f"sklearn{bounds}\n")).requirements == ()
 
 
 def test_a_marker_behind_an_option_has_no_effect(tmp_path: Path) -> None:
