@@ -149,14 +149,15 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
             words=partial(_without, line),
         )
     yield from (each for each in of_tensorflow if each.is_any_release)
-    for each in of_tensorflow if range_ else ():
-        python = each.profile.python.model_copy(update={"version": None})
-        yield replace(
-            each,
-            profile=each.profile.model_copy(update={"python": python}),
-            words=partial(_and_on_other_python, range_, each.words),
-            is_last_resort=True,
-        )
+    if range_:
+        for each in of_tensorflow:
+            python = each.profile.python.model_copy(update={"version": None})
+            yield replace(
+                each,
+                profile=each.profile.model_copy(update={"python": python}),
+                words=partial(_and_on_other_python, range_, each.words),
+                is_last_resort=True,
+            )
     for line in lines:
         if not is_tensorflow(line):
             yield _Change(
