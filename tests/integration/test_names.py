@@ -10,16 +10,24 @@ from pathlib import Path
 import pytest
 
 from site_under_test import RELEASE, Site, only_here, sham_wheel
+from snapshots import Snapshot
 
 pytestmark = only_here
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    found = Site.make(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Snapshot[Site]:
+    """With an environment of a profile in the folder `first`."""
+    found = Site.make(tmp_path_factory.mktemp("made"))
     found.offer(sham_wheel(found.root / "built", RELEASE))
     found.write()
-    return found
+    used(found, checkout(found, "first", "first"), "up")
+    return Snapshot(found)
+
+
+@pytest.fixture
+def site(made: Snapshot[Site]) -> Site:
+    return made.restore()
 
 
 def checkout(site: Site, folder: str, name: str) -> Path:
@@ -48,7 +56,6 @@ def used(site: Site, place: Path, *command: str) -> str:
     ids=["two checkouts", "a shipped profile", "a folder of that name", "nothing else"],
 )
 def test_the_printed_command_leads_to_the_environment(site: Site, folder: str, name: str) -> None:
-    used(site, checkout(site, "first", "first"), "up")
     place = checkout(site, folder, name)
     (place / "nested").mkdir()
     made = Path(used(site, place, "up"))

@@ -10,23 +10,29 @@ from pathlib import Path
 import pytest
 
 from site_under_test import RELEASE, Site, only_here, sham_wheel
+from snapshots import Snapshot
 from wheels import build_wheel
 
 pytestmark = only_here
 WITH_HELPER = '[packages]\nrequirements = ["helper"]\n'
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Snapshot[Site]:
     """An environment without `helper`, then one with it, then the same once more."""
-    found = Site.make(tmp_path)
+    found = Site.make(tmp_path_factory.mktemp("made"))
     found.offer(sham_wheel(found.root / "built", RELEASE), build_wheel(found.root / "built", "helper", "1.0"))
     found.write()
     found.up()
     found.write(WITH_HELPER)
     found.up()
     found.up("--recreate")
-    return found
+    return Snapshot(found)
+
+
+@pytest.fixture
+def site(made: Snapshot[Site]) -> Site:
+    return made.restore()
 
 
 def numbered(site: Site) -> list[str]:

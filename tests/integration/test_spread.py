@@ -8,20 +8,27 @@ from pathlib import Path
 import pytest
 
 from site_under_test import RELEASE, Site, only_here, sham_wheel
+from snapshots import Snapshot
 from wheels import build_wheel
 
 pytestmark = only_here
 GOOD = "__version__ = '1.0'\n"
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    found = Site.make(tmp_path)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Snapshot[Site]:
+    found = Site.make(tmp_path_factory.mktemp("made"))
     built = found.root / "built"
     found.offer(sham_wheel(built, RELEASE), build_wheel(built, "helper", "1.0"), build_wheel(built, "another", "1.0"))
     found.write('[packages]\nrequirements = ["helper"]\n')
     found.up()
-    return found
+    return Snapshot(found)
+
+
+@pytest.fixture
+def site(made: Snapshot[Site]) -> Site:
+    """An environment with `helper`."""
+    return made.restore()
 
 
 def helpers(site: Site) -> list[Path]:
