@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from tfprov.pipeline.records import Outcome
 
 _FLAGS = {
-    "up": {"--json": "json", "--verbose": "verbose", "-v": "verbose", "--quiet": "quiet", "-q": "quiet"},
+    "up": {
+        "--json": "json",
+        "--verbose": "verbose",
+        "-v": "verbose",
+        "--quiet": "quiet",
+        "-q": "quiet",
+        "--recreate": "recreate",
+    },
     "status": {"--json": "json", "--all": "every"},
     "rollback": {"--json": "json"},
 }
@@ -35,7 +42,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 def is_plain(words: Sequence[str]) -> bool:
     """Whether the command line is `up`, `status` or `rollback` with nothing but a profile and options about the output.
 
-    Of `rollback` the number of a generation, of `status` the option `--all` may stand there, too.
+    Of `up` the option `--recreate`, of `status` `--all`, of `rollback` the number of a generation may stand there, too.
     """
     flags = _FLAGS.get(words[0]) if words else None
     if flags is None:
@@ -52,7 +59,7 @@ def run_plain(words: Sequence[str]) -> None:
     flags = _FLAGS[words[0]]
     profile, *number = [word for word in words[1:] if word not in flags] or [""]
     asked = {flags[word]: True for word in words[1:] if word in flags}
-    every = asked.pop("every", False)
+    every, recreate = asked.pop("every", False), asked.pop("recreate", False)
     output = Output(command=words[0], environ=os.environ, **asked)
     if words[0] == "status":
         tell_status(output, profile, every=every, environ=os.environ)
@@ -62,7 +69,7 @@ def run_plain(words: Sequence[str]) -> None:
         return
     from tfprov.pipeline.context import Request
 
-    bring_up(output, lambda: Request(profile=profile, cwd=Path.cwd(), environ=os.environ))
+    bring_up(output, lambda: Request(profile=profile, cwd=Path.cwd(), environ=os.environ, recreate=recreate))
 
 
 def bring_up(output: Output, asked: Callable[[], Request], *, junit: Path | None = None) -> None:

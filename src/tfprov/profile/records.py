@@ -1,6 +1,6 @@
 """The profile: what is asked for. One frozen record a table of the TOML file.
 
-The field descriptions are the reference: the JSON Schema for editors and the error messages are made from them.
+The field descriptions are the reference: the JSON Schema for editors is made from them (`schema`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,6 @@ class _Table(BaseModel):
         validate_by_name=False,
         validate_by_alias=True,
         serialize_by_alias=True,
-        use_attribute_docstrings=True,
     )
 
 

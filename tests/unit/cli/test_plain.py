@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
+from tfprov.cli import plain
 from tfprov.cli.plain import is_plain
+from tfprov.pipeline.context import Request
 
 
 @pytest.mark.parametrize(
@@ -19,6 +21,8 @@ from tfprov.cli.plain import is_plain
             "up -v cpu -q",
             "up",
             "up --json",
+            "up cpu --recreate",
+            "up --recreate -q",
         ),
         *("status", "status cpu", "status --all", "status --json --all", "status a.toml --json"),
         *("rollback cpu", "rollback train.toml 3", "rollback --json cpu 12", "rollback"),
@@ -31,7 +35,7 @@ def test_these_command_lines_need_no_parser(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        *("", "up cpu --recreate", "up cpu -vq", "up cpu --set a=b", "up a b", "up -- cpu"),
+        *("", "up cpu --upgrade", "up cpu -vq", "up cpu --set a=b", "up a b", "up -- cpu"),
         *("status cpu --watch 5", "status --prometheus x", "status a b", "status --help"),
         *("plan cpu", "up --help", "up -x", "up cpu 3"),
         *("rollback cpu x", "rollback cpu 1 2", "rollback cpu -1", "rollback cpu -q", f"rollback cpu {10**20}"),
@@ -39,6 +43,14 @@ def test_these_command_lines_need_no_parser(line: str) -> None:
 )
 def test_all_others_do(line: str) -> None:
     assert not is_plain(line.split())
+
+
+def test_recreate_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Request] = []
+    monkeypatch.setattr(plain, "bring_up", lambda _output, request: asked.append(request()))
+    plain.run_plain(["up", "cpu", "--recreate"])
+    plain.run_plain(["up", "cpu"])
+    assert [(request.profile, request.recreate) for request in asked] == [("cpu", True), ("cpu", False)]
 
 
 def test_to_see_that_nothing_is_to_do_needs_little_of_the_standard_library() -> None:
