@@ -17,7 +17,7 @@ DECIDED = 99
 
 KERNEL_TELLS = "look at what the kernel says of it: `dmesg | tail`"
 
-_GPU_WISH = frozenset({"gpu-no-driver", "gpu-libs-missing", "gpu-missing-in-tf", "wheel-without-cuda"})
+_GPU_WISH = frozenset({"gpu-no-driver", "gpu-no-device", "gpu-libs-missing", "gpu-missing-in-tf", "wheel-without-cuda"})
 _BY_PYTHON = frozenset({"python-unsupported", "version-not-available"})
 _BY_ENDING = frozenset({"oom-killed", "cpu-no-avx", "probe-crashed"})
 

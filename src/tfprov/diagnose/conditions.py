@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from tfprov.diagnose.course import dies_otherwise, goes_on, only_cudart, overcome, raised_last
+from tfprov.diagnose.course import dies_otherwise, goes_on, only_cudart, overcome, raised_last, tensorflow_speaks
 from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import NOISE, NOTHING, Hit
 from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
@@ -92,6 +92,19 @@ def _misspelt(_view: View, hit: Hit) -> bool:
     return bool(near)
 
 
+_PAGE_OF_PROJECT = re.compile(
+    r"Could not fetch URL \S+?/(?P<project>[\w.-]+)/?: 404 Client Error"
+    r"|404 Client Error: Not Found for url: \S+/simple/(?P<project__simple>[\w.-]+)/?(?:$| )"
+)
+
+
+def _no_such_project(_view: View, hit: Hit) -> bool:
+    """An index answers so for each project that it does not have. Those of TensorFlow's family are on every index."""
+    pages = [_PAGE_OF_PROJECT.search(line.text) for line in hit.lines]
+    names = [one and (one["project"] or one["project__simple"]) for one in pages]
+    return all(name and not _FAMILY.match(name.lower()) for name in names)
+
+
 def _placeholder(view: View, hit: Hit) -> bool:
     """The message is about tensorflow-gpu as a placeholder: from 2.12 on, or unpinned with Python 3.11 or newer."""
     if package_of(hit) != "tensorflow-gpu":
@@ -121,6 +134,16 @@ def _needs_newer_glibc(view: View, hit: Hit) -> bool:
 def _elsewhere(view: View, hit: Hit) -> bool:
     """A package of NVIDIA for Linux is requested on another system."""
     return package_of(hit).startswith("nvidia-") and view.context.system in {"windows", "macos"}
+
+
+_WANTED_GLIBC = re.compile(r"__glibc\[version='>=(\d+\.\d+)")
+
+
+def _glibc_suffices(view: View, hit: Hit) -> bool:
+    """Each virtual package that takes part in a conflict is in the list of conda, also one that is new enough."""
+    glibc = numbers(view.told.get("glibc"))
+    wanted = [_WANTED_GLIBC.search(line.text) for line in hit.lines]
+    return glibc is not None and all(one is not None and (numbers(one[1]) or ()) <= glibc for one in wanted)
 
 
 _QUIET = frozenset(
@@ -309,6 +332,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "no-gpu-here": lambda view, _: view.context.gpu is False and view.gpu_wanted is not True,
         "windows": lambda view, _: view.context.system == "windows",
         "macos": lambda view, _: view.context.system == "macos",
+        "unix": lambda view, _: view.context.system in {"linux", "macos"},
         "arm": lambda view, _: view.context.machine in {"aarch64", "arm64"},
         "musl": lambda view, _: view.context.libc == "musl",
         "32-bit": lambda view, _: view.context.bits == 32,
@@ -336,12 +360,14 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "python-unfit": _python_unfit,
         "python-too-new": _python_too_new,
         "misspelt": _misspelt,
+        "no-such-project": _no_such_project,
         "needs-platform": lambda _, hit: (
             bool(_FAMILY.match(package_of(hit))) and package_of(hit) not in _FOR_ANY_PLATFORM
         ),
         "placeholder": _placeholder,
         "old-pip": _old_pip,
         "needs-newer-glibc": _needs_newer_glibc,
+        "glibc-suffices": _glibc_suffices,
         "older-manylinux": _older_manylinux,
         "elsewhere": _elsewhere,
         "wheel-of-other-platform": _wheel_of_other_platform,
@@ -378,6 +404,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         ),
         "index-is-empty": _index_is_empty,
         "numpy-import": _says(r"_multiarray_umath"),
+        "own-module-missing": _every_line_says(r"No module named '_pywrap"),
         "local-numpy": _says(r"source directory"),
         "ignored-exception": _every_line_says(r"'MessageFactory' object has no attribute"),
         "deep-import": _says(r"site-packages.{0,200}circular import|circular import\) \(.*(?:site|dist)-packages"),
@@ -385,6 +412,9 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "loads-operations": _says(r"NotFoundError: "),
         "of-display": _says(r"\binit server\b"),
         "driver-compiles": lambda view, _: any(other.rule.name == "tf-ptxas-driver" for other in view.hits),
+        "tool-missing": _every_line_says(r"nvidia-smi: (?:command )?not found"),
+        "driver-not-running": lambda view, _: any(hit.rule.name == "kernel-driver-not-running" for hit in view.hits),
+        "of-start": _every_line_says(r"failed call to cuInit: "),
         "goes-on": goes_on,
         "dies-otherwise": dies_otherwise,
         "import-fails": lambda view, hit: any(
@@ -400,6 +430,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "asked-by-tensorflow": _asked_by_tensorflow,
         "raised-last": raised_last,
         "overcome": overcome,
+        "tensorflow-speaks": tensorflow_speaks,
         "read-otherwise": _read_otherwise,
         "name-too-long": lambda view, hit: view.context.system != "windows" and _NAME_TOO_LONG(view, hit),
         # Anywhere but on a machine of Google's, TensorFlow asks in vain for a token that public files do not need.

@@ -19,16 +19,21 @@ def goes_on(view: View, hit: Hit) -> bool:
 
 
 def dies_otherwise(view: View, hit: Hit) -> bool:
-    """After the line, something fails that no rule explains, and no GPU is requested.
+    """After the line, something fails that no rule explains and that does not name GPUs, and no GPU is requested.
 
     That includes a traceback at the end of the log that was cut before its exception.
     """
     if view.gpu_wanted or "has_gpu" in view.told:
         return False
+    if any(line.number > hit.first and _OF_GPUS.search(line.text) for line in view.unaccounted):
+        return False
     if any(line.number > hit.first for line in view.unaccounted):
         return True
     frame = view.frames[-1].number if view.frames else 0
     return frame > hit.last and all(other.last < frame for other in view.hits if other.rule.code != NOISE)
+
+
+_OF_GPUS = re.compile(r"\b(?:gpus?|cuda)\b", re.IGNORECASE)
 
 
 def only_cudart(view: View, _hit: Hit) -> bool:
@@ -48,9 +53,23 @@ _LOADER_WARNING = re.compile(r"\bW (?:tensorflow|external)/")
 def raised_last(view: View, hit: Hit) -> bool:
     """Nothing that a rule cannot explain is raised after it, and the program does not go on."""
     worked = max(view.last.get("is_success", 0), view.last.get("is_working", 0))
-    return worked < hit.last and all(line.number <= hit.last for line in view.unaccounted)
+    if worked >= hit.last or tensorflow_speaks(view, hit):
+        return False
+    return all(line.number <= hit.last for line in view.unaccounted)
 
 
 def overcome(view: View, hit: Hit) -> bool:
     """After the last such line, what was to be fetched or installed is there, as where another mirror has it."""
     return max(view.last.get("is_success", 0), view.last.get("is_fetched", 0)) > hit.last
+
+
+def tensorflow_speaks(view: View, hit: Hit) -> bool:
+    """After the last such line, another environment is activated, in which TensorFlow writes lines of its own."""
+    activated = view.last.get("is_activated", 0)
+    if activated <= hit.last:
+        return False
+    lines = (line for other in view.hits for line in other.lines)
+    return any(line.number > activated and _TENSORFLOWS_OWN.search(line.text) for line in lines)
+
+
+_TENSORFLOWS_OWN = re.compile(r"\b[IWE] (?:tensorflow|external/(?:local_xla|org_tensorflow))/")

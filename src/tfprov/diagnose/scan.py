@@ -103,6 +103,8 @@ class _Pass:
         self._all_vain = 0
         # Rules that are given up, except at the end of the log.
         self._weary: set[int] = set()
+        # Clues that are given up, except at the end of the log, because they were found often enough.
+        self._sated: set[int] = set()
         # When the end is read again: the line up to which the matches of each rule have been collected.
         self._read_until: dict[int, int] = {}
         self._is_patient = False
@@ -128,12 +130,16 @@ class _Pass:
         return Scanned(hits=tuple(hits), lines=number - 1, bytes=total, tail=tuple(one for one in tail if one.text))
 
     def _read_end_again(self) -> None:
-        """Read the last lines again with everything that was given up, because the fatal error is usually there."""
-        if not self._weary and not self._vocabulary.has_given_up:
+        """Read the last lines again with everything that was given up.
+
+        The fatal error is usually there, and the last line by which the program can be seen to work.
+        """
+        given_up = self._weary | self._sated
+        if not given_up and not self._vocabulary.has_given_up:
             return
         again = _Pass(self._compiled, self._index)
         again._found = self._found
-        again._vocabulary = Vocabulary(self._index, done=self._vocabulary.done - self._weary, is_patient=True)
+        again._vocabulary = Vocabulary(self._index, done=self._vocabulary.done - given_up, is_patient=True)
         # The end is short enough to be read with all rules, whatever it costs.
         again._is_patient = True
         again._read_until = {rule: found.last_number for rule, found in self._found.items()}
@@ -282,8 +288,11 @@ class _Pass:
         if found is None:
             found = self._found[rule] = Found(self._compiled[rule])
         found.add(number, text, captures)
-        if found.count >= (_MOST_CLUES if found.compiled.rule.rank == 0 else _MOST_HITS):
+        is_clue = found.compiled.rule.rank == 0
+        if found.count >= (_MOST_CLUES if is_clue else _MOST_HITS) and not (is_clue and self._is_patient):
             self._vocabulary.give_up(rule)
+            if is_clue:
+                self._sated.add(rule)
 
     def _again(self, number: int, raw: bytes, rules: tuple[int, ...]) -> None:
         for rule in rules:

@@ -15,6 +15,8 @@ GPU_WARNINGS = (
     "I cudart_stub.cc:32] Could not find cuda drivers on your machine, GPU will not be used.",
     "I cuda_diagnostics.cc:156] kernel driver does not appear to be running on this host (x): /proc/driver",
     f"{_LOADER} 'cudnn64_8.dll'; dlerror: cudnn64_8.dll not found",
+    "2022-03-06 12:00:37.02: E tensorflow/cuda_driver.cc:271] failed call to cuInit: CUDA_ERROR_NO_DEVICE: no device",
+    "2022-03-06 12:00:37.02: E tensorflow/cuda_driver.cc:328] failed call to cuInit: CUDA_ERROR_UNKNOWN: unknown error",
 )
 WORK = (
     "Epoch 1/5",
@@ -23,6 +25,11 @@ WORK = (
     "tf.Tensor(-245.6, shape=(), dtype=float32)",
     "INFO:     Uvicorn running on http://0.0.0.0:8000 (Press CTRL+C to quit)",
     "Total time elapsed: 205.46 s",
+    "1/1 ━━━━━━━━━━━━━━━━━━━━ 0s 26ms/step",
+    "INFO:tensorflow:global_step/sec: 4.15",
+    "iter 200: 512ms",
+    "total images/sec: 812.5",
+    "<tf.Tensor: shape=(), dtype=int32, numpy=4>",
 )
 ENDINGS = (
     "KeyError: 'loss'",

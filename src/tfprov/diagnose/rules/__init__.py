@@ -20,6 +20,7 @@ from tfprov.diagnose.rules import (
     limits,
     loader,
     lockers,
+    metal,
     network,
     no_gpu,
     noise,
@@ -31,10 +32,12 @@ from tfprov.diagnose.rules import (
     signs,
     system,
     uv,
+    work,
 )
 
 RULES: tuple[Rule, ...] = (
     *clues.RULES,
+    *work.RULES,
     *system.RULES,
     *limits.RULES,
     *filesystems.RULES,
@@ -58,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     *driver.RULES,
     *gpu.RULES,
     *no_gpu.RULES,
+    *metal.RULES,
     *noise.RULES,
     *signs.RULES,
     *own.RULES,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import Case, Rule
+from tfprov.diagnose.records import NOTHING, Case, Rule
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -76,6 +76,7 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=77,
         cases=(
+            Case(when="no-such-project", code=NOTHING),
             Case(when="retry-line and succeeded", code="noise"),
             Case(when="overcome", code="noise"),
             Case(when="retry-line", code="mirror-http-error", rank=29),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import Case, Rule
+from tfprov.diagnose.records import NOTHING, Case, Rule
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -122,6 +122,19 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=42,
         follows=("network", "gpu"),
+    ),
+    Rule(
+        name="scheduler-no-such-node",
+        code="gpu-no-device",
+        reads="Slurm: no node has what a job asks for, and it asks for GPUs",
+        needs=("requested node configuration is not available",),
+        pattern=r"error: .{0,60}Requested node configuration is not available",
+        examples=(
+            "$ srun --gres=gpu:h100:9 --pty bash\nsrun: error: Unable to allocate resources: Requested node configuration is not available",
+        ),
+        rank=42,
+        cases=(Case(when="not gpu-wanted", code=NOTHING),),
+        follows=("network",),
     ),
     Rule(
         name="shell-reads-requirement",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import Case, Rule
+from tfprov.diagnose.records import NOTHING, Case, Rule
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -170,6 +170,7 @@ RULES: tuple[Rule, ...] = (
             "  - tensorflow=2.18 -> libgcc -> __glibc[version='>=2.28']",
         ),
         rank=68,
+        cases=(Case(when="glibc-suffices", code=NOTHING),),
     ),
     Rule(
         name="conda-virtual-system",

@@ -51,7 +51,10 @@ RULES: tuple[Rule, ...] = (
             "python.exe - Application Error: The application was unable to start correctly (0xc0000142)",
         ),
         rank=64,
-        cases=(Case(when="numpy-import", code="windows-dll-load", rank=40),),
+        cases=(
+            Case(when="unix and own-module-missing", code="import-failed", rank=46),
+            Case(when="numpy-import", code="windows-dll-load", rank=40),
+        ),
     ),
     Rule(
         name="dll-cuda",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import NOISE, Case, Rule
+from tfprov.diagnose.records import NOISE, NOTHING, Case, Rule
 
 # A message about a GPU that is not there is the fault when one is wanted, noise when not, and a hint when nobody said.
 NO_GPU = (
@@ -10,6 +10,11 @@ NO_GPU = (
     Case(when="no-gpu-here", code=NOISE),
     Case(when="goes-on", code=NOISE),
     Case(when="dies-otherwise", code=NOISE),
+)
+# TensorFlow asks the driver for devices when it starts, and computes on the processor when there are none.
+_OF_START = (
+    Case(when="of-start and goes-on", code=NOISE),
+    Case(when="of-start and dies-otherwise", code=NOISE),
 )
 _DRIVER = (
     *NO_GPU,
@@ -120,7 +125,10 @@ RULES: tuple[Rule, ...] = (
             "modprobe: ERROR: could not insert 'nvidia': Key was rejected by service",
         ),
         rank=59,
-        cases=(Case(when="gpu-not-wanted", code=NOISE),),
+        cases=(
+            Case(when="gpu-not-wanted", code=NOISE),
+            Case(when="tool-missing and other-faults", code="gpu-no-driver", rank=18),
+        ),
     ),
     Rule(
         name="cuinit-no-symbol",
@@ -245,7 +253,11 @@ RULES: tuple[Rule, ...] = (
             "RuntimeError: Unable to initialize backend 'tpu': UNKNOWN: TPU initialization failed: No ba16c7433 device found.",
         ),
         rank=56,
-        cases=(Case(when="gpu-not-wanted", code=NOISE), Case(when="hidden-on-purpose and not gpu-wanted", code=NOISE)),
+        cases=(
+            Case(when="gpu-not-wanted", code=NOISE),
+            Case(when="hidden-on-purpose and not gpu-wanted", code=NOISE),
+            *_OF_START,
+        ),
         follows=("gpu-driver-mismatch", "docker-no-gpu"),
     ),
     Rule(
@@ -276,7 +288,11 @@ RULES: tuple[Rule, ...] = (
             "failed call to cuInit: CUDA_ERROR_MPS_CONNECTION_FAILED: MPS client failed to connect to the MPS control daemon or the MPS server",
         ),
         rank=55,
-        cases=(Case(when="gpu-not-wanted", code=NOISE),),
+        cases=(
+            Case(when="gpu-not-wanted", code=NOISE),
+            *_OF_START,
+            Case(when="of-start and driver-not-running", code=NOTHING),
+        ),
         follows=("gpu-driver-mismatch",),
     ),
     Rule(

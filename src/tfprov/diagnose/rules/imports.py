@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import NOTHING, Case, Rule
+from tfprov.diagnose.records import NOISE, NOTHING, Case, Rule
 from tfprov.errors import Group
 
 
@@ -232,6 +232,7 @@ RULES: tuple[Rule, ...] = (
             "TFBertModel requires the TensorFlow library but it was not found in your environment.",
         ),
         rank=44,
+        cases=(Case(when="tensorflow-speaks", code=NOISE),),
         follows=("network", "artifact", "machine", "resolve", "interpreter", "platform"),
     ),
     Rule(

@@ -9,7 +9,7 @@ _CUDA = r"lib(?:cuda(?:rt|nn)?|cudart|cudnn\w*|cublas(?:Lt)?|cufft|cufftw|curand
 OF_WHEELS = r"lib(?:arrow|parquet|torch|c10|caffe2|onnxruntime|xgboost|_lightgbm|mkl_)\w*|[\w.+-]{1,60}-[0-9a-f]{8}"
 """Libraries that only a wheel brings: those of pyarrow, torch and the like, and what auditwheel has renamed."""
 _OWN_RULES = (
-    r"libcu|libnv|libhdf5(?!_serial)|libnccl|libamd|libroc|libhip|libr?ccl|libMIOpen|libpython|libtensorflow|libtpu"
+    r"libcu|libnv|libhdf5(?!_serial)|libnccl|libamd|libroc|libmcwamp|libhc_am|libhip|libr?ccl|libMIOpen|libpython|libtensorflow|libtpu"
     rf"|(?:{OF_WHEELS})\.so"
 )
 """How libraries begin that have a rule of their own."""
@@ -89,9 +89,13 @@ RULES: tuple[Rule, ...] = (
             "librocsolver",
             "librocsparse",
             "libhsa-runtime",
+            *("libmcwamp", "libhc_am", "libamd_comgr"),
         ),
-        pattern=r"(?P<library>lib(?:amdhip64|rocblas|MIOpen|hip\w+|rocm\w*|rocrand|rccl|hsa-runtime64|roc\w+)\.so[.\d]*)(?:: cannot open shared object| => not found| (?:is |was )?(?:missing|not found))",
-        examples=("ImportError: librccl.so.1: cannot open shared object file: No such file or directory",),
+        pattern=r"(?P<library>lib(?:amdhip64|rocblas|MIOpen|hip\w+|rocm\w*|rocrand|rccl|hsa-runtime64|roc\w+|mcwamp\w*|hc_am|amd_comgr)\.so[.\d]*)(?:: cannot open shared object| => not found| (?:is |was )?(?:missing|not found))",
+        examples=(
+            "ImportError: librccl.so.1: cannot open shared object file: No such file or directory",
+            "ImportError: libmcwamp.so.3: cannot open shared object file: No such file or directory",
+        ),
         rank=66,
     ),
     Rule(

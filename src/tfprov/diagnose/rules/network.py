@@ -328,7 +328,7 @@ RULES: tuple[Rule, ...] = (
         code="net-refused",
         reads="pip: an index page that could not be had, when the reason was cut off",
         needs=("could not fetch url",),
-        pattern=r"Could not fetch URL (?P<url>\S+?):(?! 404)",
+        pattern=r"Could not fetch URL (?P<url>\S+):(?! 404)(?= |$)",
         examples=(
             "Could not fetch URL https://index.example/simple/tensorflow/: connection error: HTTPSConnectionPool(host='index.example', port=443)",
         ),
