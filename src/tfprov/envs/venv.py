@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 from tfprov import process, trees
 from tfprov.envs.layout import python_in
@@ -26,6 +27,8 @@ _SECONDS = 120.0
 _ROOM = 256 * 1024
 # From this release on virtualenv leaves a file beside the environment unless told otherwise.
 _REDIRECTS = (21, 12)
+_FAILURES = (RuntimeError, SystemExit, ValueError, AttributeError, TypeError, LookupError, EOFError, BadZipFile)
+"""What virtualenv raises, also for what it finds in its cache: it takes any JSON there for its own."""
 _SPECIAL = frozenset("'\"$`\\")
 """Characters of a path that mean something between double quotes, or end them."""
 _MESSAGE = re.compile(r' *echo "Virtual environment directory .*? does not exist!" >&2\n', re.DOTALL)
@@ -119,15 +122,16 @@ def _by_virtualenv(
 
     try:
         make(cache)
-    except (RuntimeError, SystemExit, ValueError):
+    except _FAILURES:
         _blame_the_disk(path, cache)
     else:
         return
     try:
-        # A killed run may have left half of a pip in virtualenv's cache: try once more with an empty one.
+        # A killed run or a loss of power may have left half of a pip, or of what is known about an interpreter, in
+        # virtualenv's cache: try once more with an empty one.
         with temporary("virtualenv") as empty:
             make(empty, "--clear")
-    except (RuntimeError, SystemExit, ValueError) as error:
+    except _FAILURES as error:
         failure = classify_exception(error)
         if failure.code.name != "internal":
             raise failure from error

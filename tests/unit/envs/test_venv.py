@@ -176,6 +176,27 @@ def test_what_a_killed_run_left_in_the_cache_is_made_anew(tmp_path: Path) -> Non
     assert shown(tmp_path / "third")[3].startswith(str(tmp_path / "third"))
 
 
+@pytest.mark.parametrize("damage", ["{", "null", "[]", "content"])
+def test_a_damaged_cache_is_no_reason_to_fail(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    import json
+
+    from virtualenv.discovery import cached_py_info
+
+    # What is known is kept in memory, too.
+    monkeypatch.setattr(cached_py_info, "_CACHE", {})
+    create(tmp_path / "first", cache)
+    cached_py_info._CACHE.clear()
+    found = list(cache.rglob("py_info/**/*.json"))
+    for path in found:
+        part = json.dumps(json.loads(path.read_text()) | {"content": None})
+        path.write_text(part if damage == "content" else damage)
+    create(tmp_path / "second", cache)
+    assert found
+    assert Path(shown(tmp_path / "second")[1]).samefile(sys.base_prefix)
+
+
 def test_a_copied_python_whose_old_place_is_closed_gets_an_environment(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
