@@ -149,15 +149,7 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
             words=partial(_without, line),
         )
     yield from (each for each in of_tensorflow if each.is_any_release)
-    if range_:
-        for each in of_tensorflow:
-            python = each.profile.python.model_copy(update={"version": None})
-            yield replace(
-                each,
-                profile=each.profile.model_copy(update={"python": python}),
-                words=partial(_and_on_other_python, range_, each.words),
-                is_last_resort=True,
-            )
+    yield from map(partial(_and_free_python, range_), of_tensorflow if range_ else ())
     for line in lines:
         if not is_tensorflow(line):
             yield _Change(
@@ -165,6 +157,17 @@ def _changes(profile: Profile, lines: Sequence[str]) -> Iterator[_Change]:
                 words=partial(_without, line),
                 is_last_resort=True,
             )
+
+
+def _and_free_python(range_: str | None, change: _Change) -> _Change:
+    """The change, and any Python; `range_` is the one that the profile asks for."""
+    python = change.profile.python.model_copy(update={"version": None})
+    return replace(
+        change,
+        profile=change.profile.model_copy(update={"python": python}),
+        words=lambda solution: f"{change.words(solution)}, and without the range of Python versions `{range_}`",
+        is_last_resort=True,
+    )
 
 
 def _near_releases(profile: Profile, bounds: Sequence[str]) -> Iterator[_Change]:
@@ -416,10 +419,6 @@ def _near(line: str) -> tuple[str, ...]:
 
 def _on_other_python(range_: str, solution: Solution) -> str:
     return f"{_pair(solution)} resolves, without the range of Python versions `{range_}`"
-
-
-def _and_on_other_python(range_: str, words: Callable[[Solution], str], solution: Solution) -> str:
-    return f"{words(solution)}, and without the range of Python versions `{range_}`"
 
 
 def _in_place_of(line: str, solution: Solution) -> str:
