@@ -27,7 +27,7 @@ from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.binaries import Binaries
 from tfprov.wants.mend import advice
 from tfprov.wants.records import Address, AddressKind, LocalProject, Want, Wants
-from tfprov.wants.unfit import SourceFile, unfit, unusable, was_built_by_conda
+from tfprov.wants.unfit import SourceFile, release_at, unfit, unusable, was_built_by_conda
 
 Part = Literal["requirements", "constraints", "overrides"]
 
@@ -262,8 +262,11 @@ class Basket:
         if file is not None:
             address = self._from_profile(file)
         inner = None if last.endswith(".whl") else _SUBDIRECTORY.search(fragment)
+        link = f"{name or project}{extras or ''} @ {address}{f'#{inner[1]}' if inner else ''}"
+        if release := release_at(address):
+            self.note(where, f"`{address}` is read as `{release}`: the index has the wheels of that release, too")
         return Want(
-            text=f"{name or project}{extras or ''} @ {address}{f'#{inner[1]}' if inner else ''}{marker}",
+            text=f"{release or link}{marker}",
             where=where,
             hashes=tuple(found.lower() for found in _SHA256.findall(fragment)),
         )

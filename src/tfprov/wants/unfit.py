@@ -6,11 +6,13 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from tfprov.distributions import kind_of
 from tfprov.structured import version_in
 from tfprov.wants import names
 
@@ -60,6 +62,8 @@ somebody else may have registered that name.
 """
 # Conda's recipes of pure wheels, such as threadpoolctl's, install them from a folder that Python's `tempfile` made.
 _TEMPORARY_OF_CONDA = re.compile(r"^file:///tmp/tmp[a-z0-9_]{8}/[^/]+\.whl$")
+# TensorFlow's own storage: its instructions named wheels there for years, all of which the index has, too.
+_STORED_RELEASE = re.compile(r"^https?://storage\.googleapis\.com/tensorflow/(?:\S*/)?(?P<wheel>[^/?]+\.whl)$")
 _WITH_VERSION = re.compile(r"(?P<name>[A-Za-z][\w.-]*?)-(?P<version>\d+(?:\.\d+){1,3})")
 _OF_SYSTEM = Unfit(words="it is a part of the system where the list was made", may_go=True)
 
@@ -85,6 +89,25 @@ def was_built_by_conda(address: str, origin: SourceFile) -> bool:
     if BUILT_BY_CONDA.search(address.replace("\\", "/")):
         return True
     return origin.is_of_conda and _TEMPORARY_OF_CONDA.search(address) is not None
+
+
+def release_at(address: str) -> str | None:
+    """The requirement on the TensorFlow release of which an address is a wheel in TensorFlow's own storage.
+
+    Args:
+        address: without its fragment.
+
+    Returns:
+        None for every other address, and for builds that are no release.
+    """
+    if (stored := _STORED_RELEASE.match(address)) is None:
+        return None
+    try:
+        name, version, *_ = parse_wheel_filename(unquote(stored["wheel"]))
+    except ValueError:
+        return None
+    is_release = kind_of(name) in ("release", "placeholder", "part") and version.local is None
+    return f"{name}=={version}" if is_release else None
 
 
 def unusable(text: str) -> str:

@@ -504,6 +504,49 @@ def test_a_version_that_the_empty_package_never_had_is_of_the_package_that_is_me
     assert wants_of(files(tmp_path, main=f"sklearn{bounds}\n")).requirements == ()
 
 
+STORAGE = "https://storage.googleapis.com/tensorflow"
+
+
+@pytest.mark.parametrize("before", ["", "tensorflow @ ", "tensorflow-gpu@"])
+@pytest.mark.parametrize("marker", ["", ' ; python_version == "3.5"'])
+@pytest.mark.parametrize(
+    ("stored", "release"),
+    [
+        ("linux/cpu/tensorflow-1.13.1-cp35-cp35m-linux_x86_64.whl", "tensorflow==1.13.1"),
+        ("linux/gpu/tensorflow_gpu-1.3.0-cp35-cp35m-linux_x86_64.whl", "tensorflow-gpu==1.3.0"),
+        ("mac/cpu/tensorflow-0.12.0rc1-py3-none-any.whl", "tensorflow==0.12.0rc1"),
+        ("linux/cpu/tensorflow_cpu-2.6.0-cp38-cp38-manylinux2010_x86_64.whl", "tensorflow-cpu==2.6.0"),
+        (
+            "versions/2.20.0/tensorflow_cpu-2.20.0-cp310-cp310-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+            "tensorflow-cpu==2.20.0",
+        ),
+    ],
+)
+def test_a_release_in_the_storage_of_tensorflow_is_taken_from_the_index(
+    tmp_path: Path, before: str, marker: str, stored: str, release: str
+) -> None:
+    found = wants_of(files(tmp_path, main=f"{before}{STORAGE}/{stored}{marker}\n"))
+    assert [want.text for want in found.requirements] == [release + marker]
+    words = f"`{STORAGE}/{stored}` is read as `{release}`: the index has the wheels of that release, too"
+    assert (found.notes, found.problems) == ((f"main.txt:1: {words}",), ())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://host.example/tensorflow/tensorflow-1.13.1-cp35-cp35m-linux_x86_64.whl",
+        "https://storage.googleapis.com.example/tensorflow/tensorflow-1.13.1-cp35-cp35m-linux_x86_64.whl",
+        "https://storage.googleapis.com/other/tensorflow/tensorflow-1.13.1-cp35-cp35m-linux_x86_64.whl",
+        f"{STORAGE}/nightly/tf_nightly-2.5.0.dev20210101-cp38-cp38-linux_x86_64.whl",
+        f"{STORAGE}/raspberrypi/tensorflow-1.13.1+local-cp35-none-linux_armv7l.whl",
+        f"{STORAGE}/other-1.0-py3-none-any.whl",
+    ],
+)
+def test_a_wheel_that_the_index_may_not_have_stays_an_address(tmp_path: Path, address: str) -> None:
+    found = wants_of(files(tmp_path, main=f"{address}\n"))
+    assert [want.text.partition(" @ ")[2] for want in found.requirements] == [address]
+
+
 def test_a_marker_behind_an_option_has_no_effect(tmp_path: Path) -> None:
     line = '--extra-index-url https://h.example/simple ; sys_platform == "windows"'
     found = wants_of(files(tmp_path, main=f"{line}\ntorch\n"))
