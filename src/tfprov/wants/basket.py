@@ -27,6 +27,7 @@ from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.binaries import Binaries
 from tfprov.wants.mend import advice
 from tfprov.wants.records import Address, AddressKind, LocalProject, Want, Wants
+from tfprov.wants.repositories import repository_of, usual
 from tfprov.wants.unfit import SourceFile, release_at, unfit, unusable, was_built_by_conda
 
 Part = Literal["requirements", "constraints", "overrides"]
@@ -39,11 +40,10 @@ CARRIED = "-adopted-files"
 """Suffix of the project name of wheels that `tfprov adopt` makes from files that belong to no package."""
 _BUILT_WHEEL = re.compile(r"/[\w.]+-(\d[\w.!]*)-[\w.-]+\.whl$")
 _REPOSITORY = re.compile(r"^(?:git|hg|svn|bzr)\+|^git@|\.git(?:@|#|$)", re.IGNORECASE)
-_LINK = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z]+://|^git@|^file:", re.IGNORECASE)
+_LINK = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z]+://|^(?:git\+)?git@|^file:", re.IGNORECASE)
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 _SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})")
 _SUBDIRECTORY = re.compile(r"(?:^|&)(subdirectory=[^&]+)")
-_ARCHIVE_OF = re.compile(r"/(?P<name>[^/]+)/(?:-/)?(?:archive|zipball|tarball)/")
 _EXTRAS = re.compile(r"\[[^\]/]*\]$")
 _NAMED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<link>\S.*)$")
 _IS_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[^\]]*\])?")
@@ -253,7 +253,7 @@ class Basket:
         if file is not None and file.is_dir():
             return self._folder(text, file, name=name, extras=extras or "", marker=marker, where=where, kind="wheel")
         project = _project_of(last)
-        if project is None and file is None and not name and (name := _repository_of(address)):
+        if project is None and file is None and not name and (name := repository_of(address)):
             self._note_guess(text, name, where)
         if project is None and (last.endswith(".whl") or not name):
             kind = "a wheel" if last.endswith(".whl") else "a source distribution: write `NAME @` before it"
@@ -357,14 +357,16 @@ class Basket:
         address, _, fragment = link.partition("#")
         told = dict(part.split("=", 1) for part in fragment.split("&") if "=" in part)
         if not address.startswith("git+"):
-            # `git@host:path` is the short form of an ssh address.
-            better = f"git+ssh://{text.replace(':', '/', 1)}" if text.startswith("git@") else f"git+{address}"
             kind = address.partition("+")[0]
+            better = usual(f"git+{text if text.startswith('git@') else address}")[0]
             words = f"only git is supported, not {kind}" if kind in ("hg", "svn", "bzr") else f"write `{better}`"
             self.problem(where, f"`{redact(text)}` is a repository: {words}")
             return None
+        address, why = usual(address)
+        if why:
+            self.note(where, f"`{redact(text)}` is read as `{redact(address)}`: {why}")
         name = name or unquote(told.get("egg", ""))
-        if "egg" not in told and (not name or name.startswith("[")) and (guess := _repository_of(address)):
+        if "egg" not in told and (not name or name.startswith("[")) and (guess := repository_of(address)):
             self._note_guess(text, guess, where)
             name = guess + name
         if not _IS_NAME.fullmatch(name):
@@ -395,14 +397,6 @@ class Basket:
             self.problem(where, f"`{redact(text)}`: there is no such file here; {way}")
             self._absent.append(self._problems[-1])
         return None
-
-
-def _repository_of(address: str) -> str:
-    """The name of the repository in its address, or in that of an archive of it; empty where it has none."""
-    path = unquote(urlsplit(address.removeprefix("git+")).path)
-    archive = _ARCHIVE_OF.search(path)
-    last = archive["name"] if archive else path.rstrip("/").rpartition("/")[2].partition("@")[0].removesuffix(".git")
-    return last if _IS_NAME.fullmatch(last) and (archive or address.startswith("git+")) else ""
 
 
 def with_variables(text: str) -> str:
