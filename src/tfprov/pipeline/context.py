@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 from tfprov import paths, temporary
+from tfprov.contents import given_text
 from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
@@ -22,12 +23,13 @@ from tfprov.journal import Journal
 from tfprov.pipeline.backends.choose import Backend, backend_of
 from tfprov.pipeline.named import profile_of
 from tfprov.pipeline.standing import Standing
+from tfprov.plan.tags import system_of
 from tfprov.profile import source
 from tfprov.profile.source import ProfileSource, place_of
 
 if TYPE_CHECKING:
     from tfprov.bundle.opened import Bundle
-    from tfprov.host.records import MachineChange
+    from tfprov.host.records import Facts, MachineChange
     from tfprov.pipeline.images import Drafted
     from tfprov.profile.records import Loaded
 
@@ -287,14 +289,26 @@ class Context:
     def _load(self, path: Path, *, shipped: bool) -> Loaded:
         from tfprov.profile.load import load
 
-        elsewhere = self.request.host is not None
         return load(
             path,
             overrides=self._overrides(path, shipped=shipped),
             shipped=shipped,
             content=self.request.content,
-            elsewhere=elsewhere,
+            system=None if self.facts_there is None else system_of(self.facts_there),
         )
+
+    @functools.cached_property
+    def facts_there(self) -> Facts | None:
+        """The facts in the file of `--host`; None without one.
+
+        Raises:
+            TfprovError: `usage` when that file cannot be read, or why its facts are invalid.
+        """
+        if self.request.host is None:
+            return None
+        from tfprov.host.facts import load
+
+        return load(given_text(self.request.host))
 
     def _overrides(self, path: Path, *, shipped: bool) -> tuple[str, ...]:
         """Overrides from the command line, with the right base for a relative `environment.path`.

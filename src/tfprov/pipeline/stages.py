@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tfprov.contents import content_of, given_text
+from tfprov.contents import content_of
 from tfprov.envs import durable, following, git
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Generation, Seal
@@ -60,8 +60,8 @@ def gather_facts(context: Context) -> Machine:
     Raises:
         TfprovError: `usage` when that file cannot be read, or why its facts are invalid.
     """
-    if context.request.host is not None:
-        return Machine(context, host_facts.load(given_text(context.request.host)))
+    if context.facts_there is not None:
+        return Machine(context, context.facts_there)
     python = context.loaded.profile.python.path
     facts = host_facts.gather(
         context.request.environ,

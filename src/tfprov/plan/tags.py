@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from tfprov.host.records import Facts, Libc
 from tfprov.structured import whole_number
+from tfprov.wants.records import System
 
 # PEP 600 keeps three older names for fixed glibc versions.
 _LEGACY_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
@@ -106,6 +107,12 @@ def marker_environment(python_version: str, implementation: str, facts: Facts) -
         facts: about the machine; it need not be this one.
     """
     return _environment(python_version, implementation, facts.system.value, facts.machine.value, facts.os_version.value)
+
+
+def system_of(facts: Facts) -> System:
+    """The system of the machine of the facts, for the readers of files."""
+    there = marker_environment("3.12", "cpython", facts)
+    return System(name=there["sys_platform"], machine=there["platform_machine"].lower())
 
 
 @lru_cache(maxsize=1024)

@@ -24,7 +24,7 @@ from tfprov.profile.records import Loaded, Profile
 from tfprov.profile.source import NAMES_OF_FILES, Given, digest, given, named_files, wants_in
 from tfprov.structured import TomlError, toml_of
 from tfprov.wants.basket import Basket
-from tfprov.wants.records import Wants
+from tfprov.wants.records import System, Wants
 from tfprov.wants.unfit import SourceFile
 
 Document: TypeAlias = dict[str, Any]
@@ -45,7 +45,7 @@ def load(
     overrides: Sequence[str] = (),
     shipped: bool = False,
     content: bytes | None = None,
-    elsewhere: bool = False,
+    system: System | None = None,
 ) -> Loaded:
     """Read and check a profile.
 
@@ -54,7 +54,8 @@ def load(
         overrides: `dotted.key=value` from the command line, later ones win.
         shipped: whether the profile is one of those that come with tfprov.
         content: used instead of the content of the file, which then need not exist.
-        elsewhere: whether the profile is for another machine: `python.path` is a path there, and not checked here.
+        system: of another machine that the profile is for: `python.path` is a path there, and not checked here. None
+            for this machine.
 
     Raises:
         TfprovError: `profile-invalid` with every mistake as a line of evidence; `profile-missing` when the file does
@@ -96,15 +97,15 @@ def load(
     wants = Wants()
     if not unprintable:
         # Skipped for such paths, because the errors of the operating system do not say which key is meant.
-        missing, contents = _missing_files(document, path.parent, place, elsewhere=elsewhere)
+        missing, contents = _missing_files(document, path.parent, place, elsewhere=system is not None)
         problems += missing
         # `_missing_files` has reported a file that cannot be read.
         with contextlib.suppress(OSError):
-            wants = wants_in(document, path.parent)
+            wants = wants_in(document, path.parent, system)
             problems += wants.problems
     own = Wants()
     if profile is not None:
-        own = _own_wants(profile, path, place)
+        own = _own_wants(profile, path, place, system or System())
         profile, clashes = with_wants(profile, wants)
         problems += (*own.problems, *clashes)
     if profile is None or problems:
@@ -192,9 +193,9 @@ def _refusal(
     )
 
 
-def _own_wants(profile: Profile, path: Path, place: Locate) -> Wants:
+def _own_wants(profile: Profile, path: Path, place: Locate, system: System) -> Wants:
     """The requirements and constraints in the profile itself, read like lines of a requirements file."""
-    basket = Basket(SourceFile(path=path, folder=path.parent))
+    basket = Basket(SourceFile(path=path, folder=path.parent, system=system))
     for text in profile.packages.requirements:
         basket.want(text, place(("packages", "requirements")))
     for text in profile.packages.constraints:

@@ -22,7 +22,7 @@ from tfprov.errors import TfprovError
 from tfprov.paths import expanded
 from tfprov.paths import plain as named
 from tfprov.structured import texts_of, toml_of
-from tfprov.wants.records import ProjectParts, Wants, together
+from tfprov.wants.records import ProjectParts, System, Wants, together
 from tfprov.words import quoted
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ def named_files(document: Document, folder: Path) -> Iterator[NamedFile]:
                 yield NamedFile(key=key, name=name, path=folder / expanded(name), content=content)
 
 
-def wants_in(document: Document, folder: Path) -> Wants:
+def wants_in(document: Document, folder: Path, system: System | None = None) -> Wants:
     """What the files under `packages.files` and the project of the profile request; missing files are ignored.
 
     Conda packages become requirements on wheels unless the environment is conda's.
@@ -280,6 +280,7 @@ def wants_in(document: Document, folder: Path) -> Wants:
     Args:
         document: the profile, unchecked.
         folder: of the profile.
+        system: that the packages are for; None for the one that tfprov runs on.
 
     Raises:
         OSError: a file cannot be read.
@@ -292,7 +293,7 @@ def wants_in(document: Document, folder: Path) -> Wants:
 
     paths = [folder / expanded(name) for name in texts_of(packages.get("files"))]
     parts = ProjectParts(extras=texts_of(packages.get("extras")), groups=texts_of(packages.get("groups")))
-    found = read([path for path in paths if path.is_file()], folder, parts)
+    found = read([path for path in paths if path.is_file()], folder, parts, system)
     if (kind := packages.get("project")) in ("wheel", "editable"):
         found = together((found, read_project(folder, kind, parts)))
     if not found.conda:
@@ -301,7 +302,7 @@ def wants_in(document: Document, folder: Path) -> Wants:
 
     environment = document.get("environment")
     is_conda = isinstance(environment, dict) and environment.get("kind") == "conda"
-    return for_conda(found) if is_conda else as_wheels(found)
+    return (for_conda if is_conda else as_wheels)(found, system)
 
 
 def resolved(folder: Path, relative: str) -> Path:

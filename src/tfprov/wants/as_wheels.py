@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import replace
 
 from packaging.specifiers import SpecifierSet
@@ -12,7 +11,7 @@ from packaging.utils import canonicalize_name
 from tfprov.distributions import kind_of
 from tfprov.wants.conda_specs import CondaSpec, read
 from tfprov.wants.names import is_standard_module, system_of, wheel_of
-from tfprov.wants.records import Want, Wants, together
+from tfprov.wants.records import System, Want, Wants, together
 
 # The build string of a Python package names its Python, or says that it suits every Python: `py39h6c91a56_3`,
 # `pyhd8ed1ab_0`.
@@ -24,7 +23,7 @@ _TOOLS = frozenset({"pip", "setuptools", "wheel"})
 _EXPORTED = "the versions of conda's builds are kept where wheels have them, that of TensorFlow in any case"
 
 
-def for_conda(wants: Wants) -> Wants:
+def for_conda(wants: Wants, system: System | None = None) -> Wants:
     """The wants for a conda environment.
 
     The conda specs of Python and TensorFlow are translated as in `as_wheels`, because the profile decides about both.
@@ -34,15 +33,19 @@ def for_conda(wants: Wants) -> Wants:
         found = _read(want)
         return found is not None and (found.name == "python" or wheel_of(found.name) == "tensorflow")
 
-    own = as_wheels(Wants(conda=tuple(want for want in wants.conda if is_own(want))))
+    own = as_wheels(Wants(conda=tuple(want for want in wants.conda if is_own(want))), system)
     return together((replace(wants, conda=tuple(want for want in wants.conda if not is_own(want))), own))
 
 
-def as_wheels(wants: Wants) -> Wants:
+def as_wheels(wants: Wants, system: System | None = None) -> Wants:
     """The wants with each conda spec replaced by a requirement on the project that publishes the package as a wheel.
 
     The version of an exact build, as in an exported environment, becomes a preference. A package without a wheel is
     left out with a note, and a spec that a requirement cannot express is a problem.
+
+    Args:
+        wants: of any files.
+        system: that the environment is for; None for the one that tfprov runs on.
     """
     found: list[Want] = []
     preferences: list[Want] = []
@@ -51,7 +54,7 @@ def as_wheels(wants: Wants) -> Wants:
     problems: list[str] = []
     for want in wants.conda:
         spec = _read(want)
-        if spec is not None and _has_no_wheel(spec):
+        if spec is not None and _has_no_wheel(spec, system or System()):
             # Before the version is parsed, which may not follow PEP 440: `openssl=1.1.1k`.
             left.setdefault(want.where.partition(":")[0], []).append(spec.name)
             continue
@@ -87,13 +90,13 @@ def as_wheels(wants: Wants) -> Wants:
     return together((replace(wants, conda=(), channels=()), own))
 
 
-def _has_no_wheel(spec: CondaSpec) -> bool:
-    """Whether a conda package has no counterpart among wheels here, or needs none."""
+def _has_no_wheel(spec: CondaSpec, system: System) -> bool:
+    """Whether a conda package has no counterpart among wheels for a system, or needs none."""
     if spec.name == "python":
         return False
     is_of_system = bool(spec.build) and not _PYTHON_BUILD.search(spec.build)
     wheel = wheel_of(spec.name)
-    is_foreign = wheel is not None and system_of(wheel) not in (None, sys.platform)
+    is_foreign = wheel is not None and system_of(wheel) not in (None, system.name)
     return wheel is None or spec.name in _TOOLS or is_standard_module(spec.name) or is_of_system or is_foreign
 
 

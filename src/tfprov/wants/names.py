@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import re
 import sys
 
@@ -418,13 +417,6 @@ def system_of(name: str) -> str | None:
     if name in _WINDOWS or name.startswith("winrt-"):
         return "win32"
     return "darwin" if name in _MACOS or name.startswith("pyobjc-") else None
-
-
-def conda_platform() -> str:
-    """The name that conda has for this platform: `linux-64`."""
-    system = {"darwin": "osx", "win32": "win"}.get(sys.platform, sys.platform)
-    machine = platform.machine().lower()
-    return f"{system}-{'64' if machine in ('x86_64', 'amd64') else machine}"
 
 
 def is_standard_module(name: str) -> bool:

@@ -22,7 +22,6 @@ from tfprov.distributions import kind_of
 from tfprov.index_address import readable
 from tfprov.structured import json_of, toml_of
 from tfprov.wants.basket import Basket, Part
-from tfprov.wants.names import conda_platform
 from tfprov.wants.tables import Table, table, texts, with_source
 
 _LISTS = {
@@ -168,7 +167,7 @@ def _conda(document: Table, basket: Basket, part: Part) -> None:
     locked = [one for one in _packages(document) if one.get("category", "main") == "main"]
     platforms = [one.get("platform") for one in locked]
     # It lists the packages of each platform by themselves.
-    here = conda_platform()
+    here = basket.origin.system.conda_name
     chosen = here if here in platforms else next(iter(platforms), None)
     for package in locked:
         if package.get("platform") != chosen:

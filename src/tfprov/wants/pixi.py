@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from tfprov.structured import texts_of
 from tfprov.wants.basket import Basket
-from tfprov.wants.names import conda_platform
 from tfprov.wants.poetry import requirement
-from tfprov.wants.records import ProjectParts
+from tfprov.wants.records import ProjectParts, System
 from tfprov.wants.tables import Choices, Table, is_tensorflow, put_choices, table, tell_unchosen, texts
 
 _LEFT_OUT = ("system-requirements", "activation", "host-dependencies", "build-dependencies")
@@ -30,7 +29,7 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     for where, part in (("pixi", document), *((f"pixi.feature.{name}", features.get(name)) for name in chosen)):
         _read(table(part), where, basket)
         for selector, of_platform in table(part, "target").items():
-            if _is_here(selector):
+            if _is_for(basket.origin.system, selector):
                 _read(table(of_platform), f"{where}.target.{selector}", basket)
     of_features = {
         name: (*table(features, name, "dependencies"), *table(features, name, "pypi-dependencies")) for name in features
@@ -94,7 +93,7 @@ def _read(part: Table, where: str, basket: Basket) -> None:
             basket.problem(place, str(error))
 
 
-def _is_here(selector: str) -> bool:
-    """Whether a table of `target` is for this platform: `linux-64`, `linux`, or `unix` for all but Windows."""
-    here = conda_platform()
-    return here == selector or here.startswith(f"{selector}-") or (selector == "unix" and not here.startswith("win-"))
+def _is_for(system: System, selector: str) -> bool:
+    """Whether a table of `target` is for a system: `linux-64`, `linux`, or `unix` for all but Windows."""
+    name = system.conda_name
+    return name == selector or name.startswith(f"{selector}-") or (selector == "unix" and not name.startswith("win-"))

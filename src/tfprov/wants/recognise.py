@@ -10,7 +10,7 @@ from typing import Literal
 from tfprov.contents import content_of
 from tfprov.structured import TomlError, toml_of
 from tfprov.wants.basket import Basket
-from tfprov.wants.records import ProjectParts, Wants, together
+from tfprov.wants.records import ProjectParts, System, Wants, together
 from tfprov.wants.text import decoded
 from tfprov.wants.unfit import SourceFile
 
@@ -40,13 +40,14 @@ _BY_NAME: dict[str, Kind] = {
 }
 
 
-def read(files: Sequence[Path], folder: Path, parts: ProjectParts) -> Wants:
+def read(files: Sequence[Path], folder: Path, parts: ProjectParts, system: System | None = None) -> Wants:
     """Read files, and merge what they request.
 
     Args:
         files: absolute paths, of any supported format.
         folder: of the profile; paths of local wheels are written relative to it.
         parts: extras and groups to include from project files.
+        system: that the packages are for; None for the one that tfprov runs on.
 
     Returns:
         The wants of all files, in order. A file that cannot be parsed is among the problems.
@@ -65,7 +66,8 @@ def read(files: Sequence[Path], folder: Path, parts: ProjectParts) -> Wants:
             continue
         kinds.append(kind_of(path.name, text))
         try:
-            found.append(_read(kinds[-1], text, SourceFile(path=path, folder=folder), parts))
+            origin = SourceFile(path=path, folder=folder, system=system or System())
+            found.append(_read(kinds[-1], text, origin, parts))
         except RecursionError:
             problems.append(f"{path.name}: it is nested too deeply to be read")
     for key, names in (("extras", parts.extras), ("groups", parts.groups)):
@@ -160,10 +162,10 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
     bounding = False
     before = Wants()
     if kind in _BESIDE and (project := origin.path.parent / _BESIDE[kind]).is_file():
-        before = read((project,), origin.folder, parts)
+        before = read((project,), origin.folder, parts, origin.system)
         bounding = bool(before.requirements or before.problems)
     elif kind == "pyproject" and (beside := _of_setuptools(text, origin.path)):
-        before = read((beside,), origin.folder, parts)
+        before = read((beside,), origin.folder, parts, origin.system)
         parts = ProjectParts()
     if basket.name.lower() == "tox.ini":
         words = "it says what the tests need: name the file of the project itself, such as `pyproject.toml`"

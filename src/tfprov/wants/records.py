@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The system that files are read for, which need not be this one: some packages exist for one system only.
+
+    Attributes:
+        name: value of the marker variable `sys_platform` there.
+        machine: its architecture, in lower case, as `platform.machine()` has it there.
+    """
+
+    name: str = sys.platform
+    machine: str = field(default_factory=lambda: platform.machine().lower())
+
+    @property
+    def conda_name(self) -> str:
+        """The name that conda has for it: `linux-64`."""
+        name = {"darwin": "osx", "win32": "win"}.get(self.name, self.name)
+        return f"{name}-{'64' if self.machine in ('x86_64', 'amd64') else self.machine}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

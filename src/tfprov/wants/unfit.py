@@ -1,10 +1,9 @@
-"""Detects requirements that cannot be installed here, before a resolver sees them."""
+"""Detects requirements that cannot be installed, before a resolver sees them."""
 
 from __future__ import annotations
 
 import re
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,6 +14,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from tfprov.distributions import kind_of
 from tfprov.structured import version_in
 from tfprov.wants import names
+from tfprov.wants.records import System
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class SourceFile:
     Attributes:
         path: of the file, absolute.
         folder: of the profile; paths of local wheels are written relative to it.
+        system: that the packages are for.
         is_freeze: whether the file lists everything in an environment, so that parts of another system may be left out.
         is_of_system: whether that environment was the system's own.
         is_of_conda: whether it was a conda environment.
@@ -31,6 +32,7 @@ class SourceFile:
 
     path: Path
     folder: Path
+    system: System = field(default_factory=System)
     is_freeze: bool = False
     is_of_system: bool = False
     is_of_conda: bool = False
@@ -38,7 +40,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfit:
-    """Why a requirement cannot be installed here.
+    """Why a requirement cannot be installed.
 
     Attributes:
         words: the reason, for messages.
@@ -69,7 +71,7 @@ _OF_SYSTEM = Unfit(words="it is a part of the system where the list was made", m
 
 
 def unfit(requirement: Requirement, origin: SourceFile) -> Unfit | None:
-    """Why a requirement cannot be installed here; None when there is no known reason."""
+    """Why a requirement cannot be installed; None when there is no known reason."""
     name = canonicalize_name(requirement.name)
     if origin.is_freeze and name in names.OF_SYSTEM:
         return _OF_SYSTEM
@@ -157,7 +159,7 @@ def _foreign(name: str, requirement: Requirement, origin: SourceFile) -> Unfit |
         words = "only conda has it; the CUDA libraries come by `tensorflow.accelerator`"
         return Unfit(words=words, may_go=True)
     system = names.system_of(name)
-    if system is None or system == sys.platform:
+    if system is None or system == origin.system.name:
         return None
     words = f"it exists for {'Windows' if system == 'win32' else 'macOS'} only"
     if origin.is_freeze or name in names.OF_NO_USE_ELSEWHERE:

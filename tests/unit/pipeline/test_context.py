@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import hosts
 from tfprov.errors import TfprovError
 from tfprov.events import Attempt, Event, StageEnded, StageStarted, ignore
+from tfprov.host.facts import dump
 from tfprov.pipeline.context import Context, Request, read_profile, stage
 
 
@@ -172,3 +174,17 @@ def test_a_link_of_the_command_line_is_made_where_its_user_is(tmp_path: Path, wh
     found = Context(request, ignore)
     assert found.source.link == (file.parent if whose == "the user's" else here) / ".venv"
     assert found.loaded.profile.tensorflow.version == "==2.20.0"
+
+
+@pytest.mark.parametrize(
+    ("host", "name"), [(hosts.Host(), None), (hosts.MAC_ARM, "tensorflow-metal"), (hosts.WINDOWS, "wincertstore")]
+)
+def test_what_exists_for_one_system_only_is_asked_for_on_the_machine_of_the_facts(
+    tmp_path: Path, host: hosts.Host, name: str | None
+) -> None:
+    (tmp_path / "host.json").write_text(dump(host.facts))
+    (tmp_path / "train.toml").write_text('name = "train"\n[packages]\nfiles = ["list.txt"]\n')
+    (tmp_path / "list.txt").write_text("tensorflow-metal\nwincertstore\n")
+    environ = {"TFPROV_HOME": str(tmp_path / "home")}
+    there = Request(profile="train.toml", cwd=tmp_path, environ=environ, host=tmp_path / "host.json")
+    assert Context(there, ignore).loaded.requirements == ((name,) if name else ())

@@ -12,6 +12,7 @@ from tfprov.errors import TfprovError
 from tfprov.profile import values
 from tfprov.profile.load import load
 from tfprov.profile.records import Loaded, Profile
+from tfprov.wants.records import System
 
 
 def write(folder: Path, text: str | bytes, name: str = "train.toml") -> Path:
@@ -491,7 +492,7 @@ def test_the_interpreter_of_another_machine_is_not_looked_for_here(tmp_path: Pat
     path = write(tmp_path, 'name = "x"\n[python]\npath = "/srv/python/bin/python3"\n')
     with pytest.raises(TfprovError, match="mistake"):
         load(path)
-    assert load(path, elsewhere=True).profile.python.path == "/srv/python/bin/python3"
+    assert load(path, system=System(name="linux", machine="x86_64")).profile.python.path == "/srv/python/bin/python3"
 
 
 class TestWants:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tfprov.default_index import default_index
-from tfprov.wants import other_locks
+from tfprov.wants.records import System
 from wants_files import Read, texts
 
 UV = """\
@@ -141,19 +141,24 @@ def test_a_lock_of_conda_has_both_kinds_of_package(read_file: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("machine", "asked"),
-    [("linux-64", ["numpy==1", "gcc==2"]), ("win-64", ["numpy==3", "vc==14"]), ("osx-arm64", ["numpy==1", "gcc==2"])],
+    ("name", "machine", "asked"),
+    [
+        ("linux", "x86_64", ["numpy==1", "gcc==2"]),
+        ("win32", "amd64", ["numpy==3", "vc==14"]),
+        ("darwin", "arm64", ["numpy==1", "gcc==2"]),
+    ],
 )
 def test_of_a_lock_of_conda_the_packages_of_one_platform_are_read(
-    read_file: Read, monkeypatch: pytest.MonkeyPatch, machine: str, asked: list[str]
+    read_file: Read, name: str, machine: str, asked: list[str]
 ) -> None:
-    monkeypatch.setattr(other_locks, "conda_platform", lambda: machine)
+    system = System(name=name, machine=machine)
     listed = (("numpy", "1", "linux"), ("numpy", "3", "win"), ("gcc", "2", "linux"), ("vc", "14", "win"))
     lines = [
         f"- {{name: {name}, version: '{version}', manager: conda, platform: {system}-64}}"
         for name, version, system in listed
     ]
-    assert texts(read_file("conda-lock.yml", "\n".join(["package:", *lines])).conda) == asked
+    found = read_file("conda-lock.yml", "\n".join(["package:", *lines]), system=system)
+    assert texts(found.conda) == asked
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 from tfprov.wants.as_wheels import as_wheels
+from tfprov.wants.records import System
 from wants_files import Read, texts
+
+LINUX = System(name="linux", machine="x86_64")
 
 
 @pytest.mark.parametrize("before", ["", "!", "! ", "%", "$ ", "sudo ", "python3 -m ", "  "])
@@ -140,28 +141,26 @@ class TestFreeze:
         assert len(found.notes) == 5
         assert found.problems == ()
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="it is for Windows")
     def test_what_is_of_use_on_windows_only_is_left_out_of_any_list(self, read_file: Read) -> None:
-        found = read_file("requirements.txt", "numpy\nwincertstore==0.2\n")
+        found = read_file("requirements.txt", "numpy\nwincertstore==0.2\n", system=LINUX)
         assert (texts(found.requirements), found.problems) == (["numpy"], ())
         assert found.notes == ("requirements.txt:2: `wincertstore==0.2` is left out: it exists for Windows only",)
 
-    @pytest.mark.skipif(sys.platform == "darwin", reason="it is for macOS")
     @pytest.mark.parametrize("more", ["numpy", "numpy==1.26.4", "tensorflow-macos>=2.12"])
     def test_the_plug_in_for_macs_is_left_out_of_any_list(self, read_file: Read, more: str) -> None:
-        found = read_file("requirements.txt", f"{more}\ntensorflow-metal>=0.8\n")
+        found = read_file("requirements.txt", f"{more}\ntensorflow-metal>=0.8\n", system=LINUX)
         assert (texts(found.requirements), found.problems) == ([more], ())
         assert found.notes == ("requirements.txt:2: `tensorflow-metal>=0.8` is left out: it exists for macOS only",)
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="pywin32 is for Windows")
     def test_what_is_for_another_system_is_left_out_of_a_freeze(self, read_file: Read) -> None:
-        found = read_file("requirements.txt", "numpy==1.26.4\npywin32==306\ntensorflow-intel==2.15.0\n")
+        found = read_file("requirements.txt", "numpy==1.26.4\npywin32==306\ntensorflow-intel==2.15.0\n", system=LINUX)
         assert texts(found.requirements) == ["numpy==1.26.4", "tensorflow-intel==2.15.0"]
         assert found.notes == ("requirements.txt:2: `pywin32==306` is left out: it exists for Windows only",)
 
-    @pytest.mark.skipif(sys.platform == "win32", reason="pywin32 is for Windows")
     def test_in_a_list_that_somebody_wrote_all_of_it_is_named(self, read_file: Read) -> None:
-        found = read_file("requirements.txt", "numpy\npywin32==306\nwindows-curses\npywinpty; os_name == 'nt'\n")
+        found = read_file(
+            "requirements.txt", "numpy\npywin32==306\nwindows-curses\npywinpty; os_name == 'nt'\n", system=LINUX
+        )
         assert texts(found.requirements) == ["numpy", "pywinpty; os_name == 'nt'"]
         assert found.problems == (
             "requirements.txt:2: `pywin32==306`: it exists for Windows only: write `pywin32==306; "
@@ -169,6 +168,18 @@ class TestFreeze:
             "requirements.txt:3: `windows-curses`: it exists for Windows only: write `windows-curses; "
             'sys_platform == "win32"`',
         )
+
+    @pytest.mark.parametrize(("name", "machine"), [("linux", "x86_64"), ("win32", "amd64"), ("darwin", "arm64")])
+    def test_what_exists_for_one_system_only_is_kept_in_a_list_for_that_system(
+        self, read_file: Read, name: str, machine: str
+    ) -> None:
+        lines = {"win32": "pywin32==306", "darwin": "tensorflow-metal==1.1.0", "linux": "six==1.16.0"}
+        system = System(name=name, machine=machine)
+        found = read_file("requirements.txt", "\n".join(lines.values()), system=system)
+        assert texts(found.requirements) == list(dict.fromkeys((lines[name], lines["linux"])))
+        assert len(found.notes) == (2 if name == "linux" else 1)
+        asked = read_file("environment.yml", "dependencies:\n- pywin32\n- numpy\n", system=system)
+        assert texts(as_wheels(asked, system).requirements) == [*["pywin32"] * (name == "win32"), "numpy"]
 
     def test_of_a_freeze_of_conda_its_own_parts_are_left_out(self, read_file: Read) -> None:
         text = (

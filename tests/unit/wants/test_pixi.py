@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tfprov.wants import pixi
 from tfprov.wants.as_wheels import as_wheels
 from tfprov.wants.conda_specs import read
+from tfprov.wants.records import System
 from wants_files import Read, texts
 
 
@@ -33,8 +33,7 @@ def test_the_tables_of_pixi_are_read(read_file: Read, name: str, prefix: str) ->
     assert (texts(found.python), found.problems) == ([">=3.10,<3.12"], ())
 
 
-def test_the_fields_and_platforms_of_pixi_are_kept(read_file: Read, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pixi, "conda_platform", lambda: "linux-64")
+def test_the_fields_and_platforms_of_pixi_are_kept(read_file: Read) -> None:
     found = read_file(
         "pixi.toml",
         """\
@@ -54,6 +53,7 @@ def test_the_fields_and_platforms_of_pixi_are_kept(read_file: Read, monkeypatch:
         [target.osx-64.dependencies]
         e = "*"
         """,
+        system=System(name="linux", machine="x86_64"),
     )
     assert [str(read(want.text)) for want in found.conda] == [
         "own::six[version='>=1',build='py*',build_number='1']",
