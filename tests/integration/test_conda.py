@@ -109,6 +109,16 @@ def test_the_lock_is_read_by_conda_lock_and_by_rattler_alike(made: CondaSite) ->
     assert theirs == ours
 
 
+def test_the_worker_that_writes_a_lock_reads_it_too_and_finds_what_others_find(made: CondaSite) -> None:
+    (kept,) = made.home.glob("cache/conda/locks/*.json")
+    # Nothing read the lock after it was there.
+    assert kept.stat().st_mtime_ns <= made.lock.stat().st_mtime_ns
+    answer = kept.read_bytes()
+    kept.unlink()
+    assert made.run("doctor", "train.toml").returncode == 0
+    assert kept.read_bytes() == answer
+
+
 def test_the_lock_can_be_rendered_for_other_tools(made: CondaSite) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "conda_lock", "render", "--kind", "explicit", "--platform", SUBDIR, str(made.lock)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import re
 import sys
@@ -190,9 +191,12 @@ def write_lock(
     wheels: tuple[LockedFile, ...],
     environ: Mapping[str, str],
     scratch: Path,
+    cache: Path,
     emit: Emit,
 ) -> None:
     """Write a lock in conda-lock's format. The caller ensures that no address contains credentials.
+
+    The worker that wrote it reads it as well, for `read_lock`: each worker takes two seconds to load conda-lock.
 
     Args:
         path: of the lock.
@@ -203,10 +207,11 @@ def write_lock(
         wheels: installed in addition to them.
         environ: environment variables of the worker.
         scratch: folder for the worker's output.
+        cache: folder of the results of `read_lock`; receives the one of this lock.
         emit: receives notes.
     """
     new = scratch / "conda-lock.yml"
-    _ask(
+    answer = _ask(
         {
             "operation": "write-lock",
             "path": str(new),
@@ -221,12 +226,15 @@ def write_lock(
         seconds=_SECONDS,
         emit=emit,
         subject="the lock",
+        invalid="lock-invalid",
     )
     words = (
         "# Made by tfprov: the exact files of the environment, with their hashes, in the format of conda-lock.\n"
         "# Renew it with `tfprov lock --upgrade`; conda-lock, micromamba and others install it.\n"
     )
-    write_atomic(path, words.encode() + new.read_bytes())
+    content = words.encode() + new.read_bytes()
+    write_atomic(_known(cache, hashlib.sha256(content).hexdigest(), subdir), json.dumps(answer).encode())
+    write_atomic(path, content)
 
 
 def addresses(channels: Iterable[Channel], *, environ: Mapping[str, str], emit: Emit) -> dict[str, str]:
@@ -271,7 +279,7 @@ def read_lock(
     Raises:
         TfprovError: `lock-invalid`, `lock-unfit`.
     """
-    known = cache / f"{digest}-{subdir}.json"
+    known = _known(cache, digest, subdir)
     answer: Any = None
     with contextlib.suppress(OSError, ValueError):
         answer = json_of(known.read_bytes())
@@ -305,6 +313,11 @@ def read_lock(
     except (ValidationError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TfprovError("lock-invalid", f"`{path}` is damaged", evidence=(str(error).splitlines()[0],)) from error
     return CondaPart(header=header, packages=packages), wheels
+
+
+def _known(cache: Path, digest: str, subdir: str) -> Path:
+    """Where the worker's answer for a lock of this content is kept."""
+    return cache / f"{digest}-{subdir}.json"
 
 
 def _check(filename: str, sha256: str, md5: str = "") -> None:

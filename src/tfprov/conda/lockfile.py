@@ -16,7 +16,7 @@ OWN = "tfprov"
 
 
 def write(request: dict[str, Any]) -> dict[str, object]:
-    """Write a lock.
+    """Write a lock, and read it again: what `read` returns for it.
 
     Request:
         path: the file to write.
@@ -70,7 +70,7 @@ def write(request: dict[str, Any]) -> dict[str, object]:
     )
     lock.toposort_inplace()
     write_conda_lock_file(lock, Path(request["path"]), metadata_choices=(), include_help_text=False)
-    return {}
+    return read(request)
 
 
 def read(request: dict[str, Any]) -> dict[str, object]:

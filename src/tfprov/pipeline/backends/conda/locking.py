@@ -146,11 +146,16 @@ def _read(context: Context, machine: Machine) -> tuple[CondaPart, tuple[LockedFi
         path,
         subdir=subdir_of(machine.facts),
         environ=clean_environment(context.request.environ),
-        cache=context.home.cache / "conda" / "locks",
+        cache=_answers(context),
         digest=digest,
         emit=context.emit,
     )
     return part, wheels, digest
+
+
+def _answers(context: Context) -> Path:
+    """Folder of what the worker read in locks, by their content."""
+    return context.home.cache / "conda" / "locks"
 
 
 def _why_solve(context: Context, machine: Machine) -> tuple[str, ...]:
@@ -195,6 +200,7 @@ def _make(context: Context, machine: Machine, plan: Plan, path: Path) -> None:
             wheels=wheels,
             environ=clean_environment(context.request.environ),
             scratch=scratch,
+            cache=_answers(context),
             emit=context.emit,
         )
 
