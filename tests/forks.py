@@ -1,6 +1,7 @@
 """Runs of tfprov by a process that has imported it: a fork for each run, as importing is most of what a short one does.
 
-A run has a process, standard streams, a working folder and variables of its own, and ends as any interpreter does.
+A run has a process, standard streams, a working folder and variables of its own, may use the processors that its caller
+may, and ends as any interpreter does.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def run(
         )
     answers, asked = socket.socketpair()
     (out, to_out), (err, to_err) = os.pipe(), os.pipe()
-    request = json.dumps({"arguments": list(arguments), "env": dict(env), "cwd": str(cwd)}).encode()
+    told = {"arguments": list(arguments), "env": dict(env), "cwd": str(cwd)}
+    request = json.dumps({**told, "processors": list(os.sched_getaffinity(0))}).encode()
     socket.send_fds(_door(), [request], [asked.fileno(), to_out, to_err])
     asked.close()
     os.close(to_out)
@@ -145,6 +147,7 @@ def _serve(door: socket.socket) -> list[str]:
         os.close(handle)
     told = json.loads(request)
     os.chdir(told["cwd"])
+    os.sched_setaffinity(0, told["processors"])
     # Python itself sets LC_CTYPE as it starts without a locale.
     locale = {name: value for name, value in os.environ.items() if name == "LC_CTYPE"}
     os.environ.clear()

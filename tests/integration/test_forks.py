@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import forks
-from site_under_test import Site, only_here
+from site_under_test import RELEASE, Site, only_here, sham_wheel
 
 pytestmark = only_here
 
@@ -84,6 +85,24 @@ def test_it_sees_the_variables_of_its_own(tmp_path: Path, variables: dict[str, s
     forked = forks.run(["status", "train.toml"], env=site.environ(), cwd=site.root, timeout=300)
     assert "environment-missing" in started.stderr
     assert (forked.returncode, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor")
+def test_it_has_the_processors_of_its_caller(tmp_path: Path) -> None:
+    site = Site.make(tmp_path)
+    site.offer(sham_wheel(site.root / "built", RELEASE))
+    site.write()
+    site.up()
+    allowed = os.sched_getaffinity(0)
+    found = []
+    for processors in (set(list(allowed)[:1]), allowed):
+        os.sched_setaffinity(0, processors)
+        try:
+            shown = site.run("run", "train.toml", "--", "python", "-c", "import os; print(*os.sched_getaffinity(0))")
+        finally:
+            os.sched_setaffinity(0, allowed)
+        found.append(len(shown.stdout.split()))
+    assert found == [1, len(allowed)]
 
 
 def test_it_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
