@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib.util
 import json
 import os
 import subprocess
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +62,21 @@ def ready(tmp_path: Path) -> Site:
     folder.mkdir()
     site.extra |= {"TMPDIR": str(folder), "XDG_CONFIG_HOME": str(site.root / "settings")}
     return site
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_what_is_looked_for_is_found_in_every_form_and_place(tmp_path: Path, spelling: str) -> None:
+    secret = Planted("there", SPELLINGS[spelling])
+    login = base64.b64encode(f"me:{secret.raw}".encode()).decode()
+    for number, form in enumerate((*secret.words, secret.raw, secret.encoded, login)):
+        (tmp_path / f"{number}.txt").write_bytes(b"\0before" + form.encode() + b"after")
+        with zipfile.ZipFile(tmp_path / f"{number}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("inner.txt", f"before {form} after")
+        assert left_behind((secret,), tmp_path / "none", f"before{form}after") != []
+    (tmp_path / secret.words[0]).mkdir()
+    (tmp_path / f"{secret.words[1]}.txt").touch()
+    assert len(left_behind((secret,), tmp_path)) == 2 * 5 + 2
+    assert left_behind((Planted("elsewhere", SPELLINGS[spelling]),), tmp_path) == []
 
 
 MACHINE = (
