@@ -20,6 +20,7 @@ import pytest
 from filelock import FileLock
 
 from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from snapshots import Snapshot
 from tfprov.unpack.members import ArchiveBytes, Written
 from tfprov.unpack.records import ArchiveMember
 from wheels import build_wheel
@@ -27,12 +28,29 @@ from wheels import build_wheel
 pytestmark = only_here
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    found = Site.make(tmp_path)
+def with_a_release(folder: Path) -> Site:
+    found = Site.make(folder)
     found.offer(sham_wheel(found.root / "built", RELEASE))
     found.write()
     return found
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return with_a_release(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Snapshot[Site]:
+    found = with_a_release(tmp_path_factory.mktemp("made"))
+    found.up()
+    return Snapshot(found)
+
+
+@pytest.fixture
+def made(first: Snapshot[Site]) -> Site:
+    """The same project after its first `up`."""
+    return first.restore()
 
 
 def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
@@ -77,40 +95,36 @@ def test_the_report_of_the_folders_profile_has_its_name(site: Site) -> None:
     assert [each["name"] for each in json.loads(statement)["subject"]] == ["lock of train"]
 
 
-def test_what_came_over_no_network_counts_as_reused_in_a_new_environment(site: Site) -> None:
-    site.up()
-    again = site.up("--recreate")
+def test_what_came_over_no_network_counts_as_reused_in_a_new_environment(made: Site) -> None:
+    again = made.up("--recreate")
     assert again["already"] is False
     assert again["bytes_fetched"] == 0
     assert again["environment"]["generation"] == 2  # type: ignore[index] - a JSON document
 
 
-def test_a_changed_profile_is_resolved_again_and_says_what_changed(site: Site) -> None:
-    site.up()
-    site.offer(build_wheel(site.root / "built", "helper", "1.0"))
-    site.write('[packages]\nrequirements = ["helper"]\n')
-    done = site.run("up", "train.toml", "--verbose")
+def test_a_changed_profile_is_resolved_again_and_says_what_changed(made: Site) -> None:
+    made.offer(build_wheel(made.root / "built", "helper", "1.0"))
+    made.write('[packages]\nrequirements = ["helper"]\n')
+    done = made.run("up", "train.toml", "--verbose")
     assert done.returncode == 0, done.stderr
     assert "`requirements` was unset, is `helper`" in done.stderr
-    assert site.generations() == ["0001", "0002"]
-    assert site.run("run", "train.toml", "--", "python", "-c", "import helper").returncode == 0
+    assert made.generations() == ["0001", "0002"]
+    assert made.run("run", "train.toml", "--", "python", "-c", "import helper").returncode == 0
 
 
-def test_a_comment_in_the_profile_builds_nothing(site: Site) -> None:
-    site.up()
-    site.profile.write_text(site.profile.read_text() + "# a comment\n")
-    assert site.up()["already"] is True
-    assert site.generations() == ["0001"]
+def test_a_comment_in_the_profile_builds_nothing(made: Site) -> None:
+    made.profile.write_text(made.profile.read_text() + "# a comment\n")
+    assert made.up()["already"] is True
+    assert made.generations() == ["0001"]
 
 
-def test_another_smoke_level_proves_the_same_generation_again(site: Site) -> None:
-    site.up()
-    (site.root / "check.py").write_text("import tensorflow\n")
-    site.write(smoke='level = "quick"\nscripts = ["check.py"]')
-    document = site.up()
+def test_another_smoke_level_proves_the_same_generation_again(made: Site) -> None:
+    (made.root / "check.py").write_text("import tensorflow\n")
+    made.write(smoke='level = "quick"\nscripts = ["check.py"]')
+    document = made.up()
     assert document["already"] is False
-    assert site.generations() == ["0001"]
-    assert site.up()["already"] is True
+    assert made.generations() == ["0001"]
+    assert made.up()["already"] is True
 
 
 def test_rollback_goes_back_and_forth(site: Site) -> None:
@@ -127,17 +141,16 @@ def test_rollback_goes_back_and_forth(site: Site) -> None:
     assert site.run("rollback", "train.toml", "7").returncode == 2
 
 
-def test_an_upgrade_that_fails_its_smoke_test_leaves_the_old_environment_in_use(site: Site) -> None:
-    site.offer(sham_wheel(site.root / "bad", OLDER, sabotage="\ndef matmul(left, right):\n    return left\n"))
-    site.up()
-    site.write('[tensorflow]\nversion = "<2.21"\n')
-    failed = site.run("up", "train.toml", "--json")
+def test_an_upgrade_that_fails_its_smoke_test_leaves_the_old_environment_in_use(made: Site) -> None:
+    made.offer(sham_wheel(made.root / "bad", OLDER, sabotage="\ndef matmul(left, right):\n    return left\n"))
+    made.write('[tensorflow]\nversion = "<2.21"\n')
+    failed = made.run("up", "train.toml", "--json")
     assert failed.returncode == 18
     document = json.loads(failed.stdout)
     assert document["error"]["code"] == "wrong-number"
     assert "hint" in document["error"]
-    assert site.imported() == RELEASE
-    assert list(site.home.glob("data/images/*.new")) == []
+    assert made.imported() == RELEASE
+    assert list(made.home.glob("data/images/*.new")) == []
 
 
 def test_locked_refuses_to_make_a_lock_and_to_change_one(site: Site) -> None:
@@ -157,10 +170,9 @@ def test_locked_refuses_to_make_a_lock_and_to_change_one(site: Site) -> None:
     assert site.lock.read_bytes() == before
 
 
-def test_a_lock_for_another_platform_is_refused_with_both_named(site: Site) -> None:
-    site.up()
-    site.lock.write_text(site.lock.read_text().replace("linux-x86_64-glibc", "macos-arm64"))
-    done = site.run("up", "train.toml", "--json")
+def test_a_lock_for_another_platform_is_refused_with_both_named(made: Site) -> None:
+    made.lock.write_text(made.lock.read_text().replace("linux-x86_64-glibc", "macos-arm64"))
+    done = made.run("up", "train.toml", "--json")
     assert done.returncode == 2
     error = json.loads(done.stdout)["error"]
     assert error["code"] == "lock-unfit"
@@ -176,9 +188,8 @@ def test_a_lock_of_another_tool_is_never_overwritten(site: Site) -> None:
     assert site.lock.read_text() == foreign
 
 
-def test_the_lock_holds_no_credentials(site: Site) -> None:
-    site.up()
-    assert "@" not in site.lock.read_text().split("[tool.tfprov", 1)[0].replace("created-by", "")
+def test_the_lock_holds_no_credentials(made: Site) -> None:
+    assert "@" not in made.lock.read_text().split("[tool.tfprov", 1)[0].replace("created-by", "")
 
 
 def test_a_foreign_folder_at_the_stable_path_is_refused_and_untouched(site: Site) -> None:
@@ -219,20 +230,18 @@ def test_another_stable_path_takes_over_and_the_old_link_goes(site: Site) -> Non
     assert site.generations() == ["0001"]
 
 
-def test_a_lock_made_with_a_later_patch_release_of_python_fits_an_earlier_one(site: Site) -> None:
-    site.up()
+def test_a_lock_made_with_a_later_patch_release_of_python_fits_an_earlier_one(made: Site) -> None:
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    assert f'requires-python = ">={minor}"' in site.lock.read_text()
+    assert f'requires-python = ">={minor}"' in made.lock.read_text()
 
 
-def test_a_deleted_file_is_noticed_and_the_environment_is_built_again(site: Site) -> None:
-    site.up()
-    (module,) = site.home.glob("data/environments/*/generations/0001/lib/python*/site-packages/tensorflow/__init__.py")
+def test_a_deleted_file_is_noticed_and_the_environment_is_built_again(made: Site) -> None:
+    (module,) = made.home.glob("data/environments/*/generations/0001/lib/python*/site-packages/tensorflow/__init__.py")
     module.unlink()
-    done = site.run("up", "train.toml")
+    done = made.run("up", "train.toml")
     assert done.returncode == 0, done.stderr
     assert "the environment is damaged: 1 missing" in done.stderr
-    assert site.imported() == RELEASE
+    assert made.imported() == RELEASE
 
 
 def installed(site: Site, generation: str, name: str) -> Path:
@@ -244,25 +253,23 @@ def stages(document: dict[str, object]) -> list[str]:
     return [stage["name"] for stage in document["stages"]]  # type: ignore[index, attr-defined] - a JSON document
 
 
-def test_a_verified_environment_is_told_while_another_run_works_on_it(site: Site) -> None:
-    site.up()
-    (environment,) = (path for path in site.home.glob("data/environments/*") if path.name != ".locks")
+def test_a_verified_environment_is_told_while_another_run_works_on_it(made: Site) -> None:
+    (environment,) = (path for path in made.home.glob("data/environments/*") if path.name != ".locks")
     with FileLock(environment.parent / ".locks" / environment.name):
-        assert site.up()["already"] is True
+        assert made.up()["already"] is True
         # What has something to do waits for its turn.
-        waiting = site.start("up", "train.toml", "--recreate")
+        waiting = made.start("up", "train.toml", "--recreate")
         with pytest.raises(subprocess.TimeoutExpired):
             waiting.wait(2)
     assert waiting.wait(120) == 0
     waiting.communicate()
 
 
-def test_another_run_is_not_waited_for_beyond_the_deadline(site: Site) -> None:
-    site.up()
-    site.write("[network]\ndeadline = 2\n")
-    (environment,) = (path for path in site.home.glob("data/environments/*") if path.name != ".locks")
+def test_another_run_is_not_waited_for_beyond_the_deadline(made: Site) -> None:
+    made.write("[network]\ndeadline = 2\n")
+    (environment,) = (path for path in made.home.glob("data/environments/*") if path.name != ".locks")
     with FileLock(environment.parent / ".locks" / environment.name):
-        done = site.run("up", "train.toml", "--recreate")
+        done = made.run("up", "train.toml", "--recreate")
     assert "another tfprov is working on `train`: waiting for it" in done.stderr
     assert "error[lock-timeout]: another tfprov is working on `train`" in done.stderr
 
@@ -280,69 +287,63 @@ def test_what_a_new_generation_displaces_is_deleted_by_the_next_run_at_the_lates
     assert site.generations() == ["0003"]
 
 
-def test_the_same_environment_is_made_again_from_its_image(site: Site) -> None:
-    site.up()
-    again = site.up("--recreate")
+def test_the_same_environment_is_made_again_from_its_image(made: Site) -> None:
+    again = made.up("--recreate")
     assert "install" not in stages(again)
     assert "fetch" not in stages(again)
-    assert site.imported() == RELEASE
-    assert installed(site, "0001", "tensorflow/__init__.py").samefile(installed(site, "0002", "tensorflow/__init__.py"))
+    assert made.imported() == RELEASE
+    assert installed(made, "0001", "tensorflow/__init__.py").samefile(installed(made, "0002", "tensorflow/__init__.py"))
 
 
-def test_a_second_profile_with_the_same_files_uses_the_image_of_the_first(site: Site) -> None:
-    site.up()
-    other = site.root / "other.toml"
-    other.write_text(site.profile.read_text().replace('"train"', '"other"'))
-    done = site.run("up", "other.toml", "--json")
+def test_a_second_profile_with_the_same_files_uses_the_image_of_the_first(made: Site) -> None:
+    other = made.root / "other.toml"
+    other.write_text(made.profile.read_text().replace('"train"', '"other"'))
+    done = made.run("up", "other.toml", "--json")
     assert done.returncode == 0, done.stderr
     assert "install" not in stages(json.loads(done.stdout))
 
 
-def test_a_file_written_to_in_place_does_not_spoil_the_next_environment(site: Site) -> None:
-    site.up()
+def test_a_file_written_to_in_place_does_not_spoil_the_next_environment(made: Site) -> None:
     # The same inode as in the image and in uv's cache where the file system has no clones.
-    with installed(site, "0001", "tensorflow/__init__.py").open("a") as stream:
+    with installed(made, "0001", "tensorflow/__init__.py").open("a") as stream:
         stream.write("\n__version__ = 'spoilt'\n")
-    done = site.run("up", "train.toml")
+    done = made.run("up", "train.toml")
     assert done.returncode == 0, done.stderr
     assert "the image has " in done.stderr or "damaged: 1 altered" not in done.stderr
-    assert site.imported() == RELEASE
+    assert made.imported() == RELEASE
 
 
-def test_a_spoilt_cache_of_the_installer_is_noticed_and_left_out(site: Site) -> None:
-    site.up()
-    with installed(site, "0001", "tensorflow/__init__.py").open("a") as stream:
+def test_a_spoilt_cache_of_the_installer_is_noticed_and_left_out(made: Site) -> None:
+    with installed(made, "0001", "tensorflow/__init__.py").open("a") as stream:
         stream.write("\n__version__ = 'spoilt'\n")
     for folder in ("images", "environments"):
-        shutil.rmtree(site.home / "data" / folder)
-    done = site.run("up", "train.toml")
+        shutil.rmtree(made.home / "data" / folder)
+    done = made.run("up", "train.toml")
     assert done.returncode == 0, done.stderr
-    assert site.imported() == RELEASE
+    assert made.imported() == RELEASE
 
 
-def test_an_image_that_cannot_be_healed_gives_way_to_an_install(site: Site) -> None:
-    site.up()
-    (pip,) = site.home.glob("data/images/*/tree/lib/python*/site-packages/pip/__init__.py")
+def test_an_image_that_cannot_be_healed_gives_way_to_an_install(made: Site) -> None:
+    (pip,) = made.home.glob("data/images/*/tree/lib/python*/site-packages/pip/__init__.py")
     pip.unlink()
-    document = site.up("--recreate")
+    document = made.up("--recreate")
     assert "install" in stages(document)
-    assert site.imported() == RELEASE
+    assert made.imported() == RELEASE
 
 
-def test_another_lock_with_the_same_wheels_shares_their_files_and_what_is_compiled(site: Site) -> None:
-    site.up()
-    site.offer(build_wheel(site.root / "built", "helper", "1.0"))
-    (site.root / "other.toml").write_text(
-        (site.root / "train.toml").read_text() + '[packages]\nrequirements = ["helper"]\n'
+def test_another_lock_with_the_same_wheels_shares_their_files_and_what_is_compiled(made: Site) -> None:
+    made.offer(build_wheel(made.root / "built", "helper", "1.0"))
+    (made.root / "other.toml").write_text(
+        (made.root / "train.toml").read_text() + '[packages]\nrequirements = ["helper"]\n'
     )
-    done = site.run("up", "other.toml", "--json")
+    done = made.run("up", "other.toml", "--json")
     assert done.returncode == 0, done.stderr
     assert "install" in stages(json.loads(done.stdout))
     for name in ("tensorflow/__init__.py", "tensorflow/__pycache__/*.pyc"):
-        one, two = site.home.glob(f"data/environments/*/generations/0001/lib/python*/site-packages/{name}")
+        one, two = made.home.glob(f"data/environments/*/generations/0001/lib/python*/site-packages/{name}")
         # A file that was made twice has two times, however it was brought.
         assert one.stat().st_mtime_ns == two.stat().st_mtime_ns, name
-    (tree,) = site.home.glob("data/unpacked/*/tree/tensorflow/__init__.py")
+    (tree,) = made.home.glob("data/unpacked/*/tree/tensorflow/__init__.py")
     assert (one.parent.parent / "__init__.py").stat().st_mtime_ns == tree.stat().st_mtime_ns
 
 
@@ -356,36 +357,34 @@ def test_an_image_that_no_generation_needs_any_more_is_deleted(site: Site) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_the_old_environment_and_says_so(site: Site, number: signal.Signals) -> None:
-    site.up()
-    began = sleeping(site)
-    site.write('[tensorflow]\nversion = "<2.21"\n')
-    process = site.start("up", "train.toml")
+def test_an_interrupted_run_leaves_the_old_environment_and_says_so(made: Site, number: signal.Signals) -> None:
+    began = sleeping(made)
+    made.write('[tensorflow]\nversion = "<2.21"\n')
+    process = made.start("up", "train.toml")
     wait_for(began.exists, process)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "error[interrupted]" in said
-    assert site.imported() == RELEASE
-    site.write()
-    site.up()
-    assert site.imported() == RELEASE
+    assert made.imported() == RELEASE
+    made.write()
+    made.up()
+    assert made.imported() == RELEASE
 
 
-def test_a_killed_run_leaves_the_old_environment_and_the_next_one_sweeps(site: Site) -> None:
-    site.up()
-    began = sleeping(site)
-    site.write('[tensorflow]\nversion = "<2.21"\n')
-    process = site.start("up", "train.toml")
+def test_a_killed_run_leaves_the_old_environment_and_the_next_one_sweeps(made: Site) -> None:
+    began = sleeping(made)
+    made.write('[tensorflow]\nversion = "<2.21"\n')
+    process = made.start("up", "train.toml")
     wait_for(began.exists, process)
     process.kill()
     process.communicate(timeout=60)
-    assert site.imported() == RELEASE
-    site.offer(build_wheel(site.root / "built", "helper", "1.0"))
-    site.write('[packages]\nrequirements = ["helper"]\n')
-    site.up()
-    assert site.imported() == RELEASE
-    assert site.generations() == ["0001", "0002"]
+    assert made.imported() == RELEASE
+    made.offer(build_wheel(made.root / "built", "helper", "1.0"))
+    made.write('[packages]\nrequirements = ["helper"]\n')
+    made.up()
+    assert made.imported() == RELEASE
+    assert made.generations() == ["0001", "0002"]
 
 
 def test_two_runs_at_once_make_one_environment(site: Site) -> None:
