@@ -189,6 +189,32 @@ def test_the_shell_does_not_start_apples_stand_in_either(tmp_path: Path) -> None
     assert ended.stdout.startswith("started ")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a script of sh")
+@pytest.mark.parametrize(
+    ("folder", "says", "times"),
+    [
+        ("pyenv/shims", "", 1),
+        # It might set what this Python needs.
+        ("bin", "", 2),
+        # What it says may be anything.
+        ("pyenv/shims", "echo odd >&2", 2),
+    ],
+)
+def test_a_shim_looks_for_its_python_only_once(tmp_path: Path, folder: str, says: str, times: int) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    script = f'#!/bin/sh\necho called >>"{tmp_path}/log"\n{says}\nexec "{sys.executable}" "$@"\n'
+    bootstrapping.program(tmp_path / folder / "python3", script)
+    for_the_shell = bootstrapping.FILE.read_text(encoding="utf-8").partition("# From here on for Python")[0]
+    started = tmp_path / "bootstrap"
+    started.write_text(f"{for_the_shell}import sys\nprint(sys.executable, *sys.argv[1:])\n", encoding="utf-8")
+    environ = {"PATH": os.pathsep.join([str(tmp_path / folder), os.defpath]), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["/bin/sh", started, "up", "a b"], env=environ, stdout=subprocess.PIPE, text=True, check=True, timeout=60
+    )
+    assert done.stdout == f"{sys.executable} up a b\n"
+    assert (tmp_path / "log").read_text() == "called\n" * times
+
+
 def test_all_pythons_are_named_when_none_can_be_used(
     bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
