@@ -7,7 +7,15 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from tfprov.diagnose.course import dies_otherwise, goes_on, only_cudart, overcome, raised_last, tensorflow_speaks
+from tfprov.diagnose.course import (
+    dies_otherwise,
+    ends_at_import,
+    goes_on,
+    only_cudart,
+    overcome,
+    raised_last,
+    tensorflow_speaks,
+)
 from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import NOISE, NOTHING, Hit
 from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
@@ -417,6 +425,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "of-start": _every_line_says(r"failed call to cuInit: "),
         "goes-on": goes_on,
         "dies-otherwise": dies_otherwise,
+        "ends-at-import": ends_at_import,
         "import-fails": lambda view, hit: any(
             other.rule.code == "import-failed" and other.last > hit.first for other in view.hits
         ),

@@ -33,6 +33,15 @@ def dies_otherwise(view: View, hit: Hit) -> bool:
     return frame > hit.last and all(other.last < frame for other in view.hits if other.rule.code != NOISE)
 
 
+def ends_at_import(view: View, hit: Hit) -> bool:
+    """After the line, the import of something else ends the program, and no GPU is requested."""
+    if view.gpu_wanted or "has_gpu" in view.told:
+        return False
+    ends = (other for other in view.hits if other.rule.name in _OTHER_IMPORTS and other.last > hit.first)
+    return any(raised_last(view, end) and not any(_OF_GPUS.search(line.text) for line in end.lines) for end in ends)
+
+
+_OTHER_IMPORTS = frozenset({"import-unexplained", "import-advised", "attribute-of-package-missing", "version-check"})
 _OF_GPUS = re.compile(r"\b(?:gpus?|cuda)\b", re.IGNORECASE)
 
 

@@ -30,6 +30,8 @@ WORK = (
     "iter 200: 512ms",
     "total images/sec: 812.5",
     "<tf.Tensor: shape=(), dtype=int32, numpy=4>",
+    "I tensorflow/x.cc:116] None of the MLIR optimization passes are enabled (registered 2)",
+    "INFO:tensorflow:Assets written to: model/assets",
 )
 ENDINGS = (
     "KeyError: 'loss'",
@@ -64,6 +66,13 @@ def test_it_is_harmless_before_a_traceback_that_was_cut(warning: str) -> None:
     whole = diagnose_text(f"{warning}\n{traceback}ImportError: libcudnn.so.8: cannot open shared object file\n").root
     assert whole is not None
     assert whole.code == "gpu-libs-missing"
+
+
+@pytest.mark.parametrize("warning", GPU_WARNINGS)
+def test_it_is_harmless_before_an_import_that_fails(warning: str) -> None:
+    root = diagnose_text(f"{warning}\nModuleNotFoundError: No module named 'frobnicator'\n").root
+    assert root is not None
+    assert root.code == "import-failed"
 
 
 @pytest.mark.parametrize("warning", GPU_WARNINGS)

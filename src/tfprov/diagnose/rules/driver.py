@@ -10,11 +10,14 @@ NO_GPU = (
     Case(when="no-gpu-here", code=NOISE),
     Case(when="goes-on", code=NOISE),
     Case(when="dies-otherwise", code=NOISE),
+    Case(when="ends-at-import", code=NOISE),
 )
 # TensorFlow asks the driver for devices when it starts, and computes on the processor when there are none.
 _OF_START = (
     Case(when="of-start and goes-on", code=NOISE),
     Case(when="of-start and dies-otherwise", code=NOISE),
+    Case(when="of-start and ends-at-import", code=NOISE),
+    Case(when="of-start and fatal-faults and not gpu-wanted", code="gpu-no-device", rank=18),
 )
 _DRIVER = (
     *NO_GPU,

@@ -68,13 +68,22 @@ RULES: tuple[Rule, ...] = (
             "hello, tensorflow",
             "__version__",
             *("global_step/sec", "saving checkpoints for ", "iter ", "iter:", "iter=", "iteration"),
-            *("images/s", "examples/s", "samples/s", "s/sample", "numpy="),
+            *(
+                "images/s",
+                "examples/s",
+                "samples/s",
+                "s/sample",
+                "numpy=",
+                "untraced functions",
+                "mlir optimization passes",
+                "assets written",
+            ),
             "tests ran",
             "passed in",
         ),
         pattern=r"(?P<is_working>\bEpoch:? ?\[?\d+|(?:\b|_)(?:loss|acc(?:uracy)?|rmse|mae|mse|auc)[\"']?\s?[:=]\s?\d|\b(?:[Tt]raining|[Ee]pochs?|[Ss]teps?|[Ee]valuat\w*|[Pp]redict\w*|[Ii]nference)\b.{0,200}\d(?:it/s|s/it)\]|\bstep[s:=]? ?\d+|^<?tf\.Tensor\((?!shape)|\b(?:Physical|Logical)Device\(name=|device_type: \"CPU\"|Total params:|[Rr]unning on http|Uvicorn running|[Ll]istening (?:on|at)\b"
         r"|[Ee]lapsed[:= ]|[Tt]otal time|exit code 0\b|\b(?:[Tt]raining|[Pp]redict\w*|[Ii]nference|[Ee]valuat\w*)\b.{0,40}(?:start|finish|complete|done|took|time|\d+ ?%|: \d)|\b(?:[Mm]odel|[Cc]heckpoint|[Rr]esults?|[Ww]eights?) .{0,40}saved|\b(?:[Ff]inished|[Cc]ompleted) (?:in|after|successfully)|[Hh]ello, TensorFlow|\d+ passed in |__version__\)?['\"]?\s+['\"]?\d+\.\d+"
-        r"|\d+m?s/(?:step|sample|epoch)\b|\bglobal_step/sec\b|\bSaving checkpoints for \d|\b(?:images|examples|samples)/s(?:ec)?\b|\b[Ii]ter(?:ation)?\b[ #:=]{1,2}\d|^<?tf\.Tensor: .{0,300}\bnumpy=)",
+        r"|\d+m?s/(?:step|sample|epoch)\b|\bglobal_step/sec\b|\bSaving checkpoints for \d|\b(?:images|examples|samples)/s(?:ec)?\b|\b[Ii]ter(?:ation)?\b[ #:=]{1,2}\d|^<?tf\.Tensor: .{0,300}\bnumpy=|MLIR [Oo]ptimization [Pp]asses are enabled|\buntraced functions such as|\bAssets written to: )",
         examples=(
             "train_loss: 0.0046",
             "[PhysicalDevice(name='/physical_device:CPU:0', device_type='CPU')]",
@@ -83,6 +92,8 @@ RULES: tuple[Rule, ...] = (
             "INFO:tensorflow:Saving checkpoints for 0 into /tmp/model/model.ckpt.",
             "30\timages/sec: 101.4 +/- 0.3 (jitter = 1.2)",
             "iter 100: 3041ms",
+            "I tensorflow/compiler/mlir/mlir_graph_optimization_pass.cc:176] None of the MLIR Optimization Passes are enabled",
+            "INFO:tensorflow:Assets written to: model/assets",
             "<tf.Tensor: shape=(), dtype=float32, numpy=7.0>",
         ),
         rank=0,
