@@ -139,7 +139,7 @@ def _own_part(root: Path) -> Path:
             return root
     except OSError:
         return root
-    own = root / f"user-{os.getuid()}"
+    own = root / _of_this_user()
     with contextlib.suppress(OSError):
         own.mkdir(mode=0o700)
     try:
@@ -154,6 +154,34 @@ def _own_part(root: Path) -> Path:
             hint=f"set {HOME_VARIABLE} to a folder that only you may write to",
         )
     return own
+
+
+def _of_this_user() -> str:
+    """Name of this user's folder in one that several users can write to."""
+    return f"user-{os.getuid()}"
+
+
+def left_in_common(environments: Path) -> Path | None:
+    """Where this user's environments lie that were made before each user had a separate folder in a common one.
+
+    They are used no more, because other users can write to the folders above them.
+
+    Args:
+        environments: the folder of all environments now, `Home.environments`.
+
+    Returns:
+        None where the folder is not in a common one, or where there are none.
+    """
+    data = environments.parent
+    if os.name != "posix" or _of_this_user() not in (data.name, data.parent.name):
+        return None
+    older = data.parent if data.name == _of_this_user() else data.parent.parent / data.name
+    older /= environments.name
+    with contextlib.suppress(OSError):
+        for entry in older.iterdir():
+            if not entry.name.startswith(".") and entry.is_dir() and entry.stat().st_uid == os.getuid():
+                return older
+    return None
 
 
 def others_can_write(folder: Path) -> bool:

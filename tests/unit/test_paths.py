@@ -117,6 +117,29 @@ def test_a_folder_of_the_platform_is_taken_like_one_that_is_named(
     assert folder in home.store.parents or place != ".cache"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the folders of the XDG specification")
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+def test_environments_in_a_folder_that_is_common_now_are_found_but_those_of_others_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool, mode: int
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    root = tmp_path / "tfprov"
+    environ = {"TFPROV_HOME": str(root)} if named else {}
+    root.mkdir()
+    older = paths.home(environ).environments
+    root.chmod(mode)
+    now = paths.home(environ).environments
+    assert paths.left_in_common(now) is None
+    (older / ".locks").mkdir(parents=True)
+    assert paths.left_in_common(now) is None
+    (older / "train-0123").mkdir()
+    assert paths.left_in_common(now) == (older if mode == 0o777 else None)
+    if os.getuid() == 0:
+        os.chown(older / "train-0123", 1234, 1234)
+        assert paths.left_in_common(now) is None
+
+
 @pytest.mark.skipif(sys.platform != "linux" or os.getuid() != 0, reason="only root can make a folder of another user")
 def test_a_folder_of_the_platform_in_which_another_user_took_ones_name_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

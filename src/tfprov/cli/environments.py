@@ -95,7 +95,9 @@ def list_(as_json: Json = False) -> None:
     with failures(output):
         from tfprov.envs.differences import of_each
         from tfprov.envs.generations import environments
+        from tfprov.events import Note
         from tfprov.paths import home
+        from tfprov.pipeline.environments import left_behind
         from tfprov.pipeline.named import bundle_of
         from tfprov.pipeline.standing import Standing
         from tfprov.report import documents, text
@@ -110,6 +112,9 @@ def list_(as_json: Json = False) -> None:
         differences = {path: words for each in found for path, words in of_each(each.generations()).items()}
         changes = {one.path: changed for _, one in every if (changed := standing.changes(one))}
         bundles = {one.id: bundle for one in found if (bundle := bundle_of(one, own))}
+        for words in left_behind(own.environments):
+            with output.progress() as emit:
+                emit(Note(text=f"{words}; `tfprov up` makes them again", level="warning"))
         shown = (found, flaws, differences, changes)
         output.result(text.listing(*shown), documents.listing(*shown, bundles))
 

@@ -68,6 +68,18 @@ def word_for(environment: Environment, *, cwd: Path, environ: Mapping[str, str])
     return name if leads_here else environment.id
 
 
+def left_behind(folder: Path) -> tuple[str, ...]:
+    """Says where environments of this user lie that are no longer used; empty where there are none.
+
+    Args:
+        folder: of all environments now.
+    """
+    older = paths.left_in_common(folder)
+    if older is None:
+        return ()
+    return (f"environments made earlier lie in `{older}` and are not used: other users can write to a folder above",)
+
+
 def verified(environment: Environment, profile: str, *, moved: bool = False) -> Generation:
     """The active generation of an environment.
 
@@ -84,7 +96,7 @@ def verified(environment: Environment, profile: str, *, moved: bool = False) -> 
         raise TfprovError(
             "environment-missing",
             f"`{environment.owner.name}` has no verified environment yet",
-            evidence=(f"looked in `{environment.root}`",),
+            evidence=(f"looked in `{environment.root}`", *left_behind(environment.root.parent)),
             hint=f"run `{f'tfprov up {profile}'.rstrip()}`",
         )
     if not moved and environment.moved(generation):
