@@ -17,6 +17,7 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ OLDER_SHELLS = "tfprov.shells"
 
 _LONGEST_COMMAND = 60
 _CLOCK_SECONDS = 2.0
+_ANSWER_SECONDS = 2.0
+"""How long the system may take to name the open files of a process."""
 
 
 def holders(folders: Sequence[Path]) -> dict[Path, tuple[Holder, ...]]:
@@ -132,8 +135,30 @@ def _opened(process: Any) -> Iterator[str]:
             for handle in os.scandir(f"/proc/{process.pid}/fd"):
                 with contextlib.suppress(OSError):
                     yield os.readlink(handle.path)  # noqa: PTH115 - some thousand of them
-        elif sys.platform != "win32" or "python" in (process.info["exe"] or "").lower():  # slow there
+        elif sys.platform != "win32":
             yield from (each.path for each in process.open_files())
+        elif "python" in (process.info["exe"] or "").lower():  # slow there
+            yield from _answered(lambda: [each.path for each in process.open_files()])
+
+
+def _answered(ask: Callable[[], list[str]]) -> list[str]:
+    """The answer of the system; none if it takes too long.
+
+    On Windows, to ask for the name of an open pipe waits until somebody reads from it or writes to it. What is open
+    there cannot be deleted anyway.
+    """
+    import psutil
+
+    found: list[str] = []
+
+    def wait() -> None:
+        with contextlib.suppress(psutil.Error, OSError):
+            found.extend(ask())
+
+    waiting = threading.Thread(target=wait, name="open files", daemon=True)
+    waiting.start()
+    waiting.join(_ANSWER_SECONDS)
+    return list(found)
 
 
 def _shells(folders: Sequence[Path]) -> dict[int, list[tuple[Path, float]]]:

@@ -5,11 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tfprov.envs import holders as module
 from tfprov.envs.following import SHELLS, hold
 from tfprov.envs.holders import OLDER_SHELLS, holders, running_from
 
@@ -194,3 +197,22 @@ def test_where_no_process_can_be_seen_none_is_named(
     monkeypatch.setattr("psutil.process_iter", processes)
     assert holders([generation]) == {generation: ()}
     assert running_from(generation) == ()
+
+
+def test_a_system_that_does_not_say_what_is_open_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, ended = threading.Event(), threading.Event()
+
+    def open_files() -> list[object]:
+        asked.set()
+        ended.wait()
+        return []
+
+    asked_for = SimpleNamespace(pid=1, info={"exe": r"C:\env\Scripts\python.exe"}, open_files=open_files)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.1)
+    assert list(module._opened(asked_for)) == []
+    assert asked.is_set()
+    ended.set()
+    asked_for.open_files = lambda: [SimpleNamespace(path="one"), SimpleNamespace(path="two")]
+    monkeypatch.setattr(module, "_ANSWER_SECONDS", 60.0)
+    assert list(module._opened(asked_for)) == ["one", "two"]
