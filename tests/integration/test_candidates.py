@@ -583,6 +583,24 @@ def test_a_plan_for_another_machine_is_resolved_with_its_wheels(site: Site, tmp_
     )
 
 
+def test_what_contradicts_itself_is_refused_for_another_machine_too(site: Site, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    site.offer(
+        build_wheel(more, "one", "1.0", requires=["shared==1.0"]),
+        build_wheel(more, "two", "1.0", requires=["shared>1.0"]),
+    )
+    facts = json.loads(site.run("facts", "--json").stdout)
+    facts["memory_bytes"]["value"] = 950_000_000
+    (site.root / "host.json").write_text(json.dumps(facts))
+    ask(site, "one")
+    done = site.run("plan", "train.toml", "--host", "host.json", "--json")
+    assert "950 MB of memory is little: importing TensorFlow takes half a GB" in json.loads(done.stdout)["notes"]
+    ask(site, "one", "two")
+    error = json.loads(site.run("plan", "train.toml", "--host", "host.json", "--json").stdout)["error"]
+    assert error["code"] == "resolver-conflict"
+    assert error["hint"].startswith("without `one` it resolves, with TensorFlow")
+
+
 def test_a_known_name_that_was_meant_is_tried(site: Site, tmp_path: Path) -> None:
     site.offer(*(build_wheel(tmp_path / "more", name, "1.0") for name in ("tf-agents", "gym")))
     ask(site, "tensorflow-agent>=7", "gyn", "sheaborn", "left")

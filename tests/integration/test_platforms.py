@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from packaging.pylock import Pylock
 
 from hosts import WINDOWS, Host
+from tfprov.host.facts import dump
 from tfprov.lock.pylock import read_header
 from tfprov.plan.tags import marker_environment, supported_tags
 from wheels import build_wheel, simple_index
@@ -85,6 +87,19 @@ def test_a_lock_for_several_platforms_holds_the_packages_of_each(tmp_path: Path)
     assert header.target_on("macos-arm64") is None
 
     assert tfprov(tmp_path, "lock", "x.toml", "--locked", PIP_CONFIG_FILE=os.devnull).returncode == 0
+
+
+def test_a_plan_is_refused_where_the_lock_would_be(tmp_path: Path) -> None:
+    host = Host(pythons=("3.12.1",))
+    (tmp_path / "host.json").write_text(dump(host.facts))
+    (tmp_path / "x.toml").write_text('name = "x"\n[lock]\nplatforms = ["windows-amd64", "macos-x86_64"]\n')
+    done = tfprov(tmp_path, "plan", "x.toml", "--host", "host.json", "--json")
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "platform-no-wheel"
+    assert error["hint"].startswith("TensorFlow 2.16.2 is the last with wheels for macOS on Intel; ")
+    assert not any("tensorflow.version" in line for line in error["evidence"])
+    fitting = ("--set", "tensorflow.version===2.16.2")
+    assert tfprov(tmp_path, "plan", "x.toml", "--host", "host.json", *fitting).returncode == 0
 
 
 def test_a_platform_that_has_no_name_is_a_mistake_in_the_profile(tmp_path: Path) -> None:

@@ -85,6 +85,8 @@ def decisions(
         platform = PLATFORMS[name]
         there = facts_on(name, facts)
         asked = _asked(profile, here.tensorflow.version, python, cuda=name == "linux-x86_64")
+        # The release is that of the decision here, whatever the profile says of it.
+        pinned = f'the profile asks for `tensorflow.version = "=={here.tensorflow.version}"`'
         try:
             plan = decide(asked, there, table, listing)
         except TfprovError as error:
@@ -92,7 +94,7 @@ def decisions(
                 error.code.name,
                 f"the lock cannot be made for {name}: {error.what}",
                 evidence=(
-                    *error.evidence,
+                    *(line for line in error.evidence if line != pinned),
                     f"`lock.platforms` names {name}; this machine takes "
                     f"{here.tensorflow.package} {here.tensorflow.version} on Python {python}",
                 ),

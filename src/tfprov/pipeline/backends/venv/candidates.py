@@ -16,8 +16,10 @@ from packaging.utils import canonicalize_name
 
 from tfprov.errors import TfprovError
 from tfprov.events import Note
+from tfprov.host.records import Facts
 from tfprov.lock.renew import Released, versions_in
 from tfprov.lock.resolve import NoWheelsError, is_tensorflow, sources_in
+from tfprov.pipeline import other_platforms
 from tfprov.pipeline.backends.venv.chosen import decided, with_sizes
 from tfprov.pipeline.backends.venv.lag import newest_versions, outdated, tell_lag, without_lag
 from tfprov.pipeline.backends.venv.lock_on_disk import locked_choice
@@ -51,9 +53,10 @@ from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.demands import wants_nightly
 from tfprov.plan.outlived import outlived
-from tfprov.plan.records import Candidate, Plan
+from tfprov.plan.records import Candidate, Decision, Listing, Plan
 from tfprov.profile.records import Profile
 from tfprov.redact import redact
+from tfprov.structured import minor_of
 
 # Minimum time for avoiding old versions of single packages; otherwise it may take as long as the choice itself took.
 _LAG_SECONDS = 30.0
@@ -81,10 +84,8 @@ def choose(context: Context, machine: Machine) -> Choice:
     try:
         plan = decide(profile, facts, table(), machine.offers)
         plan = replace(plan, notes=(*plan.notes, *space.notes(plan, facts, table())))
-        if not plan.candidates or context.request.locked or not can_resolve(machine):
-            names = [Requirement(line).name for line in profile.packages.requirements]
-            return Choice(plan=_with_origins(context, machine, plan, (plan.decision.tensorflow.package, *names)))
-        best = _unbroken(context, machine, profile, plan.candidates)
+        can_choose = plan.candidates and not context.request.locked and can_resolve(machine)
+        best = _unbroken(context, machine, profile, plan.candidates) if can_choose else None
     except TfprovError as error:
         if error.code.name == "offline-missing" and machine.unreachable is not None:
             dead = machine.unreachable
@@ -92,12 +93,13 @@ def choose(context: Context, machine: Machine) -> Choice:
         absent = (f"`{redact(url)}` cannot be reached, and may have it" for url in machine.left_out)
         error.evidence = tuple(dict.fromkeys((*error.evidence, *lines_that_lead_to(profile, error), *absent)))
         error.hint = way_around(profile, error) or error.hint
-        is_named = error.code.name == "package-name-wrong"
-        if (may_differ(error) or is_named) and can_resolve(machine) and not isinstance(error, SameFilesError):
-            from tfprov.pipeline.backends.venv.hints import add_tried_hint
-
-            add_tried_hint(context, machine, profile, error)
+        _with_hints(context, machine, profile, error)
         raise
+    if not context.request.locked:
+        _check_platforms(profile, facts, best.decision if best else plan.decision, machine.offers)
+    if best is None:
+        names = [Requirement(line).name for line in profile.packages.requirements]
+        return Choice(plan=_with_origins(context, machine, plan, (plan.decision.tensorflow.package, *names)))
     for name, version, extra in sorted(machine.missing_extras):
         if best.version(name) == version:
             context.emit(Note(text=f"`{name}` {version} has no extra `{extra}`: it is left out", level="warning"))
@@ -117,6 +119,26 @@ def choose(context: Context, machine: Machine) -> Choice:
         resolved=best.document,
         resolved_for=best.candidate.best,
     )
+
+
+def _check_platforms(profile: Profile, facts: Facts, here: Decision, listing: Listing | None) -> None:
+    """Check that the release of a decision is available on all platforms that the lock must serve.
+
+    Raises:
+        TfprovError: it is not; the message names the platform.
+    """
+    if other_platforms.others(profile, facts):
+        python = minor_of(here.python.version)
+        tuple(other_platforms.decisions(profile, facts, here, python=python, table=table(), listing=listing))
+
+
+def _with_hints(context: Context, machine: Machine, profile: Profile, error: TfprovError) -> None:
+    """Add changes of the profile that resolve to a failure, where another profile may resolve at all."""
+    is_named = error.code.name == "package-name-wrong"
+    if (may_differ(error) or is_named) and can_resolve(machine) and not isinstance(error, SameFilesError):
+        from tfprov.pipeline.backends.venv.hints import add_tried_hint
+
+        add_tried_hint(context, machine, profile, error)
 
 
 def choose_within(context: Context, machine: Machine, bounds: Sequence[str]) -> Choice:
@@ -168,14 +190,19 @@ def _for_another_machine(context: Context, machine: Machine, profile: Profile) -
     notes: tuple[str, ...] = ()
     if not all(map(is_tensorflow, profile.packages.requirements)):
         plan, notes = _resolved_elsewhere(context, machine, profile, plan)
+    _check_platforms(profile, facts, plan.decision, offers)
     plan = space.with_room(plan, facts, table(), lambda: decide(cpu, facts, table(), offers))
-    return replace(plan, notes=(*plan.notes, *notes))
+    return replace(plan, notes=(*plan.notes, *space.notes(plan, facts, table()), *notes))
 
 
 def _resolved_elsewhere(
     context: Context, machine: Machine, profile: Profile, plan: Plan
 ) -> tuple[Plan, tuple[str, ...]]:
-    """The plan for another machine with the resolver's decision, and a note if there is none."""
+    """The plan for another machine with the resolver's decision, and a note if there is none.
+
+    Raises:
+        TfprovError: `resolver-conflict` where no versions go together; a build would not change that.
+    """
     asked = profile.model_copy(update={"packages": profile.packages.model_copy(update={"build": "never"})})
     if machine.uv_platform is None or machine.offers is None or not (plan.candidates and can_resolve(machine)):
         return plan, (_NOT_RESOLVED,)
@@ -184,6 +211,9 @@ def _resolved_elsewhere(
     except NoWheelsError as error:
         return plan, (f"{_NOT_BUILT}: {', '.join(f'`{name}`' for name in error.names)}",)
     except TfprovError as error:
+        if error.code.name == "resolver-conflict":
+            _with_hints(context, machine, asked, error)
+            raise
         return plan, (f"{_NOT_RESOLVED} ({reason(error)})",)
     return with_sizes(decided(context, plan, best), machine, best), ()
 
