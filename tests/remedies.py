@@ -223,7 +223,7 @@ ACTS: tuple[tuple[str, _Act], ...] = (
         r"start the container with|ask for `nvidia.com/gpu`|give the container the device",
         lambda p, h, m: (p, _served(h)),
     ),
-    (r"restart the machine|reset or replace it|library path", lambda p, h, m: (p, _healthy(h))),
+    (r"restart the machine|reset or replace|library path", lambda p, h, m: (p, _healthy(h))),
     (r"use an image with glibc", lambda p, h, m: (p, dataclasses.replace(h, libc=hosts.GLIBC))),
     (r"use a newer system", lambda p, h, m: (p, dataclasses.replace(h, libc=hosts.GLIBC))),
     (r"update the operating system", lambda p, h, m: (p, dataclasses.replace(h, os_version="26.0"))),

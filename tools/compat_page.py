@@ -45,6 +45,8 @@ page. Every row of the table names its source; the sources stand at the end.
 3. `accelerator = "auto"` means CUDA where it can work: a visible NVIDIA GPU, a driver that serves the release, and code
    in the wheel for *every* visible GPU. Where the newest release cannot serve driver or GPU, the newest that can is
    taken; where none can, the CPU, with the reason. `"cuda"` makes the reason an error, before anything is downloaded.
+   TensorFlow 2.10 to 2.13 have no extra for the CUDA libraries: `auto` takes them on the CPU, and `"cuda"` adds the
+   libraries.
 4. `"cpu"` takes `tensorflow-cpu` where the wheel of `tensorflow` carries CUDA (Linux x86-64), else `tensorflow`, which
    is a CPU build there.
 5. Among the Pythons that have a wheel: the newest minor version, one that the operating system does not own, the newest

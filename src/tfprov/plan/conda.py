@@ -55,7 +55,10 @@ def plan_of_conda(context: DecisionContext) -> Plan:
         why = f"conda-forge has no TensorFlow with CUDA for {here}"
         context = replace(context, gpus=replace(context.gpus, why=why))
     if context.must_have_gpu and isinstance(context.gpus, Refusal):
-        raise refuse.no_gpu(context, context.gpus)
+        is_built = any(each.offers for each in context.candidates) or any(
+            row.platform == context.platform for row in context.table.conda
+        )
+        raise refuse.no_gpu(context, context.gpus) if is_built else refuse.no_builds(context)
     known = [row for row in context.table.conda if is_before(row.uploaded, context.before)]
     builds = [row for row in known if row.platform == context.platform]
     allowed = [row for row in builds if context.demands.admits(Version(row.version)) and _pythons(context, row)]

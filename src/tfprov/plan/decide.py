@@ -240,23 +240,34 @@ def _check_gpu_count(context: DecisionContext, accelerator: Accelerator) -> None
     if smoke.gpu == "later":
         return
     there: Sequence[Gpu]
-    would_be: Sequence[Gpu] = ()  # if none were hidden or prohibited; those of other vendors can be neither
+    others: dict[Gpu, str] = {}  # those of other vendors can be neither hidden nor prohibited
     if accelerator == "cuda" and not isinstance(context.gpus, Refusal):
         there = context.gpus.usable
-        would_be = [gpu for gpu in context.facts.gpus.value if gpu.vendor == "nvidia" and gpu.usable]
+        nvidia = (gpu for gpu in context.facts.gpus.value if gpu.vendor == "nvidia")
+        others = {gpu: why for gpu in nvidia if (why := gpus.why_not(gpu)) is not None}
     elif accelerator in ("rocm", "metal"):
         vendor = "amd" if accelerator == "rocm" else "apple"
         there = [gpu for gpu in context.facts.gpus.value if gpu.vendor == vendor]
     else:
         return
     if len(there) < smoke.require_gpus:
-        or_show = ", or make more GPUs visible" if len(would_be) >= smoke.require_gpus else ""
+        unusable = (f"{gpus.describe(gpu)} cannot be used: {why}" for gpu, why in others.items())
         raise TfprovError(
             "gpu-no-device",
             f"the profile asks for {smoke.require_gpus} GPUs, and {len(there)} can be used",
-            evidence=tuple(gpus.describe(gpu) for gpu in there),
-            hint=f"lower `smoke.require-gpus`{or_show}",
+            evidence=(*gpus.described(there), *dict.fromkeys(unusable)),
+            hint=", or ".join(_ways_to_more_gpus(smoke.require_gpus - len(there), tuple(others))),
         )
+
+
+def _ways_to_more_gpus(lacking: int, others: Sequence[Gpu]) -> Iterator[str]:
+    """Hints where some GPUs cannot be used, and so many are lacking."""
+    yield "lower `smoke.require-gpus`"
+    if sum(gpu.usable for gpu in others) >= lacking:
+        yield "make more GPUs visible"
+    lost = [gpu for gpu in others if gpu.visible and not gpu.usable and not gpu.mig]
+    if len(lost) >= lacking:
+        yield f"reset or replace {lost[0].name}" if len(lost) == 1 else "reset or replace those that cannot compute"
 
 
 def _check_releases(context: DecisionContext, listing: Listing | None) -> None:

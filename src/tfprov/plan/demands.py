@@ -252,7 +252,7 @@ def _notes_on_choices(profile: Profile) -> Iterator[str]:
 
 def _notes(kind: Kind, requirement: Requirement) -> Iterable[str]:
     if kind == "placeholder":
-        yield f"`{requirement}` is a removed placeholder: it is read as `tensorflow{requirement.specifier}`"
+        yield f"`{requirement}` is a former name: it is read as `tensorflow{requirement.specifier}`"
     elif kind == "part":
         yield f"`{requirement}` is a part of TensorFlow: it is read as `tensorflow{requirement.specifier}`"
     elif kind in ("release", "nightly") and str(requirement.specifier):

@@ -133,7 +133,10 @@ def _offer(
         return Refusal(code=code, why=f"no build for {accelerator} is known to work with it")
     full = offers.get("tensorflow")
     if accelerator == "cuda" and full is not None and full.kind != "cuda":
-        return Refusal(code="wheel-without-cuda", why="its wheel for this platform has no CUDA")
+        apart = "; that of `tensorflow-gpu` needs CUDA libraries that are not available as wheels"
+        is_apart = context.platform == "linux_x86_64" and full.build is None
+        why = f"its wheel for this platform has no CUDA{apart if is_apart else ''}"
+        return Refusal(code="wheel-without-cuda", why=why)
     if accelerator == "cpu" and (full is None or full.kind == "cuda"):
         # The CPU build is published for platforms where the wheel of `tensorflow` contains CUDA.
         small = offers.get("tensorflow-cpu")

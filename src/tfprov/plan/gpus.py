@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
@@ -60,6 +61,28 @@ def describe(gpu: Gpu) -> str:
     return f"{gpu.name} (compute capability {capability}{f', {family}' if family else ''})"
 
 
+def described(devices: Sequence[Gpu]) -> Iterator[str]:
+    """Lines about GPUs, for messages; those that are alike share one: `7 of NVIDIA A100 (compute capability 8.0)`."""
+    counts = Counter(f"{describe(gpu)}{_parts(gpu)}" for gpu in devices)
+    for text, count in counts.items():
+        yield text if count == 1 else f"{count} of {text}"
+
+
+def _parts(gpu: Gpu) -> str:
+    return f": a program can use one of its {len(gpu.slices)} MIG devices at a time" if len(gpu.slices) > 1 else ""
+
+
+def why_not(gpu: Gpu) -> str | None:
+    """Why nothing can be computed on an NVIDIA GPU, for messages; None when something can."""
+    if not gpu.visible:
+        return "it is hidden"
+    if gpu.mig and not gpu.usable and not gpu.slices:
+        return "MIG mode is on, but there is no MIG device"
+    if not gpu.usable:
+        return "; ".join(gpu.health) or "the driver cannot use it"
+    return "its compute mode is `prohibited`" if gpu.compute_mode == "prohibited" else None
+
+
 def showing(devices: Sequence[Gpu]) -> str:
     """The environment variables that show a program these GPUs alone."""
     # CUDA counts the fastest GPU first unless it is told otherwise; the driver's tools count along the bus.
@@ -92,7 +115,9 @@ def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool, has_c
         return Refusal(code="wheel-without-cuda", why="no TensorFlow for macOS has CUDA")
     if system == "windows":
         return Refusal(
-            code="windows-no-gpu", why="TensorFlow 2.11 and newer have no CUDA on native Windows; under WSL2 they do"
+            code="windows-no-gpu",
+            why="on native Windows TensorFlow has had no CUDA since 2.11, and 2.10 needs CUDA 11.2 installed by hand; "
+            "under WSL2 it works",
         )
     if platform != "linux_x86_64" and not has_cuda:
         machine = facts.machine.value
@@ -113,9 +138,7 @@ def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
     if driver is None:
         return _no_driver(facts, nvidia)
     usable = tuple(
-        replace(gpu, compute_capability=_numbered(gpu.compute_capability))
-        for gpu in nvidia
-        if gpu.visible and gpu.usable and gpu.compute_mode != "prohibited"
+        replace(gpu, compute_capability=_numbered(gpu.compute_capability)) for gpu in nvidia if why_not(gpu) is None
     )
     if not usable:
         return _none_usable(facts, nvidia)

@@ -193,7 +193,6 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
         yield refusal.remedy
     elif refusal.code == "windows-no-gpu":
         yield "run tfprov inside WSL2, where CUDA works"
-        yield "TensorFlow 2.10 was the last with CUDA on native Windows, and needs CUDA 11.2 installed by hand"
     elif refusal.code == "wheel-without-cuda" and context.facts.system.value == "linux":
         if not context.from_conda:
             yield "name an index or a folder that has a wheel with CUDA under `index.extra` or `index.find-links`"
@@ -338,6 +337,8 @@ def ways_to_cuda(context: DecisionContext) -> Iterator[str]:
     _, misses = evaluate(context, "cuda")
     told = [miss for miss in misses if miss.depth in (Depth.GPU, Depth.DRIVER, Depth.PYTHON)]
     if not told:
+        if not any(cuda_of(context, miss.candidate) for miss in misses) and (newest := ways.newest_served(context)):
+            yield f"for CUDA: TensorFlow {newest} is the newest that this machine's GPU and driver can run"
         return
     nearest = closest(told)
     if nearest.depth is Depth.PYTHON:

@@ -10,7 +10,7 @@ import hosts
 from hosts import Host, nvidia, python
 from tfprov.distributions import BUILDS
 from tfprov.errors import TfprovError
-from tfprov.host.records import Fact, Gpu, Hazard, Libc, Problem
+from tfprov.host.records import Fact, Gpu, Hazard, Libc, MigSlice, Problem
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import IndexFile, Listing, LockedChoice, Plan
@@ -605,7 +605,7 @@ def test_a_python_on_which_the_project_has_tensorflow_is_preferred(pythons: tupl
 def test_the_placeholder_package_is_rewritten_and_said_so() -> None:
     found = plan(profile(packages={"requirements": ["tensorflow-gpu==2.15.*"]}), HOSTS["v100"][0])
     assert short(found) == f"{CUDA}==2.15.1 cuda 3.11.7"
-    assert any("`tensorflow-gpu==2.15.*` is a removed placeholder" in note for note in found.notes)
+    assert any("`tensorflow-gpu==2.15.*` is a former name" in note for note in found.notes)
 
 
 def test_the_cpu_package_by_name_means_the_cpu() -> None:
@@ -1089,6 +1089,46 @@ def test_a_windows_without_the_runtime_of_visual_c_gets_it_by_a_package(
     assert got == ([("msvc-runtime", why)] if why else [])
 
 
+def test_gpus_that_cannot_be_used_are_told_with_the_reason() -> None:
+    eight = [dataclasses.replace(hosts.A100, index=index, uuid=f"GPU-{index}") for index in range(8)]
+    eight[5] = dataclasses.replace(eight[5], usable=False, health=("it fell off the bus",))
+    eight[7] = dataclasses.replace(eight[7], compute_mode="prohibited")
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(accelerator="cuda", smoke={"require-gpus": 7}), gpu(*eight, driver=D550))
+    assert caught.value.evidence == (
+        f"6 of {A100}",
+        f"{A100} cannot be used: it fell off the bus",
+        f"{A100} cannot be used: its compute mode is `prohibited`",
+    )
+    ways = "or make more GPUs visible, or reset or replace NVIDIA A100-SXM4-80GB"
+    assert caught.value.hint == f"{FEWER}, {ways}"
+
+
+def test_a_gpu_in_mig_mode_counts_once_and_the_reason_is_told() -> None:
+    slices = tuple(MigSlice(uuid=f"MIG-{number}", name="1g.10gb") for number in range(7))
+    with pytest.raises(TfprovError) as caught:
+        parts = dataclasses.replace(hosts.A100, mig=True, slices=slices)
+        plan(profile(accelerator="cuda", smoke={"require-gpus": 2}), gpu(parts, driver=D550))
+    assert caught.value.evidence == (f"{A100}: a program can use one of its 7 MIG devices at a time",)
+
+
+@pytest.mark.parametrize(
+    ("line", "because"),
+    [
+        ("tensorflow-gpu==1.15.5", "that of `tensorflow-gpu` needs CUDA libraries that are not available as wheels"),
+        ("tensorflow-gpu==2.6.*", "the CUDA libraries that it needs are not available as wheels"),
+    ],
+)
+def test_of_a_release_older_than_the_cuda_wheels_the_plan_says_which_has_them(line: str, because: str) -> None:
+    host = gpu(hosts.T4, driver=D550, pythons=("3.7.16", "3.9.18"))
+    found = plan(profile(packages={"requirements": [line]}), host)
+    assert because in found.decision.tensorflow.why
+    assert "for CUDA: TensorFlow 2.21.0 is the newest that this machine's GPU and driver can run" in found.notes
+    # Without a GPU there is nothing to say of it.
+    alone = plan(profile(packages={"requirements": [line]}), Host(pythons=host.pythons))
+    assert not any("for CUDA" in note for note in alone.notes)
+
+
 ON_2_19 = LockedChoice(package="tensorflow-cpu", version="2.19.0", python_minor="3.11", accelerator="cpu")
 ON_A100 = gpu(hosts.A100, driver=D575)
 NIGHTLY = {"package": "tf-nightly"}
@@ -1129,7 +1169,8 @@ def listed(name: str) -> Listing:
             ),
             (
                 *("gpu-no-device", "the profile asks for 2 GPUs, and 1 can be used"),
-                *(A100, f"{FEWER}, or make more GPUs visible"),
+                *(A100, f"{SECOND_V100.name} (compute capability 7.0, Volta) cannot be used: it is hidden"),
+                f"{FEWER}, or make more GPUs visible",
             ),
         ),
         (

@@ -103,6 +103,8 @@ CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
     "celeron, conda": (OLD_XEON, asked(**CONDA), "tensorflow==2.19.1 cpu (3.12)", ""),
     "amd64 container on a mac": (Host(emulation="rosetta", flags=hosts.SSE), asked(), "rosetta-qemu", "arm64"),
     "risc-v, cuda": (Host(machine="riscv64", flags=()), cuda(), "platform-no-wheel", "another machine"),
+    "power 9 with a v100, conda, cuda": (
+        gpu(hosts.V100, "450.80.02", machine="ppc64le", flags=()), cuda(**CONDA), "platform-no-wheel", "another machine"),
     "power, metal": (Host(machine="ppc64le", flags=()), asked(None, "metal"), "platform-no-wheel", "another machine"),
     "tensorflow 1 on python 3.7": (Host(pythons=ALL), asked("<2"), "tensorflow==1.15.5 cpu 3.7.16", ""),
     "only pypy": (Host(pythons=(python("3.10.14", implementation="pypy"),)), asked(), "tensorflow-cpu==2.21.0 cpu (3.13)", ""),
