@@ -329,6 +329,18 @@ def test_in_place_of_a_release_that_there_is_not_one_of_its_series_is_proposed(s
     assert hint.startswith(f"`tensorflow=={OLDER}` instead of `tensorflow=={pin}` resolves, with TensorFlow {OLDER} on")
 
 
+@pytest.mark.parametrize("lines", [("tensorflow==2.20.7",), ("tensorflow==2.20.7", "tensorflow-gpu==2.20.7")])
+def test_what_a_release_brings_is_changed_with_it(site: Site, tmp_path: Path, lines: tuple[str, ...]) -> None:
+    more = (build_wheel(tmp_path / "more", "tensorboard", version) for version in ("2.18.0", "2.20.0"))
+    site.offer(*more)
+    ask(site, *lines, "tensorboard==2.18.0", "left<2", "shared==1.0")
+    gone = "".join(f", without `{line}`" for line in lines[1:])
+    assert refusal(site, status=10)["hint"].partition(": this resolves, with ")[0] == (
+        f"`tensorflow=={OLDER}` instead of `tensorflow==2.20.7`{gone}, "
+        "`tensorboard==2.20.0` instead of `tensorboard==2.18.0`"
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "taken"), [("tensorflow==2.20.7", OLDER), ("tensorflow>=1.4,<1.6", RELEASE), ("tensorflow~=1.4", RELEASE)]
 )
