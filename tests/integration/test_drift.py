@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import sdists
+from kept import Kept, keeping
 from site_under_test import RELEASE, Site, only_here, sham_wheel
 from wheels import build_wheel
 
@@ -17,8 +19,18 @@ pytestmark = only_here
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    found = Site.make(tmp_path)
+def site(kept: Kept[Site]) -> Site:
+    return kept.again()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept[Site]]:
+    with keeping(tmp_path_factory.mktemp("kept"), made) as found:
+        yield found
+
+
+def made(folder: Path) -> Site:
+    found = Site.make(folder)
     wheels = [build_wheel(found.root / "built", "helper", version) for version in ("1.0", "2.0")]
     extra = build_wheel(found.root / "built", "Sea_Born", "0.13", requires=("colours",))
     found.offer(
