@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
+import used_home
 from loopback import Faults, Index, noise
 from sham import MODULE
-from site_under_test import PYTHON, RELEASE, TAG, only_here
+from site_under_test import PYTHON, RELEASE, TAG, first_home, only_here
 from wheels import build_wheel
 
-MANY = 16
+MANY = {"fast": 6, "slow": 12}
+"""Runs at once: more than this machine can serve, so that they meet; at the slow index all wait for the same bytes."""
 WAITING = "another tfprov is making an environment of the same files"
 pytestmark = only_here
 
@@ -45,13 +47,16 @@ class Shared:
     def start(self, number: int, *arguments: str) -> subprocess.Popen[str]:
         folder = self.root / f"project{number}"
         folder.mkdir(exist_ok=True)
+        environ = self.environ(number)
+        if not os.path.exists(environ["TFPROV_HOME"]):
+            used_home.lay_down(Path(environ["TFPROV_HOME"]), first_home)
         (folder / "train.toml").write_text(
             f'name = "train"\n[python]\npath = "{PYTHON}"\n[index]\nurl = "{self.index.simple}"\n'
             '[packages]\nrequirements = ["big"]\n[smoke]\nlevel = "quick"\n'
         )
         return subprocess.Popen(
             [sys.executable, "-I", "-m", "tfprov", "up", "train.toml", *arguments],
-            env=self.environ(number),
+            env=environ,
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -101,8 +106,9 @@ def home(shared: Shared) -> Shared:
     return shared
 
 
-def test_many_runs_at_once_fetch_every_file_once(shared: Shared) -> None:
-    runs = [shared.start(number) for number in range(MANY)]
+@pytest.mark.parametrize("shared", MANY, indirect=True)
+def test_many_runs_at_once_fetch_every_file_once(shared: Shared, request: pytest.FixtureRequest) -> None:
+    runs = [shared.start(number) for number in range(MANY[request.node.callspec.params["shared"]])]
     for run in runs:
         _, said = run.communicate(timeout=500)
         assert run.returncode == 0, said
