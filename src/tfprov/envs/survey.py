@@ -5,13 +5,16 @@ There are 20,000: to look at each of them takes a tenth of a second, and the man
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from tfprov import trees
+
+_BY_HANDLE = os.scandir in os.supports_fd
 
 
 class Status(NamedTuple):
@@ -41,7 +44,7 @@ def survey(root: Path) -> Files:
     stack = [""]
     while stack:
         prefix = stack.pop()
-        with os.scandir(f"{base}/{prefix}") as entries:
+        with _listed(f"{base}/{prefix}") as entries:
             for entry in entries:
                 path = prefix + entry.name
                 if trees.is_folder(entry):
@@ -49,12 +52,30 @@ def survey(root: Path) -> Files:
                 else:
                     # On Windows, the times in a DirEntry are less precise than those of lstat.
                     try:
-                        status = os.lstat(entry.path)
+                        status = entry.stat(follow_symlinks=False) if _BY_HANDLE else os.lstat(entry.path)
                     except FileNotFoundError:
                         continue  # bytecode that an import is just writing has another name until it is complete
                     regular = stat.S_ISREG(status.st_mode)
                     found[path] = Status(status.st_size, status.st_mtime_ns, status.st_ino, regular)
     return found
+
+
+@contextlib.contextmanager
+def _listed(folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """The entries of a folder. Where the system can, they are looked at from the folder itself.
+
+    The kernel then need not go through all of a long path for each file, which is a fifth of the time of a survey.
+    """
+    if not _BY_HANDLE:
+        with os.scandir(folder) as entries:
+            yield entries
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os.scandir(handle) as entries:
+            yield entries
+    finally:
+        os.close(handle)
 
 
 def unchanged(before: Files, now: Files) -> bool:
