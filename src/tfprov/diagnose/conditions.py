@@ -219,6 +219,7 @@ def _told(name: str) -> Condition:
     return lambda view, _: name in view.told
 
 
+_WARNING = r"^(?:WARNING|W |\d+-\d+-\d+ \S+ W |W\d{4} )|: W tensorflow| W tensorflow"
 _WHEEL = re.compile(r"-(?P<python>(?:cp|py)\d+)-(?P<abi>\w+)-(?P<platform>[\w.]+)\.whl$")
 _SYSTEM_TAGS = {"linux": ("linux",), "windows": ("win",), "macos": ("macosx",)}
 
@@ -393,14 +394,15 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "retry-line": _every_line_says(r"Retrying \(Retry\(total=[1-9]|Retrying in [\d.]+ s|\bretrying\b(?! \(Retry)"),
         # A library that is loaded at run time has a version after `.so`; without it, the name is used by the linker.
         "linked-in-build": _says(r"libhdf5\.so: |Unable to load dependency"),
-        "warning-line": _says(r"^(?:WARNING|W |\d+-\d+-\d+ \S+ W |W\d{4} )|: W tensorflow| W tensorflow"),
+        "warning-line": _says(_WARNING),
+        "warning-lines": _every_line_says(_WARNING),
         "informational-line": _every_line_says(
             r"(?:^| )[IW] (?:tensorflow|external|\S+\.cc:)|The caller indicates that this is not a failure"
         ),
         "noise-of-lock": _says(r"waiting for lock|acquire lock"),
-        "io-fault": _says(r"Input/output error"),
-        "rocm-device": _says(r"/dev/kfd"),
-        "side-file": _says(r"log ?file|/proc/|/sys/|debconf"),
+        "io-fault": _every_line_says(r"Input/output error"),
+        "rocm-device": _every_line_says(r"/dev/kfd"),
+        "side-file": _every_line_says(r"log ?file|/proc/|/sys/|debconf"),
         "has-http-status": lambda view, _: any(other.rule.name == "http-status" for other in view.hits),
         "host-memory": _every_line_says(r"device:CPU|allocator cpu|mklcpu|allocator (?:mkl)?cpu|by allocator cpu"),
         "no-failure": _every_line_says(r"The caller indicates that this is not a failure"),
@@ -418,7 +420,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "deep-import": _says(r"site-packages.{0,200}circular import|circular import\) \(.*(?:site|dist)-packages"),
         # Only what loads a library of operations names its failure so.
         "loads-operations": _says(r"NotFoundError: "),
-        "of-display": _says(r"\binit server\b"),
+        "of-display": _every_line_says(r"\binit server\b"),
         "driver-compiles": lambda view, _: any(other.rule.name == "tf-ptxas-driver" for other in view.hits),
         "tool-missing": _every_line_says(r"nvidia-smi: (?:command )?not found"),
         "driver-not-running": lambda view, _: any(hit.rule.name == "kernel-driver-not-running" for hit in view.hits),

@@ -122,3 +122,30 @@ def test_a_job_that_no_node_fits_lacks_gpus_if_it_asks_for_some(asked: str) -> N
     refused = "srun: error: Unable to allocate resources: Requested node configuration is not available\n"
     assert root_of(f"{asked}\n{refused}") == "gpu-no-device"
     assert root_of(f"srun -n 4096 true\n{refused}") is None
+
+
+DENIED = "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/usr/lib/x'\n"
+REFUSED = (
+    "(Caused by NewConnectionError('<urllib3.connection.HTTPSConnection object at 0x7f>: "
+    "Failed to establish a new connection: [Errno 111] Connection refused'))\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("harmless", "line", "root"),
+    [
+        ("WARNING: could not write /x/y: Permission denied\n", DENIED, "permission-denied"),
+        ("sh: 1: cannot create /proc/sys/x: Permission denied\n", DENIED, "permission-denied"),
+        ("(app:4034): dconf-CRITICAL **: cannot create '/run/x': Permission denied.\n", DENIED, "permission-denied"),
+        ("Unable to init server: Could not connect: Connection refused\n", REFUSED, "net-refused"),
+    ],
+)
+def test_a_harmless_line_does_not_hide_a_later_one_of_the_same_kind(harmless: str, line: str, root: str) -> None:
+    assert root_of(harmless) is None
+    for text in (harmless + line, line + harmless, 3 * harmless + line):
+        assert root_of(text) == root
+
+
+def test_a_port_that_another_program_has_is_not_passed_over() -> None:
+    text = "Address already in use\nPort 7007 is in use by another program. Either identify and stop that program.\n"
+    assert roles_of(diagnose_text(text)) == {"unknown"}

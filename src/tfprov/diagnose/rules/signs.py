@@ -81,8 +81,9 @@ RULES: tuple[Rule, ...] = (
             "an error occurred: ",
             *("job failed", "push failed", "copy failed: ", "add failed: "),
             *("failedcreate", "failedmount", "failedattachvolume", "failedscheduling"),
+            "in use by another program",
         ),
-        r"\b(?:CrashLoopBackOff|RunContainerError|Create(?:Container|ContainerConfig)Error|NonZeroExitCode|JOB_FAILED|BackoffLimitExceeded|\w*JobFailed|Failed(?:Create\w*|Mount|AttachVolume|Scheduling))\b|\b[Jj]ob failed\b|\bPush failed$|^(?:COPY|ADD) failed: |\bunexpected error has occurred|^An error occurred: \S|\bhas failed because ",
+        r"\b(?:CrashLoopBackOff|RunContainerError|Create(?:Container|ContainerConfig)Error|NonZeroExitCode|JOB_FAILED|BackoffLimitExceeded|\w*JobFailed|Failed(?:Create\w*|Mount|AttachVolume|Scheduling))\b|\b[Jj]ob failed\b|\bPush failed$|^(?:COPY|ADD) failed: |\bunexpected error has occurred|^An error occurred: \S|\bhas failed because |^Port \d+ is in use by another program\b",
         "tf-worker-0   0/1   CrashLoopBackOff   9   31m",
         "   JobState=FAILED Reason=NonZeroExitCode Dependency=(null)",
         "    Reason:                TFJobFailed",
@@ -90,6 +91,7 @@ RULES: tuple[Rule, ...] = (
         "2019-02-25 14:11:16 Failed - Training job failed",
         "type: 'Warning' reason: 'FailedCreatePod' Error creating: pods is forbidden",
         "An error occurred: 'NoneType' object is not iterable",
+        "Port 7007 is in use by another program. Either identify and stop that program, or start the server with a different port.",
     ),
     _sign(
         "sign-status",

@@ -193,7 +193,7 @@ RULES: tuple[Rule, ...] = (
             "insufficient uids",
             "permissionerror(1",
         ),
-        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|\[Error (?:5|13)\]|\bEACCES\b|[:;] Permission denied|^(?!.*(?:limit|nice|priority|sched|mempolicy|mbind|prctl|oom_score|xattr)).*[:;] Operation not permitted|^[\"'`]?Permission denied: |Access is denied|\[WinError (?:225|1260|4551)\]|code signature .{0,200}not valid for use|library load disallowed by system policy|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing"
+        pattern=r"is not write-?able at|(?P<text>\[Errno (?:1|13)\][^'\"]*(?:['\"](?P<path>[^'\"]+))?)|os error (?:1|5|13)\)|\[WinError 5\]|\[Error (?:5|13)\]|\bEACCES\b|^(?!.*-(?:WARNING|CRITICAL) \*\*: ).*[:;] Permission denied|^(?!.*(?:limit|nice|priority|sched|mempolicy|mbind|prctl|oom_score|xattr)).*[:;] Operation not permitted|^[\"'`]?Permission denied: |Access is denied|\[WinError (?:225|1260|4551)\]|code signature .{0,200}not valid for use|library load disallowed by system policy|permission denied while trying to connect to the Docker daemon|Could not open u?'[^']+' for writing"
         r"|requested operation requires superuser privilege|No permission to execute '|no write access to the folder|NVML: Insufficient Permissions|No writeable pkgs dir|detected dubious ownership in repository|insufficient UIDs or GIDs available"
         r"|\bPermissionError\((?:1|13), ",
         examples=(
@@ -218,7 +218,7 @@ RULES: tuple[Rule, ...] = (
             Case(when="io-fault", code=NOTHING),
             Case(when="rocm-device", code=NOTHING),
             Case(when="side-file", code=NOTHING),
-            Case(when="warning-line", code="noise"),
+            Case(when="warning-lines", code="noise"),
         ),
         follows=("file-in-use", "filesystem-feature"),
     ),
