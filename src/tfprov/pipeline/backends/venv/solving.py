@@ -294,6 +294,9 @@ def selection_of(machine: Machine, profile: Profile, decision: Decision) -> Sele
 def any_solution(context: Context, machine: Machine, profile: Profile, *, until: float) -> Solution | None:
     """A solution of a changed profile, from the first candidate that has one; None when none has.
 
+    As in `best_by_wheels`, only what has no wheel for any Python is built at first: a build that fails on the newest
+    Python takes longer than to ask for all others, of which one may have wheels.
+
     Args:
         context: of the run.
         machine: to resolve for.
@@ -304,16 +307,24 @@ def any_solution(context: Context, machine: Machine, profile: Profile, *, until:
         candidates = decide(profile, machine.facts, table(), machine.offers).candidates
     except TfprovError:
         return None
-    for candidate in candidates:
-        if time.monotonic() > until:
-            break
-        with contextlib.suppress(TfprovError):
-            return solve_unbroken(context, machine, profile, candidate)
+    rounds: tuple[Builds, ...] = ("all",) if profile.packages.build == "never" else ("nowhere", "all")
+    for builds in rounds:
+        for candidate in candidates:
+            if time.monotonic() > until:
+                return None
+            with contextlib.suppress(TfprovError):
+                return solve_unbroken(context, machine, profile, candidate, builds=builds)
     return None
 
 
 def solve_unbroken(
-    context: Context, machine: Machine, profile: Profile, candidate: Candidate, *, prefer: Pinned | None = None
+    context: Context,
+    machine: Machine,
+    profile: Profile,
+    candidate: Candidate,
+    *,
+    builds: Builds = "all",
+    prefer: Pinned | None = None,
 ) -> Solution:
     """A solution of one candidate without known incompatibilities; arguments as for `solve`.
 
@@ -323,7 +334,7 @@ def solve_unbroken(
     applied: tuple[Break, ...] = ()
     asked = profile.packages.requirements
     while True:
-        found = solve(context, machine, profile, candidate, prefer=prefer)
+        found = solve(context, machine, profile, candidate, builds=builds, prefer=prefer)
         versions, python = dict(versions_in(found.document)), found.decision.python.version
         broken = tuple(
             row

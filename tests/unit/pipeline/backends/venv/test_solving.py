@@ -182,11 +182,37 @@ def test_a_source_that_no_python_can_build_is_not_tried_on_each(
 def test_a_search_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = SimpleNamespace(candidates=(candidate(13),))
     monkeypatch.setattr(solving, "decide", lambda *_: plan)
-    monkeypatch.setattr(solving, "solve_unbroken", lambda *_: "found")
+    monkeypatch.setattr(solving, "solve_unbroken", lambda *_, **__: "found")
     machine = cast("Machine", SimpleNamespace(facts=None, offers=None))
     for seconds, found in ((60, "found"), (-1, None)):
         until = time.monotonic() + seconds
         assert solving.any_solution(cast("Context", None), machine, Profile(name="train"), until=until) == found
+
+
+@pytest.mark.parametrize("build", ["needed", "never"])
+@pytest.mark.parametrize("fits", [10, None])
+def test_a_search_builds_what_some_python_has_wheels_of_only_after_every_python_was_tried(
+    monkeypatch: pytest.MonkeyPatch, build: str, fits: int | None
+) -> None:
+    tried: list[tuple[str, str]] = []
+
+    def solve_unbroken(_c: object, _m: object, _p: object, asked: Candidate, *, builds: str) -> str:
+        tried.append((asked.best.python.version, builds))
+        if fits is None or asked.best.python.version != candidate(fits).best.python.version:
+            raise TfprovError("build-failed", "")
+        return "found"
+
+    pythons = tuple(map(candidate, (13, 12, 10)))
+    monkeypatch.setattr(solving, "decide", lambda *_: SimpleNamespace(candidates=pythons))
+    monkeypatch.setattr(solving, "solve_unbroken", solve_unbroken)
+    profile = Profile.model_validate({"name": "train", "packages": {"build": build}})
+    machine = cast("Machine", SimpleNamespace(facts=None, offers=None))
+    until = time.monotonic() + 600
+    found = solving.any_solution(cast("Context", None), machine, profile, until=until)
+    versions = [each.best.python.version for each in pythons]
+    wheels = [(version, "all" if build == "never" else "nowhere") for version in versions]
+    builds = [] if fits or build == "never" else [(version, "all") for version in versions]
+    assert (found, tried) == ("found" if fits else None, wheels + builds)
 
 
 def test_every_try_is_told_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
