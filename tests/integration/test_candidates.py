@@ -330,6 +330,14 @@ def test_in_place_of_a_release_that_there_is_not_one_of_its_series_is_proposed(s
 
 
 @pytest.mark.parametrize("lines", [("tensorflow==2.20.7",), ("tensorflow==2.20.7", "tensorflow-gpu==2.20.7")])
+def test_where_several_lines_have_to_change_the_release_stays_near(site: Site, lines: tuple[str, ...]) -> None:
+    ask(site, *lines, "left==2.0", "right==1.0")
+    hint = refusal(site, status=10)["hint"]
+    assert hint.startswith(f"`tensorflow=={OLDER}` instead of `tensorflow==2.20.7`, ")
+    assert "`left==1.0` instead of `left==2.0`: this resolves" in hint
+
+
+@pytest.mark.parametrize("lines", [("tensorflow==2.20.7",), ("tensorflow==2.20.7", "tensorflow-gpu==2.20.7")])
 def test_what_a_release_brings_is_changed_with_it(site: Site, tmp_path: Path, lines: tuple[str, ...]) -> None:
     more = (build_wheel(tmp_path / "more", "tensorboard", version) for version in ("2.18.0", "2.20.0"))
     site.offer(*more)

@@ -150,6 +150,12 @@ def _any_release(profile: Profile, bounds: Sequence[str]) -> Iterator[Change]:
     )
 
 
+def near_of_all(bounds: Sequence[str]) -> dict[str, str]:
+    """The closest release for the first line on TensorFlow, and nothing for the others; empty where there is none."""
+    close = near(bounds[0]) if bounds else ()
+    return {bounds[0]: close[0], **dict.fromkeys(bounds[1:], "")} if close else {}
+
+
 def with_all_possible(profile: Profile, others: Mapping[str, str]) -> Change:
     """A change that replaces all requirements in `others`; see `_impossible`."""
     asked = tuple(others.get(line, line) for line in profile.packages.requirements if others.get(line, line))

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from tfprov.diagnose.remedies import near_name
 from tfprov.errors import TfprovError
 from tfprov.lock.resolve import is_tensorflow
-from tfprov.pipeline.backends.venv.changes import any_version, changes, pair, with_all_possible
+from tfprov.pipeline.backends.venv.changes import any_version, changes, near_of_all, pair, with_all_possible
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
 from tfprov.pipeline.backends.venv.solving import (
     Solution,
@@ -142,7 +142,8 @@ def _several(context: Context, machine: Machine, profile: Profile, impossible: M
     """A hint to change several lines, as few as were found in time; None if nothing resolves.
 
     The versions in the lines are passed to the resolver as preferences. Lines that have another version in its solution
-    are those to change. First only pins are relaxed, then all packages, then TensorFlow too.
+    are those to change. First only pins are relaxed, then all packages, then these with a near release of TensorFlow,
+    then with any.
 
     Args:
         context: of the run.
@@ -155,12 +156,16 @@ def _several(context: Context, machine: Machine, profile: Profile, impossible: M
     bound = tuple(line for line in asked if (one := Requirement(line)).specifier and not one.url)
     packages = tuple(line for line in bound if not is_tensorflow(line))
     pins = tuple(line for line in packages if _pinned(line))
-    for free in dict.fromkeys((pins, packages, bound)):
+    near_too = {**impossible, **near_of_all(tuple(filter(is_tensorflow, bound)))}
+    stages = [(pins, impossible), (packages, impossible), (packages, near_too), (bound, impossible)]
+    for number, (free, changed) in enumerate(stages):
+        if (free, changed) in stages[:number]:
+            continue
         best: tuple[Solution, tuple[str, ...]] | None = None
-        for candidate in _candidates(machine, _freed(profile, impossible, free)):
+        for candidate in _candidates(machine, _freed(profile, changed, free)):
             if time.monotonic() > until:
                 break
-            moved = _moved(context, machine, profile, candidate, impossible=impossible, free=free)
+            moved = _moved(context, machine, profile, candidate, changed=changed, free=free)
             if moved is not None and (best is None or len(moved[1]) < len(best[1])):
                 best = moved
         if best is None:
@@ -171,10 +176,10 @@ def _several(context: Context, machine: Machine, profile: Profile, impossible: M
             # The candidate is of a profile without the lines on TensorFlow, so that these cannot be tried with it.
             if time.monotonic() > until or line not in lines or is_tensorflow(line):
                 continue
-            again = _moved(context, machine, profile, solution.candidate, impossible=impossible, free=fewer)
+            again = _moved(context, machine, profile, solution.candidate, changed=changed, free=fewer)
             if again is not None:
                 solution, lines = again
-        others = {**impossible, **{line: "" if is_tensorflow(line) else any_version(line) for line in lines}}
+        others = {**changed, **{line: "" if is_tensorflow(line) else any_version(line) for line in lines}}
         return with_all_possible(profile, others).words(solution) if others else None
     return None
 
@@ -185,7 +190,7 @@ def _moved(
     profile: Profile,
     candidate: Candidate,
     *,
-    impossible: Mapping[str, str],
+    changed: Mapping[str, str],
     free: tuple[str, ...],
 ) -> tuple[Solution, tuple[str, ...]] | None:
     """A solution in which the versions in some lines are only preferences, and the lines that it does not satisfy.
@@ -195,7 +200,7 @@ def _moved(
         machine: to resolve for.
         profile: what did not resolve.
         candidate: of the relaxed profile.
-        impossible: see `_impossible`.
+        changed: the replacement for each line that is to change in any case; see `_impossible`.
         free: the lines whose versions are preferences.
 
     Returns:
@@ -203,7 +208,7 @@ def _moved(
     """
     prefer = tuple(pinned for line in free if (pinned := _pinned(line)))
     try:
-        solution = solve_unbroken(context, machine, _freed(profile, impossible, free), candidate, prefer=prefer)
+        solution = solve_unbroken(context, machine, _freed(profile, changed, free), candidate, prefer=prefer)
     except TfprovError:
         return None
     return solution, tuple(line for line in free if not _is_kept(line, solution))
@@ -215,19 +220,19 @@ def _is_kept(line: str, solution: Solution) -> bool:
     return taken is None or requirement.specifier.contains(taken, prereleases=True)
 
 
-def _freed(profile: Profile, impossible: Mapping[str, str], free: Sequence[str]) -> Profile:
-    """The profile with any version for the lines in `free`, and with the replacements in `impossible`."""
-    lines = [impossible.get(line, line) for line in profile.packages.requirements]
+def _freed(profile: Profile, changed: Mapping[str, str], free: Sequence[str]) -> Profile:
+    """The profile with any version for the lines in `free`, and with the replacements in `changed`."""
+    lines = [changed.get(line, line) for line in profile.packages.requirements]
     kept = [
         any_version(line) if line in free else line
         for line in lines
         if line and not (line in free and is_tensorflow(line))
     ]
-    changed = with_requirements(profile, tuple(kept))
+    relaxed = with_requirements(profile, tuple(kept))
     if any(map(is_tensorflow, free)):
         unbound = profile.tensorflow.model_copy(update={"version": None})
-        return changed.model_copy(update={"tensorflow": unbound})
-    return changed
+        return relaxed.model_copy(update={"tensorflow": unbound})
+    return relaxed
 
 
 def _candidates(machine: Machine, profile: Profile) -> tuple[Candidate, ...]:
@@ -238,7 +243,10 @@ def _candidates(machine: Machine, profile: Profile) -> tuple[Candidate, ...]:
 
 
 def _pinned(line: str) -> tuple[str, str] | None:
-    """The project and version that a line pins; None if it admits several versions or is a URL."""
+    """The project and version that a line pins; None if it admits several versions or is a URL.
+
+    `==1.15.4.*`, which conda's `=1.15.4` is read as, pins 1.15.4.
+    """
     requirement = Requirement(line)
-    found = re.fullmatch(r"==([^*,]+)", str(requirement.specifier))
+    found = re.fullmatch(r"==([^*,]+?)(?:\.\*)?", str(requirement.specifier))
     return (canonicalize_name(requirement.name), found[1]) if found and not requirement.url else None
