@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kept import Kept, keeping
 from site_under_test import RELEASE, Site, only_here, sham_wheel
+from snapshots import Snapshot
 from wheels import build_wheel
 
 pytestmark = only_here
 
 
-@pytest.fixture
-def site(kept: Kept[Site]) -> Site:
-    return kept.again()
-
-
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept[Site]]:
-    with keeping(tmp_path_factory.mktemp("kept"), made) as found:
-        yield found
-
-
-def made(folder: Path) -> Site:
-    found = Site.make(folder)
+def made(tmp_path_factory: pytest.TempPathFactory) -> Snapshot[Site]:
+    found = Site.make(tmp_path_factory.mktemp("made"))
     found.offer(sham_wheel(found.root / "built", RELEASE), build_wheel(found.root / "built", "helper", "1.0"))
     found.write('[packages]\nrequirements = ["helper"]\n')
     found.up()
-    return found
+    return Snapshot(found)
+
+
+@pytest.fixture
+def site(made: Snapshot[Site]) -> Site:
+    """An environment with `helper`."""
+    return made.restore()
 
 
 def findings(site: Site, *arguments: str) -> tuple[int, list[dict[str, str]]]:

@@ -5,32 +5,21 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import sdists
-from kept import Kept, keeping
 from site_under_test import RELEASE, Site, only_here, sham_wheel
+from snapshots import Snapshot
 from wheels import build_wheel
 
 pytestmark = only_here
 
 
-@pytest.fixture
-def site(kept: Kept[Site]) -> Site:
-    return kept.again()
-
-
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept[Site]]:
-    with keeping(tmp_path_factory.mktemp("kept"), made) as found:
-        yield found
-
-
-def made(folder: Path) -> Site:
-    found = Site.make(folder)
+def made(tmp_path_factory: pytest.TempPathFactory) -> Snapshot[Site]:
+    found = Site.make(tmp_path_factory.mktemp("made"))
     wheels = [build_wheel(found.root / "built", "helper", version) for version in ("1.0", "2.0")]
     extra = build_wheel(found.root / "built", "Sea_Born", "0.13", requires=("colours",))
     found.offer(
@@ -38,7 +27,13 @@ def made(folder: Path) -> Site:
     )
     found.write('[packages]\nrequirements = ["helper==1.0"]\n')
     found.up()
-    return found
+    return Snapshot(found)
+
+
+@pytest.fixture
+def site(made: Snapshot[Site]) -> Site:
+    """An environment with `helper`."""
+    return made.restore()
 
 
 def current(site: Site) -> Path:
