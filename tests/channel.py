@@ -24,14 +24,20 @@ from urllib.parse import unquote, urlsplit
 
 from loopback import Faults, Index, Seen, _Connection
 from sham import MODULE
+from wheels import rows_without
 
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 VERSION = f"{MINOR}.{sys.version_info[2]}"
 SUBDIR = "linux-64"
 PLACEHOLDER = "/opt/placehold_placehold_placehold_placehold"
 """What stands in text files for the place of the environment."""
-
-_LEFT_OUT = frozenset({"test", "tests", "idlelib", "idle_test", "tkinter", "turtledemo", "ensurepip", "__pycache__"})
+_WORK_OF_PIP = ("pip/_internal/", "pip/_vendor/")
+_LEFT_OUT = frozenset(
+    {
+        *("test", "tests", "idlelib", "idle_test", "tkinter", "turtledemo", "ensurepip", "lib2to3", "pydoc_data"),
+        "__pycache__",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,20 +174,23 @@ def python_package() -> Package:
     return Package(name="python", version=VERSION, build="h0_0_cpython", files=python_files())
 
 
+@functools.cache
 def pip_package() -> Package:
-    """The pip that comes with this Python, as a noarch package."""
+    """The pip that comes with this Python, as a noarch package, without the 500 files that do its work."""
     import ensurepip
 
     (wheel,) = Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        files = {f"site-packages/{name}": archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+        files = {name: archive.read(name) for name in archive.namelist() if not name.startswith(_WORK_OF_PIP)}
+    (record,) = (name for name in files if name.endswith(".dist-info/RECORD"))
+    files[record] = rows_without(files[record].decode(), _WORK_OF_PIP).encode()
     return Package(
         name="pip",
         version=wheel.name.split("-")[1],
         build="pyh0_0",
         depends=("python >=3.8",),
         noarch="python",
-        files=tuple(Entry(path=path, content=content) for path, content in files.items()),
+        files=tuple(Entry(path=f"site-packages/{path}", content=content) for path, content in files.items()),
     )
 
 

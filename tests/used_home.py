@@ -15,6 +15,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from wheels import rows_without
+
 _KEPT = ("interpreters.json", "uv", "virtualenv")
 """What runs keep in `cache` about the machine, whatever they make."""
 
@@ -54,5 +56,5 @@ def _lend(seed: Path, lent: Path) -> None:
     digest = base64.urlsafe_b64encode(hashlib.sha256(code).digest()).decode().rstrip("=")
     (record,) = seed.glob("pip-*.dist-info/RECORD")
     gone = ("pip/__init__.py,", *(f"pip/{path.name}/" for path in inner))
-    rows = [row for row in record.read_text(encoding="utf-8").splitlines() if not row.startswith(gone)]
-    record.write_text("\n".join([*rows, f"pip/__init__.py,sha256={digest},{len(code)}"]) + "\n", encoding="utf-8")
+    rows = rows_without(record.read_text(encoding="utf-8"), gone)
+    record.write_text(f"{rows}pip/__init__.py,sha256={digest},{len(code)}\n", encoding="utf-8")

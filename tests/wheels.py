@@ -77,6 +77,11 @@ def simple_index(folder: Path, wheels: Sequence[Path]) -> Path:
     return folder
 
 
+def rows_without(record: str, gone: tuple[str, ...]) -> str:
+    """A RECORD without the rows of the files whose paths begin like this."""
+    return "".join(f"{row}\n" for row in record.splitlines() if not row.startswith(gone))
+
+
 def _bytes(content: str | bytes) -> bytes:
     return content.encode() if isinstance(content, str) else content
 

@@ -20,6 +20,7 @@ from channel import MINOR, SUBDIR, VERSION, ChannelServer, archive, text_package
 from conda_site import CondaSite, with_conda
 from loopback import Faults
 from site_under_test import OLDER, RELEASE, sham_wheel
+from snapshots import Snapshot
 from tfprov.conda import client
 from tfprov.conda.records import Package
 from tfprov.events import ignore
@@ -31,14 +32,29 @@ pytestmark = with_conda
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> CondaSite:
     """An environment that many tests look at and none changes."""
-    site = CondaSite.ready(tmp_path_factory.mktemp("made"))
-    site.up()
-    return site
+    return brought_up(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> CondaSite:
     return CondaSite.ready(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Snapshot[CondaSite]:
+    return Snapshot(brought_up(tmp_path_factory.mktemp("first")))
+
+
+@pytest.fixture
+def own(first: Snapshot[CondaSite]) -> CondaSite:
+    """As `made`, for a test that changes it."""
+    return first.restore()
+
+
+def brought_up(folder: Path) -> CondaSite:
+    site = CondaSite.ready(folder)
+    site.up()
+    return site
 
 
 def error_of(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
@@ -134,26 +150,24 @@ def test_the_lock_can_be_rendered_for_other_tools(made: CondaSite) -> None:
     assert explicit.index("/python-") < explicit.index("/pip-")
 
 
-def test_a_recreated_environment_is_linked_without_an_install(site: CondaSite) -> None:
-    site.up()
-    again = site.up("--recreate")
+def test_a_recreated_environment_is_linked_without_an_install(own: CondaSite) -> None:
+    again = own.up("--recreate")
     stages = [stage["name"] for stage in again["stages"]]  # type: ignore[attr-defined] - a JSON document
     assert "install" not in stages
     assert again["bytes_fetched"] == 0
     # The one that it displaced has the same packages, and is not kept beside it.
-    assert site.prefix.name == "0002"
-    assert site.run("doctor", "train.toml").returncode == 0
-    assert site.run("rollback", "train.toml").returncode == 2
+    assert own.prefix.name == "0002"
+    assert own.run("doctor", "train.toml").returncode == 0
+    assert own.run("rollback", "train.toml").returncode == 2
 
 
-def test_a_second_environment_with_the_same_packages_shares_them(site: CondaSite) -> None:
-    site.up()
-    other = site.root / "other.toml"
-    other.write_text(site.profile.read_text().replace('name = "train"', 'name = "other"'))
-    done = site.run("up", "other.toml", "--json")
+def test_a_second_environment_with_the_same_packages_shares_them(own: CondaSite) -> None:
+    other = own.root / "other.toml"
+    other.write_text(own.profile.read_text().replace('name = "train"', 'name = "other"'))
+    done = own.run("up", "other.toml", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["bytes_fetched"] == 0
-    first, second = (path / "bin" / f"python{MINOR}" for path in site.home.glob("data/environments/*/generations/0001"))
+    first, second = (path / "bin" / f"python{MINOR}" for path in own.home.glob("data/environments/*/generations/0001"))
     assert first.stat().st_ino == second.stat().st_ino
 
 
@@ -311,37 +325,34 @@ def test_a_python_that_the_channel_does_not_have_is_named(site: CondaSite) -> No
 # --- damage and repair ----------------------------------------------------------------------------------------------
 
 
-def test_what_was_written_into_linked_files_is_found_and_put_right(site: CondaSite) -> None:
-    site.up()
-    (site.prefix / "lib" / f"python{MINOR}" / "ssl.py").unlink()
+def test_what_was_written_into_linked_files_is_found_and_put_right(own: CondaSite) -> None:
+    (own.prefix / "lib" / f"python{MINOR}" / "ssl.py").unlink()
     # In place: the unpacked package shares these bytes.
-    (site.packages / "hello.py").write_text("__version__ = 'damaged'\n")
-    done = site.run("doctor", "train.toml", "--json")
+    (own.packages / "hello.py").write_text("__version__ = 'damaged'\n")
+    done = own.run("doctor", "train.toml", "--json")
     assert done.returncode == 16
     found = {(one["code"], Path(one["path"]).name) for one in json.loads(done.stdout)["findings"]}
     assert found == {("file-damaged", "ssl.py"), ("file-damaged", "hello.py")}
-    assert site.run("repair", "train.toml").returncode == 0
-    assert site.run("doctor", "train.toml").returncode == 0
-    assert "1.0" in (site.packages / "hello.py").read_text()
+    assert own.run("repair", "train.toml").returncode == 0
+    assert own.run("doctor", "train.toml").returncode == 0
+    assert "1.0" in (own.packages / "hello.py").read_text()
 
 
-def test_a_package_that_was_added_by_hand_is_drift(site: CondaSite) -> None:
-    site.up()
-    meta = site.prefix / "conda-meta"
+def test_a_package_that_was_added_by_hand_is_drift(own: CondaSite) -> None:
+    meta = own.prefix / "conda-meta"
     record = json.loads((meta / "hello-1.0-0.json").read_text()) | {"name": "stranger", "files": [], "paths_data": {}}
     (meta / "stranger-1.0-0.json").write_text(json.dumps(record))
-    done = site.run("doctor", "train.toml", "--json")
+    done = own.run("doctor", "train.toml", "--json")
     assert [one["code"] for one in json.loads(done.stdout)["findings"]] == ["package-drift"]
 
 
-def test_a_damaged_archive_in_the_store_is_fetched_again(site: CondaSite) -> None:
-    site.up()
-    (archive,) = site.home.glob("cache/store/sha256/*/*/hello-1.0-0.conda")
+def test_a_damaged_archive_in_the_store_is_fetched_again(own: CondaSite) -> None:
+    (archive,) = own.home.glob("cache/store/sha256/*/*/hello-1.0-0.conda")
     archive.write_bytes(archive.read_bytes()[:-1] + b"x")
-    shutil.rmtree(site.home / "cache" / "conda" / "packages")
-    done = site.run("up", "train.toml", "--recreate", "--json")
+    shutil.rmtree(own.home / "cache" / "conda" / "packages")
+    done = own.run("up", "train.toml", "--recreate", "--json")
     assert done.returncode == 0, done.stderr
-    assert site.run("doctor", "train.toml").returncode == 0
+    assert own.run("doctor", "train.toml").returncode == 0
 
 
 # --- the lock -------------------------------------------------------------------------------------------------------
@@ -355,23 +366,21 @@ def test_locked_refuses_to_make_or_change_a_lock(site: CondaSite) -> None:
     assert error_of(site.run("up", "train.toml", "--locked", "--json"))["code"] == "lock-unfit"
 
 
-def test_versions_that_still_fit_are_kept_until_an_upgrade(site: CondaSite) -> None:
-    site.up()
-    site.publish([text_package("hello", "1.1", dist="hello"), text_package("more", "1.0")])
-    site.write(conda='packages = ["hello", "more"]')
-    site.up()
-    assert "hello-1.0-0.conda" in site.lock.read_text()
-    assert site.run("lock", "train.toml", "--upgrade").returncode == 0
-    assert "hello-1.1-0.conda" in site.lock.read_text()
+def test_versions_that_still_fit_are_kept_until_an_upgrade(own: CondaSite) -> None:
+    own.publish([text_package("hello", "1.1", dist="hello"), text_package("more", "1.0")])
+    own.write(conda='packages = ["hello", "more"]')
+    own.up()
+    assert "hello-1.0-0.conda" in own.lock.read_text()
+    assert own.run("lock", "train.toml", "--upgrade").returncode == 0
+    assert "hello-1.1-0.conda" in own.lock.read_text()
 
 
-def test_a_lock_of_another_tool_is_never_overwritten(site: CondaSite) -> None:
-    site.up()
-    foreign = site.lock.read_text().replace("created_by: tfprov", "created_by: other").replace("tfprov:", "other:")
-    site.lock.write_text(foreign)
-    assert error_of(site.run("up", "train.toml", "--json"))["code"] == "lock-invalid"
-    assert error_of(site.run("lock", "train.toml", "--upgrade", "--json"))["code"] == "path-not-ours"
-    assert site.lock.read_text() == foreign
+def test_a_lock_of_another_tool_is_never_overwritten(own: CondaSite) -> None:
+    foreign = own.lock.read_text().replace("created_by: tfprov", "created_by: other").replace("tfprov:", "other:")
+    own.lock.write_text(foreign)
+    assert error_of(own.run("up", "train.toml", "--json"))["code"] == "lock-invalid"
+    assert error_of(own.run("lock", "train.toml", "--upgrade", "--json"))["code"] == "path-not-ours"
+    assert own.lock.read_text() == foreign
 
 
 @pytest.mark.parametrize("text", ["", "version: 1\n", "version: 1\npackage: [", "\x00", "version: 9\n"])
@@ -380,10 +389,9 @@ def test_a_lock_that_is_none_is_said_to_be_none(site: CondaSite, text: str) -> N
     assert error_of(site.run("up", "train.toml", "--json"))["code"] == "lock-invalid"
 
 
-def test_a_conflict_of_git_in_a_lock_is_called_one(site: CondaSite) -> None:
-    site.up()
-    site.lock.write_text(f"<<<<<<< HEAD\n{site.lock.read_text()}=======\n>>>>>>> theirs\n")
-    assert "unresolved git conflict" in str(error_of(site.run("up", "train.toml", "--json"))["what"])
+def test_a_conflict_of_git_in_a_lock_is_called_one(own: CondaSite) -> None:
+    own.lock.write_text(f"<<<<<<< HEAD\n{own.lock.read_text()}=======\n>>>>>>> theirs\n")
+    assert "unresolved git conflict" in str(error_of(own.run("up", "train.toml", "--json"))["what"])
 
 
 # --- channels over the network --------------------------------------------------------------------------------------
@@ -435,11 +443,20 @@ HOPELESS = {
 }
 
 
-@pytest.mark.parametrize("name", HOPELESS)
-def test_faults_that_stay_have_their_code_and_leave_the_old_environment(site: CondaSite, name: str) -> None:
-    faults, only, code = HOPELESS[name]
+@pytest.fixture(scope="module")
+def without_hello(tmp_path_factory: pytest.TempPathFactory) -> Snapshot[CondaSite]:
+    site = CondaSite.ready(tmp_path_factory.mktemp("without"))
     site.write(conda="")
     site.up()
+    return Snapshot(site)
+
+
+@pytest.mark.parametrize("name", HOPELESS)
+def test_faults_that_stay_have_their_code_and_leave_the_old_environment(
+    without_hello: Snapshot[CondaSite], name: str
+) -> None:
+    faults, only, code = HOPELESS[name]
+    site = without_hello.restore()
     before = site.prefix
     with ChannelServer(site.channel, faults, only=only) as server:
         site.write(channels=f'["{server.channel}"]')
@@ -583,12 +600,11 @@ def test_without_such_a_program_the_profile_is_told_what_to_do(site: CondaSite) 
     assert 'conda.engine = "library"' in str(error["hint"])
 
 
-def test_an_upgrade_that_fails_its_smoke_test_leaves_the_old_environment(site: CondaSite) -> None:
-    site.offer(sham_wheel(site.root / "bad", OLDER, sabotage="\ndef matmul(left, right):\n    return left\n"))
-    site.up()
-    site.write('[tensorflow]\nversion = "<2.21"\n')
-    assert error_of(site.run("up", "train.toml", "--json"))["code"] == "wrong-number"
-    assert site.imported() == RELEASE
+def test_an_upgrade_that_fails_its_smoke_test_leaves_the_old_environment(own: CondaSite) -> None:
+    own.offer(sham_wheel(own.root / "bad", OLDER, sabotage="\ndef matmul(left, right):\n    return left\n"))
+    own.write('[tensorflow]\nversion = "<2.21"\n')
+    assert error_of(own.run("up", "train.toml", "--json"))["code"] == "wrong-number"
+    assert own.imported() == RELEASE
 
 
 def test_the_old_archive_format_is_taken_as_well(tmp_path: Path) -> None:
@@ -701,27 +717,26 @@ MOMENTS = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_at_any_moment_the_environment_in_use_stays_and_the_next_run_succeeds(
-    site: CondaSite, moment: str
+    own: CondaSite, moment: str
 ) -> None:
-    site.up()
     # Everything is to be done again, so that there is something to be killed in.
-    shutil.rmtree(site.home / "cache" / "conda" / "packages")
-    shutil.rmtree(site.home / "data" / "images")
-    run = site.start("up", "train.toml", "--recreate")
+    shutil.rmtree(own.home / "cache" / "conda" / "packages")
+    shutil.rmtree(own.home / "data" / "images")
+    run = own.start("up", "train.toml", "--recreate")
     deadline = time.monotonic() + 120
-    while not list(site.root.glob(MOMENTS[moment])) and run.poll() is None:
+    while not list(own.root.glob(MOMENTS[moment])) and run.poll() is None:
         assert time.monotonic() < deadline, "the moment never came"
         time.sleep(0.001)
     run.kill()
     run.communicate()
     # The environment may have been finished just before; it is verified then.
-    assert site.prefix.name in ("0001", "0002")
-    assert site.imported() == RELEASE
-    assert site.up("--recreate")["ok"] is True
-    assert site.run("doctor", "train.toml").returncode == 0
+    assert own.prefix.name in ("0001", "0002")
+    assert own.imported() == RELEASE
+    assert own.up("--recreate")["ok"] is True
+    assert own.run("doctor", "train.toml").returncode == 0
     # What the killed worker left half unpacked goes at the latest when its process is known to be dead.
-    site.up("--recreate")
-    assert not list((site.home / "cache" / "conda" / "packages").glob(".*.new"))
+    own.up("--recreate")
+    assert not list((own.home / "cache" / "conda" / "packages").glob(".*.new"))
 
 
 def test_packages_of_one_name_and_another_content_are_never_taken_for_each_other(tmp_path: Path) -> None:
@@ -771,27 +786,33 @@ def test_what_is_said_at_the_end_can_be_typed(site: CondaSite) -> None:
 # --- one that somebody else made ------------------------------------------------------------------------------------
 
 
-def foreign(site: CondaSite) -> Path:
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Snapshot[CondaSite]:
     """A conda environment with wheels among its packages, at a path of its own, as conda and pip leave one."""
+    site = CondaSite.ready(tmp_path_factory.mktemp("foreign"))
+    site.write('[packages]\nrequirements = ["wheely"]\n')
     site.up()
-    root = site.root / "envs" / "tf"
+    root = of_others(site)
     shutil.copytree(site.prefix, root, symlinks=True)
     for path in (*root.glob("tfprov*"), *root.glob("lib/python*/site-packages/*tfprov*")):
         path.unlink() if path.is_file() or path.is_symlink() else shutil.rmtree(path)
     for path in root.rglob("*.dist-info/INSTALLER"):
         path.write_text("pip\n")
     assert site.run("remove", "train.toml", "--yes", "--force").returncode == 0
-    return root
+    return Snapshot(site)
+
+
+def of_others(site: CondaSite) -> Path:
+    return site.root / "envs" / "tf"
 
 
 STATES = ("whole", "a conda file gone", "history gone", "python gone", "pip over conda", "shadowed by the user site")
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_conda_environment_of_others_is_recreated_in_its_place(tmp_path: Path, state: str) -> None:
-    site = CondaSite.ready(tmp_path)
-    site.write('[packages]\nrequirements = ["wheely"]\n')
-    root = foreign(site)
+def test_a_conda_environment_of_others_is_recreated_in_its_place(foreign: Snapshot[CondaSite], state: str) -> None:
+    site = foreign.restore()
+    root = of_others(site)
     if state == "a conda file gone":
         (root / "lib" / f"python{MINOR}" / "site-packages" / "hello.py").unlink()
     if state == "history gone":
@@ -830,9 +851,9 @@ def test_a_conda_environment_of_others_is_recreated_in_its_place(tmp_path: Path,
     assert sorted(str(root / path.relative_to(there)) for path in there.rglob("*")) == before
 
 
-def test_the_base_of_a_conda_is_never_replaced(tmp_path: Path) -> None:
-    site = CondaSite.ready(tmp_path)
-    root = foreign(site)
+def test_the_base_of_a_conda_is_never_replaced(foreign: Snapshot[CondaSite]) -> None:
+    site = foreign.restore()
+    root = of_others(site)
     (root / "condabin").mkdir()
     done = site.run("adopt", str(root), "--in-place", "--output", "tf.toml", "--json")
     assert error_of(done)["code"] == "not-supported"
