@@ -23,7 +23,6 @@ from tfprov.journal import Journal
 from tfprov.pipeline.backends.choose import Backend, backend_of
 from tfprov.pipeline.named import profile_of
 from tfprov.pipeline.standing import Standing
-from tfprov.plan.tags import system_of
 from tfprov.profile import source
 from tfprov.profile.source import ProfileSource, place_of
 
@@ -287,6 +286,7 @@ class Context:
         return self._looked_at[generation.number]
 
     def _load(self, path: Path, *, shipped: bool) -> Loaded:
+        from tfprov.plan.tags import system_of
         from tfprov.profile.load import load
 
         return load(
