@@ -29,10 +29,8 @@ from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.records import Locked
 from tfprov.pipeline.uv import uv_executable
 from tfprov.sources import shelter
-from tfprov.sources.build import build
 from tfprov.sources.records import Bench
 from tfprov.sources.repository import check_out
-from tfprov.sources.unpack import unpack
 from tfprov.structured import minor_of
 from tfprov.temporary import temporary
 
@@ -182,6 +180,10 @@ def _once(
         why = f"its folder: `{source.folder}`" if source.folder else "its source: no wheel of it fits"
         context.emit(Note(text=f"building {source.title} from {why}"))
         log = context.home.state / "builds" / f"{source.name}-{source.version or source.commit[:12]}.log"
+        # Imported here because they load libraries that hardly any lock needs.
+        from tfprov.sources.build import build
+        from tfprov.sources.unpack import unpack
+
         with temporary("build") as work:
             (work / "tree").mkdir()
             if source.folder:

@@ -84,12 +84,14 @@ def test_a_plain_command_line_loads_neither_parser_nor_models() -> None:
 
 
 def test_a_run_that_links_an_image_loads_no_room_for_failures_bundles_or_conda() -> None:
+    heavy = ("build", "typer", "rich", "httpx")
     rooms = ("adopt", "bundle", "conda", "diagnose", "export", "inventory", "pipeline.likely", "pipeline.installing")
     code = (
         "import sys, tfprov.cli.plain, tfprov.pipeline.up, tfprov.profile.load; "
         "from tfprov.pipeline import drift, images, prove, reckoning, reuse, sources, stages; "
         "from tfprov.pipeline.backends.venv import backend, candidates, interpreter, locking; "
-        f"print([name for name in sys.modules if name.startswith({tuple(f'tfprov.{room}' for room in rooms)!r})])"
+        f"print([name for name in sys.modules if name.startswith({tuple(f'tfprov.{room}' for room in rooms)!r})]"
+        f" + [name for name in {heavy!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
