@@ -320,6 +320,7 @@ def _conflict(
         platform=context.platform,
         minor=int(python.split(".")[1]),
         before=context.before,
+        released=candidate.released,
     )
     # Only for releases in the table: newer versions of these packages may support a newer release.
     for project, specifier, asked in ranges(others, needs, environment) if candidate.known is not None else ():

@@ -76,12 +76,14 @@ class OfferedRelease:
             platform.
         everywhere: whether it has wheels for any platform; False for a release in the table that this index does not
             have.
+        released: when it came out, by the table; None when unknown.
     """
 
     version: Version
     known: Release | None
     offers: dict[str, Offer]
     everywhere: bool = True
+    released: datetime | None = None
 
     @property
     def text(self) -> str:
@@ -127,7 +129,11 @@ def candidates(
             offer = _of_listing(package, by_package.get(package, ()), row, platform)
             if offer is not None:
                 offers[role] = offer
-        result.append(OfferedRelease(version=version, known=row, offers=offers, everywhere=bool(by_package)))
+        released = None if row is None else released_at(row)
+        found = OfferedRelease(
+            version=version, known=row, offers=offers, everywhere=bool(by_package), released=released
+        )
+        result.append(found)
     return _newest_first(result)
 
 
@@ -139,6 +145,7 @@ def _in_table(table: Compat, platform: str, before: datetime | None) -> tuple[Of
             known=row,
             offers=_of_table(row, platform, before),
             everywhere=is_before(uploaded_of(row), before),
+            released=released_at(row),
         )
         for row in table.releases
     )
@@ -213,6 +220,12 @@ def is_dated(listing: Listing) -> bool:
 def uploaded_of(row: Release) -> str | None:
     """When the first wheels of a release were on the index; None when unknown."""
     return min((wheels.uploaded for wheels in row.wheels if wheels.uploaded is not None), default=None)
+
+
+def released_at(row: Release) -> datetime | None:
+    """When a release came out; None when unknown."""
+    at = uploaded_of(row)
+    return None if at is None else moment(at)
 
 
 def _times(table: Compat) -> dict[tuple[str, Version], str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -14,14 +13,9 @@ from tfprov.distributions import kind_of
 from tfprov.plan.companions import Break, release_in
 from tfprov.plan.compat import table, within
 from tfprov.plan.offers import uploaded_of
-from tfprov.plan.versions import PLATFORMS, Published, published
+from tfprov.plan.versions import AGE, PLATFORMS, Published, is_open, published
 from tfprov.structured import numbers_in, version_in
 from tfprov.times import moment
-
-_AGE = timedelta(days=3 * 365)
-"""How long before TensorFlow a release may have come out that does not say which TensorFlow it is for."""
-_LATER = Version("2.999")
-"""A release of TensorFlow 2 that no bound speaks of; `<3` is none."""
 
 
 def outlived(versions: Mapping[str, str], asked: Iterable[str], *, python: str) -> tuple[Break, ...]:
@@ -49,7 +43,7 @@ def outlived(versions: Mapping[str, str], asked: Iterable[str], *, python: str) 
             continue
         rows = published(name)
         mine = next((row for row in rows if row.version == taken), None)
-        oldest = moment(at) - _AGE
+        oldest = moment(at) - AGE
         if mine is None or mine.at >= oldest or not _is_open(mine) or not any(row.tensorflow for row in rows):
             continue
         newer = [row for row in rows if row.version > taken and _may_go(row, known.version, python)]
@@ -72,7 +66,7 @@ def outlived(versions: Mapping[str, str], asked: Iterable[str], *, python: str) 
 def _is_open(row: Published) -> bool:
     """Whether a release is pure Python and has no upper bound on TensorFlow."""
     is_pure = len(row.pythons) == len(PLATFORMS)
-    return is_pure and (row.tensorflow is None or SpecifierSet(row.tensorflow).contains(_LATER))
+    return is_pure and is_open(row)
 
 
 def _may_go(row: Published, release: str, python: str) -> bool:

@@ -21,6 +21,10 @@ from tfprov.structured import json_of
 PLATFORMS = ("linux_x86_64", "linux_aarch64", "windows_x86_64", "macos_arm64", "macos_x86_64")
 """As in the compat table."""
 
+AGE = timedelta(days=3 * 365)
+"""How long before TensorFlow a version may have come out that does not say which TensorFlow it is for."""
+_LATER = Version("2.999")
+"""A release of TensorFlow 2 that no bound speaks of; `<3` is none."""
 _ENDLESS = 10**6
 _LIVELY = timedelta(days=365)
 """Age of the newest version up to which a project is expected to publish another one soon."""
@@ -119,12 +123,14 @@ class VersionContext:
         platform: as in the compat table.
         minor: of Python 3.
         before: when a version must have been published; None for no limit.
+        released: when TensorFlow was; None when unknown.
     """
 
     release: Version
     platform: str
     minor: int
     before: datetime | None
+    released: datetime | None = None
 
 
 @lru_cache(maxsize=8192)
@@ -143,9 +149,12 @@ def missing(project: str, specifier: str, place: VersionContext) -> Missing | No
     if not inside:
         return None
     platform, minor, before, rows = place.platform, place.minor, place.before, published(project)
-    paired = [row for row in inside if row.tensorflow is None or within(place.release, row.tensorflow)]
-    if not paired:
-        newest = inside[-1]
+    paired: list[Published] = []
+    others: list[Published] = []
+    for row in inside:
+        (paired if row.tensorflow is None or within(place.release, row.tensorflow) else others).append(row)
+    if others and all(_is_outlived(row, others[-1], place.released) for row in paired):
+        newest = others[-1]
         return Missing(why=f"{project} {newest.version} goes with TensorFlow `{newest.tensorflow}`", ever=True)
     in_time = [row for row in paired if before is None or row.at < before]
     if not in_time:
@@ -168,6 +177,20 @@ def _inside(project: str, specifier: str) -> tuple[Published, ...]:
         return ()
     wanted = SpecifierSet(specifier)
     return tuple(row for row in rows if wanted.contains(row.version, prereleases=True))
+
+
+def is_open(row: Published) -> bool:
+    """Whether a version sets no upper bound on TensorFlow 2."""
+    return row.tensorflow is None or within(_LATER, row.tensorflow)
+
+
+def _is_outlived(row: Published, other: Published, released: datetime | None) -> bool:
+    """Whether a version came out years before a TensorFlow that a newer version of the project does not go with.
+
+    It was published before the project declared bounds, so nothing in its metadata is against any later TensorFlow.
+    """
+    is_old = released is not None and row.at < released - AGE
+    return is_old and is_open(row) and row.version < other.version
 
 
 def _is_built_against(row: Published) -> bool:

@@ -5,6 +5,8 @@ from datetime import datetime, timezone
 import pytest
 from packaging.version import Version
 
+from tfprov.plan.compat import table
+from tfprov.plan.offers import released_at
 from tfprov.plan.versions import VersionContext, bounds_of_time, missing, published
 
 
@@ -12,7 +14,8 @@ def place(
     release: str = "2.21.0", platform: str = "linux_x86_64", minor: int = 12, before: str | None = None
 ) -> VersionContext:
     at = None if before is None else datetime.fromisoformat(before).replace(tzinfo=timezone.utc)
-    return VersionContext(release=Version(release), platform=platform, minor=minor, before=at)
+    released = next(released_at(row) for row in table().releases if row.version == release)
+    return VersionContext(release=Version(release), platform=platform, minor=minor, before=at, released=released)
 
 
 @pytest.mark.parametrize("project", ["numpy", "tensorflow-text", "keras"])
@@ -23,7 +26,7 @@ def test_versions_are_oldest_first_and_have_wheels(project: str) -> None:
 
 
 TEXT, PROBABILITY, WINDOWS = "tensorflow-text", "tensorflow-probability", "windows_x86_64"
-FORESTS = "tensorflow-decision-forests"
+FORESTS, FEDERATED = "tensorflow-decision-forests", "tensorflow-federated"
 
 
 @pytest.mark.parametrize(
@@ -40,6 +43,12 @@ FORESTS = "tensorflow-decision-forests"
         # It has wheels for TensorFlow up to 3.12, its last version is years old, and there is no source distribution.
         ("tensorflow-io", "", place("2.17.1", minor=13), "tensorflow-io 0.37.1 has no wheel for Python 3.13", True),
         ("tensorflow-io", "", place(minor=12), "tensorflow-io 0.37.1 goes with TensorFlow `>=2.16,<2.18`", True),
+        # Of 2019, before the project said that it follows TensorFlow from release to release.
+        (FEDERATED, "", place(minor=11), f"{FEDERATED} 0.87.0 goes with TensorFlow `==2.14.*,>=2.14.0`", True),
+        (FEDERATED, "", place("2.14.1", minor=11), None, None),
+        (FEDERATED, "", place("2.1.4", minor=7), None, None),
+        (FEDERATED, "<0.2", place(minor=11), None, None),  # whoever asks for that has it
+        ("tf-models-official", "", place(), "tf-models-official 2.20.0 goes with TensorFlow `~=2.20.0`", True),
         # Its source is for Python 3.9 and newer as well.
         ("numpy", "==1.25.*", place("2.11.1", WINDOWS, 8), "numpy 1.25.2 has no wheel for Python 3.8", True),
         # Its one source distribution cannot be built: it is compiled against TensorFlow.
