@@ -89,7 +89,7 @@ def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
         except TfprovError as error:
             if not prefer or error.code.group not in _ABOUT_VERSIONS:
                 raise
-            named = set(re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", "\n".join(error.evidence).lower()))
+            named = set(re.findall(r"[a-z0-9]+(?:-[a-z0-9]+)*", "\n".join((error.what, *error.evidence)).lower()))
             rest = tuple(each for each in prefer if each[0] not in named)
             # Once without the preferences that uv names, then without any.
             prefer = rest if prefer == older and rest != older else ()

@@ -156,3 +156,20 @@ def test_a_failure_of_the_network_is_not_blamed_on_the_lock(
         renew(replace(asked("dep"), prefer=(("dep", "1.0"),)), offline, lambda event: None)
     assert failure.value.code.group.label == "network"
     assert len(tries) == 1
+
+
+@pytest.mark.parametrize("code", ["build-tool-missing", "resolver-conflict"])
+def test_a_version_that_is_named_only_in_the_message_takes_no_other_with_it(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    def picky(question: Question, resolver: Resolver) -> str:
+        if ("dep", "1.0") in question.prefer or "dep==1.0" in question.constraints:
+            raise TfprovError(code, "`dep 1.0` has no wheel that fits, and its build failed", evidence=("no compiler",))
+        return resolve(question, resolver)
+
+    monkeypatch.setattr(renewing, "resolve", picky)
+    question = replace(asked("dep", "more", "pinned"), prefer=(("dep", "1.0"), ("more", "1.0"), ("pinned", "1.0")))
+    assert renewed(question, resolver) == (
+        {"dep": "2.0", "more": "1.0", "pinned": "1.0"},
+        [Note(text="the lock's versions of `dep` could not be kept")],
+    )
