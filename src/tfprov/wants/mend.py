@@ -16,6 +16,7 @@ _STEPS = (
     (_INSTALL, ""),
     (re.compile(r"^(?:import|from)\s+"), ""),
     (re.compile(rf"^({_NAME})\s+as\s+\w+$"), r"\1"),
+    (re.compile(rf"^({_NAME})\s*=\s*['\"]\s*(?:\*$|(?=[<>=!~^]))"), r"\1"),  # of a Pipfile or of Poetry
     (re.compile(rf"({_VERSION})\.(?=\s*(?:,|$))"), r"\1"),  # 4.1.2.
     (re.compile(r"[\u2010-\u2014\u2212]"), "-"),
     (re.compile(rf"^({_NAME})\s*\(\s*({_VERSION})\s*\)$"), r"\1==\2"),
@@ -36,6 +37,8 @@ _STEPS = (
     (re.compile(rf"^({_NAME})\s*=\s*({_VERSION})(?:=[\w.*]+)?$"), r"\1==\2.*"),  # conda's numpy=1.26
     (re.compile(rf"^({_NAME})\s*(?:@|:|\s)\s*\^?({_VERSION})$"), r"\1==\2"),  # a space, npm's @, YAML's colon
     (re.compile(rf"^({_NAME})\s*\^({_VERSION})$"), r"\1>=\2"),
+    (re.compile(rf"^({_NAME})\s*~\s*(\d+\.\d+)$"), r"\1==\2.*"),  # Poetry's ~1.2 and ~1.2.3
+    (re.compile(rf"^({_NAME})\s*~\s*(\d+(?:\.\d+){{2,}})$"), r"\1~=\2"),
     (re.compile(rf"({_VERSION})\s*(?=[<>!~=]=?)"), r"\1,"),  # a<2>=1
     (re.compile(r"~=\s*(\d+)(?=\s*(?:,|$))"), r"~=\1.0"),
     (re.compile(r"((?:>=|<=|>|<|~=)\s*[\d.]+)\+[\w.]+"), r"\1"),  # a build, >=1.10.0+cu113
