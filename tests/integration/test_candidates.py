@@ -601,6 +601,18 @@ def test_a_plan_for_another_machine_is_resolved_with_its_wheels(site: Site, tmp_
         "the other packages were not resolved, because some have no wheel for that machine and are not built here: "
         "`built`",
     )
+    # What needs it has wheels, as many packages have whose oldest releases are sources only.
+    site.offer(build_wheel(more, "needs-built", "2.0", requires=["built>=1"]))
+    old = [sdist(more, project(name, "0.1"), stem=f"{name.replace('-', '_')}-0.1") for name in ("needs-built", "aged")]
+    simple_index(site.root / "index", [*old, *(site.root / "index/needs-built").glob("*.whl")])
+    assert there("needs-built")[1].endswith(" and are not built here: `built`")
+    site.offer(build_wheel(more, "aged", "2.0"))
+    simple_index(site.root / "index", [*old[1:], *(site.root / "index/aged").glob("*.whl")])
+    assert there("aged<1") == (
+        RELEASE,
+        "the other packages were not resolved: no wheels of them go together, and nothing is built here for that "
+        "machine (uv also tried versions of `aged` without one)",
+    )
 
 
 def test_what_contradicts_itself_is_refused_for_another_machine_too(site: Site, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ from tfprov.plan.decide import decide
 from tfprov.plan.demands import wants_nightly
 from tfprov.plan.outlived import outlived
 from tfprov.plan.records import Candidate, Decision, Listing, Plan
+from tfprov.plan.tags import supported_tags
 from tfprov.profile.records import Profile
 from tfprov.redact import redact
 from tfprov.structured import minor_of
@@ -62,6 +63,10 @@ from tfprov.structured import minor_of
 _LAG_SECONDS = 30.0
 _NOT_RESOLVED = "the other packages were not resolved: that machine may take another release or Python for them"
 _NOT_BUILT = "the other packages were not resolved, because some have no wheel for that machine and are not built here"
+
+_NOT_TOGETHER = (
+    "the other packages were not resolved: no wheels of them go together, and nothing is built here for that machine"
+)
 
 
 class SameFilesError(TfprovError):
@@ -209,13 +214,31 @@ def _resolved_elsewhere(
     try:
         best = _unbroken(context, machine, asked, plan.candidates)
     except NoWheelsError as error:
-        return plan, (f"{_NOT_BUILT}: {', '.join(f'`{name}`' for name in error.names)}",)
+        lacking = _without_wheels(machine, plan.decision, error.names)
+        names = ", ".join(f"`{name}`" for name in lacking or error.names)
+        return plan, (
+            f"{_NOT_BUILT}: {names}" if lacking else f"{_NOT_TOGETHER} (uv also tried versions of {names} without one)",
+        )
     except TfprovError as error:
         if error.code.name == "resolver-conflict":
             _with_hints(context, machine, asked, error)
             raise
         return plan, (f"{_NOT_RESOLVED} ({reason(error)})",)
     return with_sizes(decided(context, plan, best), machine, best), ()
+
+
+def _without_wheels(machine: Machine, decision: Decision, names: Sequence[str]) -> Sequence[str]:
+    """Those of the projects that have no wheel for the Python of a decision, or none of their newest version.
+
+    The resolver also names projects that it tried in older versions, because nothing newer went with the others.
+    """
+    python = decision.python.version
+    tags = frozenset(supported_tags(python, False, machine.facts))
+    return [
+        name
+        for name in names
+        if machine.lacks_wheels(name, python=python, tags=tags) or machine.newest_source(name) is not None
+    ]
 
 
 def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]) -> Solution:
