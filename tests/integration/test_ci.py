@@ -11,17 +11,35 @@ from pathlib import Path
 import pytest
 
 from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from snapshots import Snapshot
 from wheels import build_wheel
 
 pytestmark = only_here
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    found = Site.make(tmp_path)
+def with_a_helper(folder: Path) -> Site:
+    found = Site.make(folder)
     found.offer(sham_wheel(found.root / "built", RELEASE), build_wheel(found.root / "built", "helper", "1.0"))
     found.write('[packages]\nrequirements = ["helper"]\n')
     return found
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return with_a_helper(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Snapshot[Site]:
+    found = with_a_helper(tmp_path_factory.mktemp("made"))
+    found.up()
+    return Snapshot(found)
+
+
+@pytest.fixture
+def made(first: Snapshot[Site]) -> Site:
+    """The same project after its first `up`."""
+    return first.restore()
 
 
 def cases(file: Path) -> dict[str, str]:
@@ -122,16 +140,14 @@ def restored(site: Site, kept: Path) -> Path:
     return store
 
 
-def test_a_restored_store_saves_every_byte(site: Site) -> None:
-    site.up()
-    restored(site, saved(site))
-    assert site.up()["bytes_fetched"] == 0
+def test_a_restored_store_saves_every_byte(made: Site) -> None:
+    restored(made, saved(made))
+    assert made.up()["bytes_fetched"] == 0
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_store_that_came_back_in_part_does_no_harm(site: Site, seed: int) -> None:
-    site.up()
-    store = restored(site, saved(site))
+def test_a_store_that_came_back_in_part_does_no_harm(made: Site, seed: int) -> None:
+    store = restored(made, saved(made))
     chance = random.Random(seed)
     files = sorted(path for path in store.rglob("*") if path.is_file())
     assert len(files) >= 4
@@ -144,21 +160,20 @@ def test_a_store_that_came_back_in_part_does_no_harm(site: Site, seed: int) -> N
             path.write_bytes(b"")
         elif fate == "gone":
             path.unlink()
-    site.up()
-    assert site.imported() == RELEASE
-    assert site.run("cache", "verify").stdout.strip() == "every wheel has its hash"
+    made.up()
+    assert made.imported() == RELEASE
+    assert made.run("cache", "verify").stdout.strip() == "every wheel has its hash"
 
 
-def test_a_wheel_that_came_back_with_other_bytes_is_fetched_anew(site: Site) -> None:
-    site.up()
-    store = restored(site, saved(site))
+def test_a_wheel_that_came_back_with_other_bytes_is_fetched_anew(made: Site) -> None:
+    store = restored(made, saved(made))
     (wheel,) = store.glob("sha256/*/*/tensorflow*.whl")
     data = bytearray(wheel.read_bytes())
     data[len(data) // 2] ^= 1
     wheel.write_bytes(data)
-    done = site.run("up", "train.toml", "--json")
+    done = made.run("up", "train.toml", "--json")
     assert done.returncode == 0, done.stderr
-    assert site.imported() == RELEASE
+    assert made.imported() == RELEASE
 
 
 def test_a_store_of_an_older_lock_is_of_use_for_what_stayed(site: Site) -> None:
@@ -179,9 +194,8 @@ def test_a_store_of_an_older_lock_is_of_use_for_what_stayed(site: Site) -> None:
     assert site.imported() == RELEASE
 
 
-def test_a_whole_home_that_came_back_is_verified_at_once(site: Site) -> None:
-    site.up()
-    shutil.copytree(site.home, site.root / "kept", symlinks=True)
-    shutil.rmtree(site.home)
-    shutil.copytree(site.root / "kept", site.home, symlinks=True)
-    assert site.up()["already"] is True
+def test_a_whole_home_that_came_back_is_verified_at_once(made: Site) -> None:
+    shutil.copytree(made.home, made.root / "kept", symlinks=True)
+    shutil.rmtree(made.home)
+    shutil.copytree(made.root / "kept", made.home, symlinks=True)
+    assert made.up()["already"] is True
