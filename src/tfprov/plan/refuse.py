@@ -322,7 +322,13 @@ def _platform_hints(context: DecisionContext, nearest: Miss) -> Iterator[str]:
         return
     older = ways.last_with(context, lambda offer: bool(offer.interpreters) and offer.has_platform(context.tags))
     if older is None:
-        yield f"no release has wheels for {here}: use another machine, or build from source"
+        first = next(ways.with_offer(reversed(context.candidates), lambda offer: bool(offer.interpreters)), None)
+        if first is None:
+            yield f"no release has wheels for {here}: use another machine, or build from source"
+        else:
+            yield f"TensorFlow {first} is the first with wheels for {here}"
+            is_linux = context.facts.system.value == "linux"
+            yield "and use a newer system or a container" if is_linux else "and update the operating system"
     elif older != ways.newest(context):
         yield f"TensorFlow {older} is the last with wheels for {here}"
     else:

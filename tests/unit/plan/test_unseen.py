@@ -177,6 +177,9 @@ CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
     "m1, macos 11": (dataclasses.replace(MAC, os_version="11.7"), asked(), "platform-no-wheel", "update the operating system"),
     "m2, only an intel python": (
         dataclasses.replace(MAC, pythons=(python("3.12.1", machine="x86_64"),)), asked(**STAY), "rosetta-qemu", "python.install"),
+    "m1, macos 11, 2.11": (
+        dataclasses.replace(MAC, os_version="11.7.10"), asked("==2.11.*"), "platform-no-wheel",
+        "TensorFlow 2.13.0 is the first with wheels for macOS on Apple silicon; and update the operating system"),
     "m1, cuda": (MAC, cuda(), "wheel-without-cuda", "metal"),
     "intel mac": (INTEL, asked(), "tensorflow==2.16.2 cpu 3.12.1", ""),
     "intel mac, cuda": (INTEL, cuda(), "wheel-without-cuda", "use the CPU"),
