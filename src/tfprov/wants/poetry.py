@@ -19,6 +19,10 @@ from tfprov.wants.poetry_unions import union
 from tfprov.wants.records import ProjectParts
 from tfprov.wants.tables import Table, key_of, table, tell_unchosen, texts, unknown, with_source
 
+_ONE_PRERELEASE = (
+    "`allow-prereleases` is left out: pre-releases count where the version names one, or everywhere with "
+    '`packages.prereleases = "all"`'
+)
 _CLAUSE = re.compile(r"\s*(\^|~=|~|===?|!=|>=|<=|>|<|=)?\s*([^\s,|^~=!<>]+)\s*")
 
 
@@ -138,6 +142,8 @@ def _put(found: Table, key: str, basket: Basket) -> None:
             if not isinstance(entry, Mapping):
                 basket.problem(where, "it is neither a range of versions nor a table")
                 continue
+            if any(entry.get(key) is True for key in ("allow-prereleases", "allows-prereleases")):
+                basket.note(where, _ONE_PRERELEASE)
             try:
                 if name == "python":
                     basket.python(specifier(str(entry.get("version", "*"))), where)

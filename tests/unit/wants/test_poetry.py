@@ -164,3 +164,11 @@ def test_a_patch_release_of_python_stands_for_its_minor_version(read_file: Read,
         f"{'== ' if '== ' in text else '=='}3.10.11` is read as `==3.10.*`: not every patch release can be installed "
         "everywhere"
     ]
+
+
+def test_what_poetry_lets_one_package_have_of_pre_releases_is_noted(read_file: Read) -> None:
+    lines = 'six = {version = "^1.0", allow-prereleases = true}\nnumpy = {version = "*", allow-prereleases = false}\n'
+    found = read_file("pyproject.toml", f"[tool.poetry]\n[tool.poetry.dependencies]\n{lines}")
+    (note,) = found.notes
+    assert note.startswith("pyproject.toml: tool.poetry.dependencies.six: `allow-prereleases` is left out: ")
+    assert (len(found.requirements), found.prereleases) == (2, ())
