@@ -100,6 +100,12 @@ def _this_release(profile: Profile, host: Host, found: re.Match[str]) -> Try:
     return release(profile, found[1]), host
 
 
+def _of_today(host: Host) -> Host:
+    if host.system == "linux":
+        return dataclasses.replace(host, libc=hosts.GLIBC)
+    return dataclasses.replace(host, os_version="26.0")
+
+
 def _native(host: Host) -> Host:
     machine = "arm64" if host.system == "macos" else "aarch64"
     return dataclasses.replace(host, machine=machine, emulation=None, flags=())
@@ -184,10 +190,14 @@ ACTS: tuple[tuple[str, _Act], ...] = (
         lambda p, h, m: (change(release(p, m[2]), index={"exclude-newer": m[1]}), h),
     ),
     (rf"tfprov installs TensorFlow {_V} and newer", _this_release),
-    (rf"TensorFlow {_V} is the (?:last|first) (?:for this C library|with wheels for)", _this_release),
+    (rf"TensorFlow {_V} is the (?:last|first) (?:for this C library|with wheels for(?! [^;]+; and ))", _this_release),
+    (
+        rf"TensorFlow {_V} is the first with wheels for [^;]+; and (?:update the operating|use a newer) system",
+        lambda p, h, m: (release(p, m[1]), _of_today(h)),
+    ),
     (rf"TensorFlow {_V} is the newest that this machine's GPU and driver can run", _this_release),
     (
-        rf"driver {_V} or newer would support {_V}",
+        rf"driver {_V} or newer(?: on Windows)? would support {_V}",
         lambda p, h, m: (release(p, m[2]), _driver(m[1])(h)),
     ),
     (rf"install an NVIDIA driver of {_V} or newer", lambda p, h, m: (p, _driver(m[1])(h))),
@@ -225,8 +235,7 @@ ACTS: tuple[tuple[str, _Act], ...] = (
     ),
     (r"restart the machine|reset or replace|library path", lambda p, h, m: (p, _healthy(h))),
     (r"use an image with glibc", lambda p, h, m: (p, dataclasses.replace(h, libc=hosts.GLIBC))),
-    (r"use a newer system", lambda p, h, m: (p, dataclasses.replace(h, libc=hosts.GLIBC))),
-    (r"update the operating system", lambda p, h, m: (p, dataclasses.replace(h, os_version="26.0"))),
+    (r"(?<!and )(?:use a newer|update the operating) system", lambda p, h, m: (p, _of_today(h))),
     (r"run tfprov inside WSL2", _machine),
     (r"use another machine", _machine),
     (r"pass the processor of the host through", lambda p, h, m: (p, dataclasses.replace(h, flags=hosts.AVX2))),

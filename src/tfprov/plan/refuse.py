@@ -184,10 +184,19 @@ def _told(ways: Iterable[str]) -> str | None:
     return "; ".join(dict.fromkeys(ways)).removeprefix("or ") or None
 
 
+def _newer_driver(oldest: str | None, *, is_wsl: bool) -> str:
+    wanted = f" of {oldest} or newer" if oldest else ""
+    return (
+        f"install the NVIDIA driver on Windows{wanted}, never one inside WSL2"
+        if is_wsl
+        else f"install an NVIDIA driver{wanted}"
+    )
+
+
 def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
     """Hints where CUDA can use no GPU: changes of the machine first, then of the profile."""
     if refusal.driver is not None:
-        yield f"install an NVIDIA driver of {refusal.driver} or newer"
+        yield _newer_driver(refusal.driver, is_wsl=context.facts.wsl.value)
         yield from _last_branches(context.gpus.usable if isinstance(context.gpus, Gpus) else ())
     elif refusal.remedy is not None:
         yield refusal.remedy
@@ -200,12 +209,10 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
     elif refusal.code == "docker-no-gpu":
         yield into_container(context.facts.container.value, refusal.why)
     elif refusal.code == "gpu-no-driver":
-        oldest = f" of {driver} or newer" if (driver := ways.oldest_driver(context)) else ""
-        if context.facts.wsl.value:
-            yield f"install the NVIDIA driver on Windows{oldest}, never one inside WSL2"
-        else:
-            has_gpu = any(gpu.vendor == "nvidia" for gpu in context.facts.gpus.value)
-            yield f"{'' if has_gpu else 'on a machine with an NVIDIA GPU, '}install an NVIDIA driver{oldest}"
+        is_wsl = context.facts.wsl.value
+        is_bare = not is_wsl and all(gpu.vendor != "nvidia" for gpu in context.facts.gpus.value)
+        where = "on a machine with an NVIDIA GPU, " if is_bare else ""
+        yield where + _newer_driver(ways.oldest_driver(context), is_wsl=is_wsl)
     elif refusal.code != "wheel-without-cuda":
         yield CODES[refusal.code].remedy
     if refusal.code in ("docker-no-gpu", "gpu-no-driver") and not context.facts.wsl.value:
@@ -361,12 +368,13 @@ def _gpu_hints(context: DecisionContext, found: Gpus, nearest: Miss) -> Iterator
         yield f"TensorFlow {served} is the newest that this machine's GPU and driver can run"
     cuda = cuda_of(context, nearest.candidate)
     driver = nearest.refusal.driver
+    where = " on Windows" if found.wsl else ""
     if driver is not None and ways.helps(context, found, driver, version):
-        yield f"driver {driver} or newer would support {nearest.candidate.text}"
+        yield f"driver {driver} or newer{where} would support {nearest.candidate.text}"
     if driver is not None and served is None:
         least = ways.least_driver(context, found)
         if least is not None and least[0] != driver:
-            yield f"driver {least[0]} or newer would support {least[1]}"
+            yield f"driver {least[0]} or newer{where} would support {least[1]}"
     if driver is not None:
         yield from _last_branches(found.usable)
     if nearest.refusal.code == "gpu-arch-unsupported":

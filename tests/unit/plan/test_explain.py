@@ -175,6 +175,18 @@ gpu-no-driver 17: CUDA cannot work on this machine: there is no NVIDIA GPU and n
 hint: on a machine with an NVIDIA GPU, install an NVIDIA driver of 525.60.13 or newer; to build here for another \
 machine, set `smoke.gpu = "later"` and `tensorflow.accelerator = "cuda"`; or use the CPU""",
     ),
+    "old driver in wsl": (
+        profile(accelerator="cuda"),
+        Host(gpus=(nvidia("7.5", "NVIDIA GeForce RTX 2060"),), driver="441.66", wsl=True),
+        """\
+gpu-driver-too-old 17: no TensorFlow that the profile allows with CUDA can run here: CUDA 12.5.1 needs driver 528.33 \
+or newer; this machine has 441.66
+- tensorflow 2.10.0 to 2.21.0: CUDA 12.5.1 needs driver 528.33 or newer; this machine has 441.66 (2.21.0)
+- tensorflow 1.15.0 to 2.9.3: the CUDA libraries that it needs are not available as wheels, or not verified with it
+- tensorflow 1.15.2 to 2.0.4: its wheel for this platform has no CUDA; that of `tensorflow-gpu` needs CUDA libraries \
+that are not available as wheels
+hint: driver 528.33 or newer on Windows would support 2.21.0; driver 452.39 or newer on Windows would support 2.14.1""",
+    ),
     "no gpu in wsl": (
         profile(accelerator="cuda"),
         Host(wsl=True),
