@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import InvalidName, canonicalize_name
+from packaging.utils import canonicalize_name
 
 _ARCHIVE_OF = re.compile(r"/(?P<name>[^/]+)/(?:-/)?(?:archive|zipball|tarball)/")
 # `git@host:path`, and the same behind a scheme, where the part after the colon is no port.
@@ -22,7 +22,7 @@ def repository_of(address: str) -> str:
         return ""
     try:
         canonicalize_name(last, validate=True)
-    except InvalidName:
+    except ValueError:
         return ""
     return last
 
