@@ -97,8 +97,10 @@ def test_what_changed_is_told_and_what_would_be_done(
         site.lock.unlink()
     ended, one = told(site)
     assert (ended, one["state"], one["code"]) == (status, state, code)
-    (said,) = one["reasons"]  # type: ignore[misc]  # JSON
+    said, *lines = one["reasons"]  # type: ignore[misc]  # JSON
     assert said.startswith(reason)
+    assert [line for line in lines if "unknown key" not in line] == []
+    assert bool(lines) == (change == "mistake")
     assert next_step in str(one["next"])
     verified = [device["name"] for device in one["devices"] if device["verified"]]  # type: ignore[attr-defined]  # JSON
     assert verified == (["CPU:0"] if change in ("driver", "gpu") else [])
@@ -121,6 +123,12 @@ def test_damage_and_a_missing_environment_are_told(site: Site, tmp_path: Path) -
     shutil.copy2(site.profile, site.root / "other.toml")
     status, one = told(site, "other.toml")
     assert (status, one["state"], one["code"]) == (2, "missing", "environment-missing")
+    assert str(one["next"]).endswith("makes it")
+    (site.root / "other.toml").write_text(site.profile.read_text(encoding="utf-8") + "nam = 1\n", encoding="utf-8")
+    status, one = told(site, "other.toml")
+    assert (status, one["state"], one["code"]) == (2, "missing", "environment-missing")
+    assert any("unknown key" in reason for reason in one["reasons"])  # type: ignore[attr-defined]  # JSON
+    assert "tfprov schema" in str(one["next"])
 
 
 def test_all_names_every_environment_and_one_whose_profile_is_gone_is_verified(site: Site) -> None:

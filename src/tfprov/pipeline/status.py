@@ -103,13 +103,14 @@ def _look(environment: Environment, standing: Standing) -> Status:
     up = f"`tfprov up {quoted(environment.owner.profile)}`"
     generation = environment.active()
     if generation is None or generation.seal is None:
+        mistake = _mistake(Path(environment.owner.profile))
         return Status(
             environment=environment,
             generation=None,
             state="missing",
             code="environment-missing",
-            reasons=("there is no verified generation",),
-            next_step=f"{up} makes it",
+            reasons=("there is no verified generation", *(_invalid(mistake, "the profile is") if mistake else ())),
+            next_step=mistake.hint if mistake else f"{up} makes it",
         )
     standing.begin(generation)
     seal, unusable = generation.seal, _unusable(environment, generation, up)
@@ -161,6 +162,22 @@ def _outdated(environment: Environment, known: Seal | Rollback, lock: Path | Non
     return changed or _lock_changed(known.lock_digest, lock, up)
 
 
+def _mistake(profile: Path) -> TfprovError | None:
+    """What is wrong with a profile, so that `up` would fail; None if nothing is, or if there is none."""
+    from tfprov.profile.load import load
+
+    try:
+        if profile.is_file():
+            load(profile, shipped=False)
+    except TfprovError as error:
+        return error
+    return None
+
+
+def _invalid(mistake: TfprovError, what: str) -> tuple[str, ...]:
+    return (f"{what} not valid: {mistake.what}", *mistake.evidence)
+
+
 def _profile_changed(environment: Environment, known: str, up: str) -> _Finding | None:
     """The finding that the profile has changed; None if it has not, or no longer exists."""
     path = Path(environment.owner.profile)
@@ -174,7 +191,7 @@ def _profile_changed(environment: Environment, known: str, up: str) -> _Finding 
 
             seen = load(path, shipped=False).source
     except TfprovError as error:
-        reasons = (f"the profile changed and is not valid: {error.what}",)
+        reasons = _invalid(error, "the profile changed and is")
         return _Finding(state="outdated", code=error.code.name, reasons=reasons, next_step=error.hint)
     if seen.digest == known:
         return None
