@@ -20,8 +20,13 @@ from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import NOISE, NOTHING, Hit
 from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
 from tfprov.diagnose.view import View, asker, asking_frame, numbers
+from tfprov.diagnose.wheel_tags import (
+    older_manylinux,
+    wheel_of_other_platform,
+    wheel_of_other_python,
+    wheel_of_plain_tags,
+)
 from tfprov.errors import CODES, Group
-from tfprov.structured import whole_number
 
 Condition = Callable[[View, Hit], bool]
 
@@ -220,57 +225,11 @@ def _told(name: str) -> Condition:
 
 
 _WARNING = r"^(?:WARNING|W |\d+-\d+-\d+ \S+ W |W\d{4} )|: W tensorflow| W tensorflow"
-_WHEEL = re.compile(r"-(?P<python>(?:cp|py)\d+)-(?P<abi>\w+)-(?P<platform>[\w.]+)\.whl$")
-_SYSTEM_TAGS = {"linux": ("linux",), "windows": ("win",), "macos": ("macosx",)}
-
-
-def _wheel_of_other_platform(view: View, hit: Hit) -> bool:
-    found = _WHEEL.search(hit.captures.get("wheel", ""))
-    if found is None or found["platform"] == "any":
-        return False
-    system, machine = view.context.system, view.context.machine
-    if system in _SYSTEM_TAGS and not any(tag in found["platform"] for tag in _SYSTEM_TAGS[system]):
-        return True
-    is_arm = any(tag in found["platform"] for tag in ("aarch64", "arm64", "universal2"))
-    return machine is not None and is_arm != (machine in {"aarch64", "arm64"}) and "universal2" not in found["platform"]
-
-
-def _wheel_of_other_python(view: View, hit: Hit) -> bool:
-    """The wheel is for another Python than the one in use.
-
-    If that is unknown, this is the more likely cause, unless the platform tag is a new one.
-    """
-    found = _WHEEL.search(hit.captures.get("wheel", ""))
-    if found is None or found["abi"] in {"none", "abi3"}:
-        return False
-    digits = found["python"][2:]
-    if view.python is not None:
-        return (whole_number(digits[0]), whole_number(digits[1:]) or 0) != view.python[:2]
-    return not re.search(r"manylinux_2_|manylinux20", found["platform"])
-
-
-def _wheel_of_plain_tags(_view: View, hit: Hit) -> bool:
-    """The platform tag is one that every pip supports, so that an old pip cannot be the reason."""
-    found = _WHEEL.search(hit.captures.get("wheel", ""))
-    return found is not None and found["platform"].startswith(("linux_", "win"))
 
 
 def _uv_pinned(_view: View, hit: Hit) -> bool:
     """The conclusion of uv shows that the version was requested; before it, uv names any version that it considered."""
     return "pin" in hit.captures
-
-
-def _older_manylinux(_view: View, hit: Hit) -> bool:
-    """The machine's manylinux tag has an older glibc than the wheels for its processor need, so that is the reason."""
-    own = re.search(r"manylinux_(\d+)_(\d+)_(\w+)", hit.captures.get("platform", ""))
-    offered = re.findall(r"manylinux_(\d+)_(\d+)_(\w+)", hit.captures.get("platforms", ""))
-    if own is None:
-        return False
-    here = numbers(f"{own[1]}.{own[2]}") or ()
-    same = [numbers(f"{major}.{minor}") or () for major, minor, machine in offered if machine == own[3]]
-    if same:
-        return min(same) > here
-    return here < (2, 27) and own[3] in {"x86_64", "aarch64"}
 
 
 def _python_too_new(view: View, _hit: Hit) -> bool:
@@ -377,11 +336,11 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "old-pip": _old_pip,
         "needs-newer-glibc": _needs_newer_glibc,
         "glibc-suffices": _glibc_suffices,
-        "older-manylinux": _older_manylinux,
+        "older-manylinux": older_manylinux,
         "elsewhere": _elsewhere,
-        "wheel-of-other-platform": _wheel_of_other_platform,
-        "wheel-of-other-python": _wheel_of_other_python,
-        "wheel-of-plain-tags": _wheel_of_plain_tags,
+        "wheel-of-other-platform": wheel_of_other_platform,
+        "wheel-of-other-python": wheel_of_other_python,
+        "wheel-of-plain-tags": wheel_of_plain_tags,
         "build-tool": lambda _, hit: (
             package_of(hit) in {"setuptools", "wheel", "cython", "pip", "ninja", "cmake", "hatchling"}
         ),
