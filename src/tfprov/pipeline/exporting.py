@@ -346,6 +346,7 @@ def _squash(tree: list[TreeMember], target: Path, pipe: Path) -> None:
             "not-supported",
             "the file system could not be written",
             evidence=(f"`mksquashfs` made no progress for {STUCK_SECONDS:.0f} s and was ended",),
+            hint="run it again; `--format tar` does without `mksquashfs`",
         )
     if not done.ok:
         lines = (done.stderr or done.stdout).strip().splitlines()

@@ -151,3 +151,4 @@ def test_a_file_system_writer_that_is_stopped_is_ended(
     with pytest.raises(TfprovError) as caught:
         exporting._squash(tree, target, tmp_path / "pipe")
     assert caught.value.evidence == ("`mksquashfs` made no progress for 1 s and was ended",)
+    assert caught.value.hint == "run it again; `--format tar` does without `mksquashfs`"
