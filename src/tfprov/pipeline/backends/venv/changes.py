@@ -157,7 +157,7 @@ def near_of_all(bounds: Sequence[str]) -> dict[str, str]:
 
 
 def with_all_possible(profile: Profile, others: Mapping[str, str]) -> Change:
-    """A change that replaces all requirements in `others`; see `_impossible`."""
+    """One change that replaces several requirements, each by the line beside it, or by nothing where that is empty."""
     asked = tuple(others.get(line, line) for line in profile.packages.requirements if others.get(line, line))
 
     def words(solution: Solution) -> str:
