@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,39 @@ _SETTINGS = (
     *("TFPROV_HOME", "TFPROV_STORE", "TFPROV_CACHE_MAX", "VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH"),
     "PYTHONDONTWRITEBYTECODE",  # it triples the time of each import of TensorFlow
 )
+
+_SLOWEST = (
+    *("integration/test_fleet.py", "e2e/test_simulated_gpus.py", "e2e/test_smoke.py", "integration/test_bundle.py"),
+    *("integration/test_adopt.py", "integration/test_conda.py", "e2e/test_conda.py"),
+)
+"""The modules that take minutes, the slowest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal the slow modules out to the processes of pytest-xdist, each of which gets an equal part of the list.
+
+    The slow modules stand together, and a process that is done takes tests from the end of another's part. So each part
+    begins with slow ones, whose tests stay together for the sake of what they share, and unit tests fill the rest.
+    """
+    parts = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if parts == 1:
+        return
+    here = Path(__file__).parent
+    slow = [
+        (module.relative_to(here).as_posix(), list(found))
+        for module, found in groupby(items, attrgetter("path"))
+        if module.is_relative_to(here) and not module.is_relative_to(here / "unit")
+    ]
+    slow.sort(key=lambda one: _SLOWEST.index(one[0]) if one[0] in _SLOWEST else len(_SLOWEST))
+    dealt = [[item for _, found in slow[number::parts] for item in found] for number in range(parts)]
+    taken = {id(item) for part in dealt for item in part}
+    rest = [item for item in items if id(item) not in taken]
+    done: list[pytest.Item] = []
+    for number, part in enumerate(dealt):
+        room = (len(items) - len(done)) // (parts - number) - len(part)
+        done += part + rest[: max(0, room)]
+        del rest[: max(0, room)]
+    items[:] = done + rest
 
 
 @pytest.fixture(autouse=True, scope="session")

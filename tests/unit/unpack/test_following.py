@@ -19,6 +19,7 @@ from tfprov.fetch.spans import Span, gaps, merge
 from tfprov.unpack.records import Tree, Wheel
 from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import Unpacking
+from threads import none_left
 from unit.unpack.test_unpacking import HOSTILE, left, wheel_at
 
 
@@ -255,11 +256,9 @@ def test_an_archive_that_must_not_be_unpacked_is_refused_in_the_same_words(
 def test_a_download_that_never_ends_leaves_nothing(tmp_path: Path) -> None:
     wheel = KINDS["many_files"].write(tmp_path / "made", "many_files")
     download = Download(wheel.read_bytes(), tmp_path / "arriving.part")
-    before = threading.active_count()
-    with Unpacking(TreeStore(tmp_path / "trees", boot="b"), ignore) as unpacking:
+    with none_left(), Unpacking(TreeStore(tmp_path / "trees", boot="b"), ignore) as unpacking:
         unpacking.follow(wheel.name, sha256_of(wheel), download)
         download.advance(len(download.content) - 1)
-    assert threading.active_count() == before
     assert left(tmp_path / "trees") == []
     assert TreeStore(tmp_path / "trees", boot="b").find(sha256_of(wheel)) is None
 

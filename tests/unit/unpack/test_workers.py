@@ -28,6 +28,7 @@ from tfprov.unpack.records import ArchiveMember
 from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import Unpacking
 from tfprov.unpack.workers import Arrival, LostError, Workers
+from threads import none_left
 from unit.unpack.test_following import STEPS, Download, content, follow, in_pieces, whole
 from unit.unpack.test_unpacking import HOSTILE, left, wheel_at
 
@@ -39,13 +40,12 @@ _Result = TypeVar("_Result")
 
 @contextmanager
 def workers() -> Iterator[Workers]:
-    before = threading.active_count()
-    made = Workers(ENVIRON)
-    try:
-        yield made
-    finally:
-        made.close()
-    assert threading.active_count() == before
+    with none_left():
+        made = Workers(ENVIRON)
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 def members_of(path: Path) -> tuple[ArchiveMember, ...]:
@@ -204,9 +204,8 @@ def test_wheels_are_unpacked_although_every_process_is_stopped(tmp_path: Path, m
     first = KINDS["many_files"].write(tmp_path / "first", "many_files")
     second = KINDS["incompressible"].write(tmp_path / "second", "incompressible")
     third = KINDS["package"].write(tmp_path / "third", "package")
-    before = threading.active_count()
     said: list[Event] = []
-    with Unpacking(TreeStore(tmp_path / "trees", boot="b"), said.append, environ=ENVIRON) as unpacking:
+    with none_left(), Unpacking(TreeStore(tmp_path / "trees", boot="b"), said.append, environ=ENVIRON) as unpacking:
         unpacking.add(wheel_at(first))
         unpacking.wait()
         stopped = children()
@@ -221,7 +220,6 @@ def test_wheels_are_unpacked_although_every_process_is_stopped(tmp_path: Path, m
     assert any("made no progress for 1 s and was ended" in event.text for event in said if isinstance(event, Note))
     assert left(tmp_path / "trees") == []
     assert not children()
-    assert threading.active_count() == before
 
 
 def test_a_wheel_that_arrives_is_unpacked_although_every_process_is_stopped(
@@ -348,12 +346,10 @@ def test_a_process_that_takes_no_task_is_given_up(tmp_path: Path, monkeypatch: p
 def test_a_download_that_never_ends_leaves_neither_files_nor_processes(tmp_path: Path) -> None:
     wheel = KINDS["incompressible"].write(tmp_path / "made", "incompressible")
     download = Download(wheel.read_bytes(), tmp_path / "arriving.part")
-    before = threading.active_count()
-    with Unpacking(TreeStore(tmp_path / "trees", boot="b"), ignore, environ=ENVIRON) as unpacking:
+    with none_left(), Unpacking(TreeStore(tmp_path / "trees", boot="b"), ignore, environ=ENVIRON) as unpacking:
         unpacking.follow(wheel.name, wheel_at(wheel).sha256, download)
         download.advance(len(download.content) - 100)
         while not list((tmp_path / "trees").glob(".*.new/tree/random_one/*")):
             threading.Event().wait(0.01)
-    assert threading.active_count() == before
     assert left(tmp_path / "trees") == []
     assert not children()
