@@ -21,14 +21,14 @@ class HatchEnvironment:
         dependencies: PEP 508 lines.
         features: extras of the project.
         groups: dependency groups of the project.
-        python: version range of Python; empty for any.
+        python: version range of Python; empty for any, None where it is not text.
         has_matrix: whether it stands for several environments, one for each entry of a matrix.
     """
 
     dependencies: tuple[str, ...]
     features: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    python: str = ""
+    python: str | None = ""
     has_matrix: bool = False
 
 
@@ -55,7 +55,7 @@ def _environment(name: str, known: Mapping[str, object]) -> HatchEnvironment:
         own = {**{key: value for key, value in one.items() if key != "matrix" or len(chain) == 1}, **own}
         template = one.get("template", name if one.get("detached") is True else "default")
         name = str(template)
-    python = own.get("python")
+    python = own.get("python", "")
     return HatchEnvironment(
         # `{root:uri}` is the folder of the project.
         dependencies=tuple(
@@ -65,6 +65,6 @@ def _environment(name: str, known: Mapping[str, object]) -> HatchEnvironment:
         ),
         features=texts(own, "features"),
         groups=texts(own, "dependency-groups"),
-        python=f"=={python}.*" if isinstance(python, str) and python.count(".") == 1 else "",
+        python=None if not isinstance(python, str) else f"=={python}.*" if python.count(".") == 1 else "",
         has_matrix=bool(own.get("matrix")),
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from packaging.requirements import Requirement
 
 from tfprov.wants.basket import Basket
-from tfprov.wants.tables import Choices, Table, put_choices, table, texts, with_source
+from tfprov.wants.tables import Choices, Table, put_choices, table, text_of, texts, with_source
 
 _READ = frozenset({"allow-prereleases", "excludes", "overrides"})
 _CHOICES = Choices(prereleases={"allow-prereleases": True})
@@ -29,7 +29,9 @@ def read(document: Table, basket: Basket) -> None:
     where = basket.place("tool.pdm.resolution")
     put_choices(basket, where, resolution, _CHOICES)
     for name, value in table(resolution, "overrides").items():
-        basket.want(_override(name, value), basket.place(f"tool.pdm.resolution.overrides.{name}"), part="overrides")
+        place = basket.place(f"tool.pdm.resolution.overrides.{name}")
+        entry = value if isinstance(value, Mapping) else {"version": value}
+        basket.want(_override(name, entry, text_of(entry, "version", place, basket)), place, part="overrides")
     basket.exclude(texts(resolution, "excludes"), where)
     basket.exclude(texts(document, "tool", "rye", "excluded-dependencies"), basket.place("tool.rye"))
     if left := [f"`{name}`" for name in resolution if name not in _READ]:
@@ -47,13 +49,10 @@ def _for_projects(source: Table, url: str, where: str, basket: Basket) -> None:
         basket.note(where, f"{', '.join(left)}: left out; name single projects in `index.only`")
 
 
-def _override(name: str, value: object) -> str:
-    """The requirement of an override: a version, a range, an address, or a table."""
-    if isinstance(value, Mapping):
-        return with_source(Requirement(f"{name}{_bounds(value.get('version', ''))}"), value)
-    return f"{name} @ {value}" if "://" in str(value) else f"{name}{_bounds(value)}"
-
-
-def _bounds(value: object) -> str:
-    text = str(value).strip()
-    return f"=={text}" if text[:1].isdigit() else "" if text == "*" else text
+def _override(name: str, entry: Table, version: str) -> str:
+    """The requirement of an override; `version` is a version, a range or an address."""
+    if "://" in version:
+        return f"{name} @ {version}"
+    text = version.strip()
+    bounds = f"=={text}" if text[:1].isdigit() else "" if text == "*" else text
+    return with_source(Requirement(f"{name}{bounds}"), entry)

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from tfprov.wants.basket import Basket
 from tfprov.wants.poetry import requirement
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import Choices, Table, key_of, put_choices, table, unknown
+from tfprov.wants.tables import Choices, Table, key_of, put_choices, table, text_of, unknown
 
 _UNNAMED = re.compile(r"[0-9a-f]{7}")
 _CHOICES = Choices(prereleases={"allow_prereleases": True})
@@ -30,8 +30,9 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     put_choices(basket, basket.place("pipenv"), table(document, "pipenv"), _CHOICES)
     requires = table(document, "requires")
     for key, end in (("python_version", ".*"), ("python_full_version", "")):
-        if isinstance(version := requires.get(key), str) and version not in ("*", "3"):
-            basket.python(f"=={version}{end}", f"{name}: requires.{key}")
+        where = f"{name}: requires.{key}"
+        if (version := text_of(requires, key, where, basket)) not in ("", "*", "3"):
+            basket.python(f"=={version}{end}", where)
     _read_sources(document, groups.values(), basket)
 
 
@@ -70,9 +71,9 @@ def _put(found: Table, key: str, basket: Basket) -> None:
             else:
                 basket.want(f"{place if 'git' in entry else f'./{place}'}{ref}", where)
             continue
-        version = str(entry.get("version", "*")).strip()
+        version = text_of(entry, "version", where, basket).strip()
         try:
-            bounds = "" if version == "*" else version if version.startswith(tuple("<>=!~")) else f"=={version}"
+            bounds = "" if version in ("", "*") else version if version.startswith(tuple("<>=!~")) else f"=={version}"
             basket.want(requirement(name, entry, bounds), where)
         except ValueError as error:
             basket.problem(where, str(error))

@@ -8,7 +8,7 @@ from tfprov.structured import texts_of
 from tfprov.wants.basket import Basket
 from tfprov.wants.poetry import requirement
 from tfprov.wants.records import ProjectParts, System
-from tfprov.wants.tables import Choices, Table, is_tensorflow, put_choices, table, tell_unchosen, texts
+from tfprov.wants.tables import Choices, Table, is_tensorflow, put_choices, table, tell_unchosen, text_of, texts
 
 _LEFT_OUT = ("system-requirements", "activation", "host-dependencies", "build-dependencies")
 _CHOICES = Choices(no_binary=("no-binary",), only_binary=("no-build",), prereleases={"prerelease-mode": "allow"})
@@ -78,13 +78,13 @@ def _read(part: Table, where: str, basket: Basket) -> None:
             basket.problem(place, f"it comes from a `{elsewhere[0]}`, and conda packages are not built here")
             continue
         fields = [f"{key.replace('-', '_')}='{entry[key]}'" for key in _FIELDS if key in entry]
-        version = entry.get("version", "*")
+        version = text_of(entry, "version", place, basket) or "*"
         inside = ",".join((f"version='{version}'", *fields))
         basket.conda(f"{name}[{inside}]" if fields else f"{name} {version}", place)
     for name, value in table(part, "pypi-dependencies").items():
         place = basket.place(f"{where}.pypi-dependencies.{name}")
         entry = value if isinstance(value, Mapping) else {"version": value}
-        version = str(entry.get("version", "*"))
+        version = text_of(entry, "version", place, basket)
         if isinstance(index := entry.get("index"), str):
             basket.address("only", index, place, name)
         try:

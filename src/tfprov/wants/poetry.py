@@ -17,7 +17,7 @@ from packaging.version import Version
 from tfprov.wants.basket import Basket
 from tfprov.wants.poetry_unions import union
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import Table, key_of, table, tell_unchosen, texts, unknown, with_source
+from tfprov.wants.tables import Table, key_of, table, tell_unchosen, text_of, texts, unknown, with_source
 
 _ONE_PRERELEASE = (
     "`allow-prereleases` is left out: pre-releases count where the version names one, or everywhere with "
@@ -145,10 +145,11 @@ def _put(found: Table, key: str, basket: Basket) -> None:
             if any(entry.get(key) is True for key in ("allow-prereleases", "allows-prereleases")):
                 basket.note(where, _ONE_PRERELEASE)
             try:
+                bounds = specifier(text_of(entry, "version", where, basket))
                 if name == "python":
-                    basket.python(specifier(str(entry.get("version", "*"))), where)
+                    basket.python(bounds, where)
                 else:
-                    basket.want(requirement(name, entry, specifier(str(entry.get("version", "*")))), where)
+                    basket.want(requirement(name, entry, bounds), where)
             except ValueError as error:
                 basket.problem(where, str(error))
 

@@ -18,7 +18,19 @@ from tfprov.paths import relative
 from tfprov.structured import toml_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
-from tfprov.wants.tables import Choices, Table, key_of, put_choices, table, tell_unchosen, texts, unknown, with_source
+from tfprov.wants.tables import (
+    MUST_BE_TEXT,
+    Choices,
+    Table,
+    key_of,
+    put_choices,
+    table,
+    tell_unchosen,
+    text_of,
+    texts,
+    unknown,
+    with_source,
+)
 from tfprov.wants.text import decoded
 
 if TYPE_CHECKING:
@@ -83,8 +95,8 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
 
         of_pixi.read(pixi, basket, parts)
         parts = replace(parts, groups=tuple(name for name in parts.groups if not of_pixi.has_group(pixi, name)))
-    if isinstance(bound := project.get("requires-python"), str):
-        basket.python(bound, basket.place("project.requires-python"))
+    where = basket.place("project.requires-python")
+    basket.python(text_of(project, "requires-python", where, basket), where)
     reader.put_list("project.dependencies")
     if "dependencies" in texts(project, "dynamic"):
         reader.dynamic(table(document, "tool", "setuptools", "dynamic", "dependencies"), "dependencies")
@@ -157,8 +169,8 @@ class _Reader:
     def flit(self, found: Table, parts: ProjectParts) -> None:
         """Add what flit's own tables request, from before these were standardised."""
         key = "tool.flit.metadata"
-        if isinstance(bound := found.get("requires-python"), str):
-            self._basket.python(bound, self._where(f"{key}.requires-python"))
+        where = self._where(f"{key}.requires-python")
+        self._basket.python(text_of(found, "requires-python", where, self._basket), where)
         self.put(texts(found, "requires"), f"{key}.requires")
         for name in parts.extras:
             extras = table(found, "requires-extra")
@@ -258,7 +270,9 @@ class _Reader:
         """Add what an environment of Hatch holds besides extras to the basket."""
         key = f"tool.hatch.envs.{name}"
         self.put(found.dependencies, f"{key}.dependencies")
-        self._basket.python(found.python, self._where(f"{key}.python"))
+        if found.python is None:
+            self._basket.problem(self._where(key), f"`python` {MUST_BE_TEXT}")
+        self._basket.python(found.python or "", self._where(f"{key}.python"))
         for group in found.groups:
             if (own := key_of(group, groups)) is not None:
                 self._group(own, groups)

@@ -15,6 +15,7 @@ from tfprov.structured import texts_of
 from tfprov.wants.basket import Basket
 
 Table = Mapping[str, object]
+MUST_BE_TEXT = "must be text: put it in quotes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,15 @@ def texts(document: object, *keys: str) -> tuple[str, ...]:
     """The strings in the list under nested keys of a document; empty when there is no list."""
     *tables, last = keys
     return texts_of(table(document, *tables).get(last))
+
+
+def text_of(found: Table, key: str, where: str, basket: Basket) -> str:
+    """The text under a key; empty where there is none. A value of another kind is a problem: `3.10` would be 3.1."""
+    value = found.get(key, "")
+    if isinstance(value, str):
+        return value
+    basket.problem(where, f"`{key}` {MUST_BE_TEXT}")
+    return ""
 
 
 def key_of(name: str, known: Iterable[str]) -> str | None:

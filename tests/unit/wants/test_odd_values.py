@@ -89,6 +89,46 @@ def test_what_should_be_a_list_of_text_and_is_not_is_a_mistake(key: str, value: 
     assert set(texts(wants.requirements)) <= {"six"}
 
 
+PDM_OVERRIDE = '[project]\nname = "mine"\n[tool.pdm.resolution.overrides]\nsix = {}\n'
+HATCH = '[project]\nname = "mine"\ndependencies = []\n[tool.hatch.envs.dev]\npython = {}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "where"),
+    [
+        ("pyproject.toml", "[project]\nrequires-python = {}\n", "project.requires-python: `requires-python`"),
+        ("pyproject.toml", "[tool.flit.metadata]\nrequires-python = {}\n", "tool.flit.metadata.requires-python: `req"),
+        (
+            "pyproject.toml",
+            "[tool.poetry.dependencies]\nsix = {{ version = {} }}\n",
+            "tool.poetry.dependencies.six: `v",
+        ),
+        ("pyproject.toml", PDM_OVERRIDE, "tool.pdm.resolution.overrides.six: `version`"),
+        ("pyproject.toml", HATCH, "tool.hatch.envs.dev: `python`"),
+        ("Pipfile", "[packages]\n[requires]\npython_version = {}\n", "requires.python_version: `python_version`"),
+        ("Pipfile", "[packages]\nsix = {{ version = {} }}\n", "packages.six: `version`"),
+        (
+            "pixi.toml",
+            "[workspace]\nchannels = []\n[dependencies]\npython = {}\n",
+            "pixi.dependencies.python: `version`",
+        ),
+        (
+            "pixi.toml",
+            "[workspace]\nchannels = []\n[pypi-dependencies]\nsix = {}\n",
+            "pixi.pypi-dependencies.six: `version`",
+        ),
+        ("train.py", "# /// script\n# requires-python = {}\n# ///\n", "project.requires-python: `requires-python`"),
+    ],
+)
+def test_a_version_that_is_a_number_is_a_mistake(name: str, text: str, where: str, read_file: Read) -> None:
+    groups = ("dev",) if text is HATCH else ()
+    (problem,) = read_file(name, text.format("3.10"), groups=groups).problems
+    # As a number, 3.10 is 3.1.
+    assert problem.startswith(f"{name}: {where}")
+    assert problem.endswith(" must be text: put it in quotes")
+    assert not read_file(name, text.format('"3.10"' if "python_version" in text else '">=3"'), groups=groups).problems
+
+
 @pytest.mark.parametrize("value", ["six", "{six: 1}"])
 def test_dependencies_of_conda_that_are_not_a_list_are_a_mistake(value: str, read_file: Read) -> None:
     wants = read_file("environment.yml", f"name: x\ndependencies: {value}\n")
