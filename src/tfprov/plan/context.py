@@ -59,7 +59,6 @@ class Fit:
         bringable: minor versions of Python that could be installed, best first.
         conflicts: minor versions of Python on which the release contradicts the profile, with the reasons.
         pair: the plug-in or build for Metal or ROCm that goes with it.
-        too_old: interpreters before 3.9 on the machine that it would run on, where a newer one is installed instead.
     """
 
     candidate: OfferedRelease
@@ -69,7 +68,6 @@ class Fit:
     bringable: tuple[str, ...]
     conflicts: Mapping[str, Refusal] = field(default_factory=dict)
     pair: Pair | None = None
-    too_old: tuple[Usable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

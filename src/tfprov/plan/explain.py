@@ -81,7 +81,7 @@ def _group_why(group: Sequence[Miss]) -> str:
 
 def pythons(context: DecisionContext, chosen: Fit) -> list[Refused]:
     """The interpreters that were not chosen, with the reasons; those of virtual environments come last."""
-    fitting = {each.interpreter.path for each in (*chosen.usable, *chosen.too_old)}
+    fitting = {each.interpreter.path for each in chosen.usable}
     refused = []
     span = interpreters.span(chosen.offer.pythons)
     for each in context.usable:
@@ -96,9 +96,6 @@ def pythons(context: DecisionContext, chosen: Fit) -> list[Refused]:
         )
     for each in chosen.usable[1:]:
         why = f"also compatible; {_why_better(chosen.usable[0], each)}"
-        refused.append(Refused(what=interpreters.name(each.interpreter), code="python-passed-over", why=why))
-    for each in chosen.too_old:
-        why = "also compatible; one before 3.9 is used only where no newer one can be installed"
         refused.append(Refused(what=interpreters.name(each.interpreter), code="python-passed-over", why=why))
     others = sorted(context.refused, key=lambda pair: (pair[0].virtual, _reversed(pair[0])))
     refused += [Refused(what=interpreters.name(one), code=reason.code, why=reason.why) for one, reason in others]

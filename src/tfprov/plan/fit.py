@@ -333,12 +333,12 @@ def _conflict(
 def first(fits: Sequence[Fit]) -> Fit | None:
     """The newest release with an interpreter on this machine; if there is none, the newest of all.
 
-    An interpreter before 3.9 counts only where no newer one can be installed: many systems have a Python 3.6 for their
-    own use.
+    An interpreter before 3.9 counts only where no newer one can be installed that would run a newer release: many
+    systems have a Python 3.6 for their own use.
     """
     here = next((fit for fit in fits if any(interpreters.by_choice(each.minor) for each in fit.usable)), None)
     brought = next((fit for fit in fits if any(map(interpreters.by_choice, fit.bringable))), None)
     old = next((fit for fit in fits if fit.usable), None)
-    if here is None and brought is not None:
-        return replace(brought, usable=(), too_old=brought.usable)
+    if here is None and brought is not None and (old is None or brought.candidate.version > old.candidate.version):
+        return brought
     return here or old or next(iter(fits), None)

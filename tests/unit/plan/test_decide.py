@@ -511,7 +511,6 @@ def test_an_old_python_is_taken_where_no_newer_one_may_be_brought() -> None:
         (("3.8.18", "3.10.13"), False, "tensorflow-cpu==2.10.1 cpu 3.10.13"),
         (("3.8.18", "3.10.13"), True, "tensorflow-cpu==2.10.1 cpu 3.10.13"),
         ((), True, "tensorflow-cpu==2.10.1 cpu (3.10)"),
-        (("3.7.16",), True, "tensorflow-cpu==2.10.1 cpu (3.10)"),
     ],
 )
 def test_a_newer_release_that_runs_on_an_old_python_alone_is_passed_over(
@@ -530,14 +529,34 @@ def test_a_newer_release_that_runs_on_an_old_python_alone_is_passed_over(
     )
 
 
-def test_an_old_python_is_passed_over_where_a_newer_one_may_be_brought() -> None:
-    found = plan(profile("==2.13.*"), Host(pythons=("3.8.18",)))
-    assert short(found) == "tensorflow-cpu==2.13.1 cpu (3.11)"
+def test_an_old_python_is_passed_over_where_one_with_a_newer_release_may_be_brought() -> None:
+    found = plan(profile(), Host(pythons=("3.8.18",)))
+    assert short(found).endswith(" (3.13)")
     assert [(each.code, each.why) for each in found.refused if each.what.startswith("Python")] == [
-        ("python-passed-over", "also compatible; one before 3.9 is used only where no newer one can be installed")
+        ("python-unsupported", f"TensorFlow {found.decision.tensorflow.version} has wheels for Python 3.10 to 3.13")
     ]
-    assert short(plan(profile("==2.13.*", python={"install": False}), Host(pythons=("3.8.18",)))).endswith(" 3.8.18")
-    assert short(plan(profile("==2.13.*", python={"version": "==3.8.*"}), Host(pythons=("3.8.18",)))).endswith("3.8.18")
+    assert short(plan(profile(python={"install": False}), Host(pythons=("3.8.18",)))).endswith(" 3.8.18")
+
+
+@pytest.mark.parametrize(
+    ("asked", "pythons", "chosen"),
+    [
+        (["tensorflow==2.13.*"], ("3.8.18",), "tensorflow-cpu==2.13.1 cpu 3.8.18"),
+        (["tensorflow==2.13.*"], ("3.7.16", "3.8.18"), "tensorflow-cpu==2.13.1 cpu 3.8.18"),
+        (["tensorflow==2.6.2"], ("3.6.15",), "tensorflow-cpu==2.6.2 cpu 3.6.15"),
+        # A patch release is newer, too.
+        (["tensorflow==2.6.*"], ("3.6.15",), "tensorflow-cpu==2.6.5 cpu (3.9)"),
+        (
+            ["tensorflow<2.14", "tensorflow<2.11; python_version >= '3.9'"],
+            ("3.7.16",),
+            "tensorflow-cpu==2.11.0 cpu 3.7.16",
+        ),
+    ],
+)
+def test_no_python_is_brought_for_a_release_that_runs_on_one_that_is_here(
+    asked: list[str], pythons: tuple[str, ...], chosen: str
+) -> None:
+    assert short(plan(profile(packages={"requirements": asked}), Host(pythons=pythons))) == chosen
 
 
 def test_no_hint_promises_to_bring_a_python_that_nobody_builds() -> None:
