@@ -22,14 +22,12 @@ from tfprov.envs.integrity import installed
 from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.host.system import home_folder, running_system
-from tfprov.paths import Home
+from tfprov.paths import HOME_VARIABLE, Home, expanded
 from tfprov.profile.source import is_stand_in
 from tfprov.structured import json_of, texts_of
 from tfprov.writing import write_atomic
 
 _LIST = "kernels.json"
-# Variables that a kernel needs to find the same environments as the command that made it.
-_PASSED_ON = ("TFPROV_HOME",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +78,9 @@ def add(
             evidence=(f"looked in `{generation.path}`",),
             hint=f"add `ipykernel` to {place} and run `{f'tfprov up {profile}'.rstrip()}`",
         )
-    data = _data_folder(environ) if prefix is None else prefix / "share" / "jupyter"
+    # Absolute, also where a variable is relative: later commands, and Jupyter, have other working folders.
+    data = (_data_folder(environ) if prefix is None else prefix / "share" / "jupyter").absolute()
+    home = environ.get(HOME_VARIABLE)
     name = re.sub(r"[^a-z0-9._-]+", "-", f"tfprov-{environment.id}".lower())
     folder = data / "kernels" / name
     before = _read(folder)
@@ -95,7 +95,8 @@ def add(
         "argv": [*_start(), "run", environment.id, "--", *_LAUNCHER],
         "display_name": kernel.title,
         "language": "python",
-        "env": {key: environ[key] for key in _PASSED_ON if environ.get(key)},
+        # So that the kernel finds the same environments as this command.
+        "env": {HOME_VARIABLE: str(expanded(home).absolute())} if home else {},
         "metadata": {"debugger": True, "tfprov": {"environment": environment.id}},
     }
     write_atomic(folder / "kernel.json", (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())

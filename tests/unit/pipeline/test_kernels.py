@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tfprov.envs.generations import Environment
-from tfprov.envs.records import Owner
+from tfprov.envs.records import Generation, Owner
 from tfprov.host.records import Fact
 from tfprov.pipeline import kernels
 from told import refusal
@@ -47,3 +48,22 @@ def test_other_systems_have_folders_of_their_own(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(kernels, "running_system", lambda: Fact(value=system, source="test"))
     monkeypatch.setattr(kernels, "home_folder", lambda _environ, _system: Path("/h"))
     assert kernels._data_folder({}) == Path(folder)
+
+
+@pytest.mark.parametrize("prefix", [None, Path("prefix")])
+def test_a_kernel_serves_from_any_folder_though_variables_and_prefix_are_relative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: Path | None
+) -> None:
+    environment = Environment(tmp_path / "train-12345678", owner=Owner(name="train", profile="p.toml", link=""))
+    monkeypatch.setattr(kernels, "installed", lambda _: [SimpleNamespace(name="ipykernel")])
+    monkeypatch.chdir(tmp_path)
+    variables = {"TFPROV_HOME": "own", "JUPYTER_DATA_DIR": "jupyter"}
+    generation = Generation(number=1, path=environment.root / "generations" / "0001", seal=None)
+    made = kernels.add(environment, generation, profile="", environ=variables, prefix=prefix)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert kernels.of(environment) == (made,)
+    document = json.loads((made.folder / "kernel.json").read_text())
+    assert document["env"] == {"TFPROV_HOME": str(tmp_path / "own")}
+    assert kernels.drop(environment) == (made,)
+    assert not made.folder.exists()
