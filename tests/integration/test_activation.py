@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     starter.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     starter.chmod(0o755)
     return site
+
+
+LOOKING = (
+    *("activate --shell bash", "env", "list", "status", "plan", "doctor", "log", "files", "sbom", "facts", "schema"),
+    *("cache info", "cache dir", "cache key", "kernel list", "explain --code net-proxy", "--help", "--version"),
+)
+WITHOUT_A_STDOUT = """
+import os, sys
+from tfprov.cli.main import main
+for words in sys.argv[1:]:
+    child = os.fork()
+    if child == 0:
+        os.close(1)
+        sys.stdout, sys.argv = None, ["tfprov", *words.split()]
+        main()
+    print(words, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
 
 
 def environ(site: Site, **more: str) -> dict[str, str]:
@@ -164,3 +182,20 @@ def test_what_is_in_the_way_is_said(site: Site, tmp_path: Path) -> None:
     done = other.run("activate", "train.toml", "--shell", "bash")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error[environment-missing]: `train` has no verified environment yet\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="it forks")
+def test_without_a_stdout_every_command_that_looks_ends_well(site: Site, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    # The profile of the folder, so that no command has to name one.
+    (project / "tfprov.toml").symlink_to(site.profile)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", WITHOUT_A_STDOUT, *LOOKING],
+        env=environ(site),
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines() == [f"{words} 0" for words in LOOKING], done.stderr

@@ -98,7 +98,7 @@ def activate(
         words = activated(found, kind, os.environ)
         _write_for(kind, words)
         output.result(words, {})
-        if sys.stdout.isatty():
+        if sys.stdout is not None and sys.stdout.isatty():
             # Printed for a person, it does nothing.
             print(output.typed(f"\nhint: `{how_to_evaluate(kind, profile)}`"), file=sys.stderr)
 

@@ -47,7 +47,7 @@ app.add_typer(kernel.app, name="kernel")
 
 def _version(value: bool) -> None:
     if value:
-        print(f"tfprov {__version__}")
+        print(f"tfprov {__version__}", flush=True)
         raise typer.Exit
 
 

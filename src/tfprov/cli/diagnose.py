@@ -33,7 +33,7 @@ _DEVICE_BYTES = 1 << 24
 )
 def explain(
     log: Annotated[
-        str | None, typer.Argument(metavar="[LOG]", help="Log of any tool; `-`, or nothing, reads what is piped in.")
+        str | None, typer.Argument(metavar="LOG", help="Log of any tool; `-`, or nothing, reads what is piped in.")
     ] = None,
     code: Annotated[
         str | None,
@@ -135,7 +135,7 @@ def report(
     profile: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PROFILE]",
+            metavar="PROFILE",
             autocompletion=completion.profiles,
             help="Profile of the environment that the report is about. Default: that of the folder, where it has one.",
         ),

@@ -20,7 +20,7 @@ app = typer.Typer()
 _Existing = Annotated[
     str | None,
     typer.Argument(
-        metavar="[PROFILE]",
+        metavar="PROFILE",
         autocompletion=completion.profiles,
         help="Of an existing environment. Default: that of the folder.",
     ),

@@ -32,7 +32,7 @@ def files(profile: ProfileName = "", overrides: Overrides = None, as_json: Json 
 def gather(
     results: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE|FOLDER…]", help="Results of hosts: `HOST.json`, or folders of them."),
+        typer.Argument(metavar="FILE|FOLDER…", help="Results of hosts: `HOST.json`, or folders of them."),
     ] = None,
     expect: Annotated[
         list[str] | None, typer.Option(metavar="HOST", help="A host that must have a result. May be repeated.")

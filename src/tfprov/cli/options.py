@@ -19,7 +19,7 @@ PROFILE_HELP = (
     "`pyproject.toml`, here or in a folder above, else the file here that says what the project needs."
 )
 ProfileName = Annotated[
-    str, typer.Argument(metavar="[PROFILE]", help=PROFILE_HELP, show_default=False, autocompletion=completion.profiles)
+    str, typer.Argument(metavar="PROFILE", help=PROFILE_HELP, show_default=False, autocompletion=completion.profiles)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, also on failure.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show details: skipped rungs, quick stages.")]

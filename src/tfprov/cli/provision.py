@@ -50,7 +50,7 @@ def up(
     profile: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PROFILE]",
+            metavar="PROFILE",
             help=f"{PROFILE_HELP} With a bundle: the profile of that.",
             autocompletion=completion.profiles,
         ),
