@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tfprov.host.records import Fact
-from tfprov.host.system import ROOT, System, read_text
+from tfprov.host.system import ROOT, System, exists, read_text
 
 _MACHINES = {"amd64": "x86_64", "x64": "x86_64", "x86-64": "x86_64", "i386": "i686", "i586": "i686", "x86": "i686"}
 
 # Apple uses the names in Intel's manuals; decisions are based on the names in Linux.
 _APPLE_FLAGS = {"avx1.0": "avx", "sse4.1": "sse4_1", "sse4.2": "sse4_2", "sse3": "pni"}
 
-# IsProcessorFeaturePresent numbers the features (winnt.h); it has no number for FMA.
+# IsProcessorFeaturePresent numbers the features (winnt.h); it has no number for FMA. A Windows before 10 2004, such as
+# Server 2019, denies those from 36 on, whatever the processor has.
 _WINDOWS_FEATURES = {
     10: "sse2",
     13: "pni",
@@ -26,6 +27,15 @@ _WINDOWS_FEATURES = {
     39: "avx",
     40: "avx2",
     41: "avx512f",
+}
+
+# Bit of the registers of AVX in GetEnabledXStateFeatures, which tells of them since Windows 7.
+_AVX_STATE = 1 << 2
+
+# The loader of 64-bit programs, and the name of the architecture for a system that has none.
+_OF_64_BITS = {
+    "x86_64": ("lib64/ld-linux-x86-64.so.2", "i686"),
+    "aarch64": ("lib/ld-linux-aarch64.so.1", "armv7l"),
 }
 
 _EMULATOR = re.compile(r"(?:^|/)(?:qemu-[a-z0-9_]+(?:-static)?|rosetta|box64|FEXInterpreter)$")
@@ -80,6 +90,10 @@ def _linux_architecture(told: str, root: Path) -> tuple[Fact[str], Fact[str | No
     file = root / "proc/cpuinfo"
     text = _first_processor(file)
     machine = Fact(value=told, source="uname")
+    loader, narrow = _OF_64_BITS.get(told, ("", told))
+    if loader and sys.maxsize < 1 << 32 and not exists(root / loader):
+        # uname is about the kernel: that of a 32-bit Raspberry Pi OS, or below a 32-bit container, has 64 bits.
+        told, machine = narrow, Fact(value=narrow, source=f"a 32-bit process, and no /{loader}")
     # Under qemu-user or Rosetta, the system's answers about this process are faked, but its files about others are
     # real.
     for number in (1, os.getppid()):
@@ -122,7 +136,7 @@ def flags(system: System, *, root: Path = ROOT) -> Fact[tuple[str, ...]]:
             sorted(feature for feature in ("neon", "AdvSIMD") if _sysctl_number(f"hw.optional.{feature}") == 1)
         )
         return Fact(value=tuple(name.lower() for name in present), source="hw.optional")
-    return Fact(value=_windows_flags(), source="IsProcessorFeaturePresent")
+    return Fact(value=_windows_flags(), source="IsProcessorFeaturePresent, GetEnabledXStateFeatures")
 
 
 def parse_flags(cpuinfo: str) -> tuple[str, ...]:
@@ -186,5 +200,20 @@ def _windows_flags() -> tuple[str, ...]:
         return ()
     import ctypes
 
-    present = ctypes.windll.kernel32.IsProcessorFeaturePresent
-    return tuple(sorted(name for number, name in _WINDOWS_FEATURES.items() if present(number)))
+    kernel = ctypes.windll.kernel32
+    states = getattr(kernel, "GetEnabledXStateFeatures", None)
+    if states is not None:
+        states.restype = ctypes.c_uint64
+    return windows_flags(kernel.IsProcessorFeaturePresent, states() if states is not None else 0)
+
+
+def windows_flags(is_present: Callable[[int], object], states: int) -> tuple[str, ...]:
+    """Features of a processor under Windows, by their names in Linux.
+
+    Args:
+        is_present: what IsProcessorFeaturePresent says of a number.
+        states: the mask of GetEnabledXStateFeatures; 0 where Windows does not have that call.
+    """
+    found = {name for number, name in _WINDOWS_FEATURES.items() if is_present(number)}
+    # On ARM the bits of the mask stand for other registers.
+    return tuple(sorted(found | {"avx"} if "sse2" in found and states & _AVX_STATE else found))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tfprov.host import processor
-from tfprov.host.processor import apple_flags, architecture, flags, native_machine, parse_flags
+from tfprov.host.processor import apple_flags, architecture, flags, native_machine, parse_flags, windows_flags
 
 EPYC = "processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\nflags\t\t: fpu lm avx avx2 fma sse4_2\n"
 PENTIUM = "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu sse sse2 ssse3 lm\n"
@@ -131,6 +131,49 @@ def test_rosetta_is_seen_through(
     found, seen = architecture("macos", {}, reported=reported)
 
     assert (found.value, seen.value) == (expected, emulation)
+
+
+X86, ARM = {6, 10, 13, 17}, {2, 19, 30, 31}  # what a Windows before 10 2004 tells of any processor
+
+
+@pytest.mark.parametrize(
+    ("features", "states", "expected"),
+    [
+        (X86 | {36, 37, 38, 39, 40}, 0b111, ("avx", "avx2", "pni", "sse2", "sse4_1", "sse4_2", "ssse3")),
+        # Windows Server 2019 and older deny all features that were numbered later, but tell which registers they save.
+        (X86, 0b111, ("avx", "pni", "sse2")),
+        (X86, 0b011, ("pni", "sse2")),
+        (X86 | {36, 37, 38}, 0b011, ("pni", "sse2", "sse4_1", "sse4_2", "ssse3")),
+        # On ARM the same bit stands for something else.
+        (ARM, 0b100, ()),
+    ],
+)
+def test_an_old_windows_does_not_hide_avx(features: set[int], states: int, expected: tuple[str, ...]) -> None:
+    assert windows_flags(features.__contains__, states) == expected
+
+
+@pytest.mark.parametrize(
+    ("reported", "bits", "loader", "expected"),
+    [
+        # The kernel has 64 bits, and the system in the container or on the card has not.
+        ("x86_64", 32, "", "i686"),
+        ("aarch64", 32, "", "armv7l"),
+        # A 32-bit Python on a system that can start others, too.
+        ("x86_64", 32, "lib64/ld-linux-x86-64.so.2", "x86_64"),
+        ("aarch64", 32, "lib/ld-linux-aarch64.so.1", "aarch64"),
+        ("x86_64", 64, "", "x86_64"),
+        ("riscv64", 32, "", "riscv64"),
+    ],
+)
+def test_a_system_of_32_bits_stays_one_on_a_kernel_of_64(
+    reported: str, bits: int, loader: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "maxsize", 2 ** (bits - 1) - 1)
+    if loader:
+        (tmp_path / loader).parent.mkdir(parents=True)
+        (tmp_path / loader).touch()
+
+    assert architecture("linux", {}, root=tmp_path, reported=reported)[0].value == expected
 
 
 def test_a_mac_tells_its_features_and_name(monkeypatch: pytest.MonkeyPatch) -> None:
