@@ -52,8 +52,8 @@ page. Every row of the table names its source; the sources stand at the end.
 5. Among the Pythons that have a wheel: the newest minor version, one that the operating system does not own, the newest
    patch release. A Python that is here is preferred to one that would have to be brought, even at the price of an older
    release; the plan says so. One before 3.9 is preferred only if the other would run no newer release. Python 3.6 and
-   3.7 are never brought, because uv has no builds of them, and none is to a system with a glibc before 2.17 or a
-   Windows before 10, on which its builds do not run.
+   3.7 are never brought, because uv has no builds of them, and none is to a system with a glibc before 2.17, a Windows
+   before 10 or a macOS before 10.15, on which its builds do not run.
 6. Requirements and constraints of the profile take part: `keras<3` leads to TensorFlow 2.15, and `numpy>=2` with
    `tensorflow.version = "==2.11.*"` is a conflict that names both sides. So do their wheels, and what goes with which
    release: `numpy<2` leads to Python 3.12, `tensorflow-text==2.15.*` to TensorFlow 2.15, where tfprov knows them

@@ -20,9 +20,11 @@ from tfprov.structured import numbers_in
 _OLDEST_BY_CHOICE = (3, 9)
 # uv has no standalone builds of older versions.
 _OLDEST_BROUGHT = (3, 8)
-# uv's builds, and those of conda, need this glibc (python-build-standalone, "Runtime requirements"); uv needs this
-# Windows ("Platform support").
+# uv's builds, and those of conda, need this glibc (python-build-standalone, "Runtime requirements") and this macOS
+# (there, `targets.yml`: the oldest for Intel; no Mac with Apple silicon is that old); uv needs this Windows ("Platform
+# support").
 _OLDEST_GLIBC_BROUGHT = (2, 17)
+_OLDEST_MACOS_BROUGHT = (10, 15)
 _OLDEST_WINDOWS_BROUGHT = (10, 0)
 
 # Patch numbers to try: a range such as `>=3.12.4` may be satisfied only by a later patch release of a minor version.
@@ -103,19 +105,19 @@ def sort_out(
         )
         # Where no release has a wheel for the machine, that is the problem, not the interpreters.
         if installable and not any(fitting(offer, (found,)) for offer in installable):
-            refused.append((interpreter, _without_wheels(found, profile)))
+            refused.append((interpreter, _without_wheels(found, profile, system)))
         else:
             usable.append(found)
     usable.sort(key=lambda each: each.preference, reverse=True)
     return usable, refused
 
 
-def _without_wheels(found: Usable, profile: Profile) -> Refusal:
+def _without_wheels(found: Usable, profile: Profile, system: frozenset[str]) -> Refusal:
     libc = found.interpreter.libc
     what = f"Python {found.minor}"
     if found.interpreter.free_threaded:
         what = f"free-threaded builds of {what}"
-    elif libc is not None:
+    elif libc is not None and found.platforms != system:
         what = f"{what} on {libc.kind} {libc.version}"
     then = profile.index.exclude_newer
     until = f" up to {then}" if then is not None else ""
@@ -210,6 +212,8 @@ def why_none_brought(facts: Facts) -> str | None:
         return f"a downloaded Python needs glibc 2.17; this system has glibc {libc.version}"
     if system == "windows" and major_minor(release) < _OLDEST_WINDOWS_BROUGHT:
         return f"a downloaded Python needs Windows 10; this is Windows {release}"
+    if system == "macos" and major_minor(release) < _OLDEST_MACOS_BROUGHT:
+        return f"a downloaded Python needs macOS 10.15; this is macOS {release}"
     return None
 
 

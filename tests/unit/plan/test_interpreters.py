@@ -91,6 +91,8 @@ def test_a_named_interpreter_leaves_out_the_others() -> None:
             python("3.12.1", libc=Libc(kind="musl", version="1.2")),
             "no TensorFlow has wheels for Python 3.12 on musl 1.2",
         ),
+        # The C library is not to blame where it is that of the system.
+        (python("3.14.0", libc=hosts.GLIBC), "no TensorFlow has wheels for Python 3.14"),
         (python("3.12.1"), None),
     ],
 )
@@ -154,6 +156,9 @@ def test_which_pythons_could_be_brought(tables: dict[str, Any], expected: tuple[
         (dataclasses.replace(hosts.WINDOWS, os_version="6.3.9600"), "Windows 10; this is Windows 6.3.9600"),
         (dataclasses.replace(hosts.WINDOWS, os_version="10.0.14393"), None),
         (hosts.MAC_INTEL, None),
+        (dataclasses.replace(hosts.MAC_INTEL, os_version="10.14.6"), "macOS 10.15; this is macOS 10.14.6"),
+        (dataclasses.replace(hosts.MAC_INTEL, os_version="10.15.7"), None),
+        (dataclasses.replace(hosts.MAC_ARM, os_version="11.7"), None),
     ],
 )
 def test_where_no_python_can_be_brought(host: Host, why: str | None) -> None:
