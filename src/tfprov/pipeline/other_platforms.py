@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -10,10 +11,14 @@ from tfprov.host.records import Fact, Facts, Libc
 from tfprov.lock.platforms import PLATFORMS, Platform
 from tfprov.lock.resolve import is_tensorflow
 from tfprov.plan.compat import Compat
-from tfprov.plan.decide import decide
-from tfprov.plan.records import Decision, Listing
+from tfprov.plan.context import Elsewhere
+from tfprov.plan.decide import decide, fitting_on
+from tfprov.plan.records import Decision, Listing, Plan
 from tfprov.plan.tags import architecture
 from tfprov.profile.records import PlatformName, Profile
+
+# Every release, including pre-releases: whether those count is decided for this machine.
+_ANY = ">=0a0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +89,7 @@ def decisions(
     for name in others(profile, facts):
         platform = PLATFORMS[name]
         there = facts_on(name, facts)
-        asked = _asked(profile, here.tensorflow.version, python, cuda=name == "linux-x86_64")
+        asked = _pinned(_asked(profile, name), here.tensorflow.version, python)
         # The release is that of the decision here, whatever the profile says of it.
         pinned = f'the profile asks for `tensorflow.version = "=={here.tensorflow.version}"`'
         try:
@@ -103,18 +108,48 @@ def decisions(
         yield OtherPlatform(name=name, platform=platform, facts=there, decision=plan.decision)
 
 
-def _asked(profile: Profile, version: str, python: str, *, cuda: bool) -> Profile:
-    accelerator = "cuda" if cuda and profile.tensorflow.accelerator == "cuda" else "cpu"
+def plan_for_all(profile: Profile, facts: Facts, table: Compat, listing: Listing | None) -> Plan:
+    """The plan for a machine, with a release that the other platforms in `lock.platforms` can take too, if any can.
+
+    Args:
+        profile: as for `decisions`.
+        facts: of this machine.
+        table: properties of each release.
+        listing: files on the index; None when it cannot be read.
+
+    Raises:
+        TfprovError: nothing fits this machine.
+    """
+    elsewhere: list[Elsewhere] = []
+    # What is wrong on another platform, whatever the release, is for `decisions` to tell.
+    with contextlib.suppress(TfprovError):
+        for name in others(profile, facts):
+            elsewhere.append(fitting_on(name, _asked(profile, name), facts_on(name, facts), table, listing))
+    return decide(profile, facts, table, listing, elsewhere=elsewhere)
+
+
+def _asked(profile: Profile, name: PlatformName) -> Profile:
+    """What the profile asks for on another platform, with any release."""
+    accelerator = "cuda" if name == "linux-x86_64" and profile.tensorflow.accelerator == "cuda" else "cpu"
     packages = profile.packages.model_copy(
         # Requirements on TensorFlow itself are already part of the decision for this machine.
         update={"requirements": tuple(each for each in profile.packages.requirements if not is_tensorflow(each))}
     )
     return profile.model_copy(
         update={
-            "python": profile.python.model_copy(update={"version": f"=={python}.*", "path": None, "install": True}),
-            "tensorflow": profile.tensorflow.model_copy(update={"version": f"=={version}", "accelerator": accelerator}),
+            "python": profile.python.model_copy(update={"path": None, "install": True}),
+            "tensorflow": profile.tensorflow.model_copy(update={"version": _ANY, "accelerator": accelerator}),
             "packages": packages,
             "smoke": profile.smoke.model_copy(update={"require_gpus": 0, "gpu": "later"}),
+        }
+    )
+
+
+def _pinned(profile: Profile, version: str, python: str) -> Profile:
+    return profile.model_copy(
+        update={
+            "python": profile.python.model_copy(update={"version": f"=={python}.*"}),
+            "tensorflow": profile.tensorflow.model_copy(update={"version": f"=={version}"}),
         }
     )
 

@@ -71,6 +71,21 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """What another platform that the same lock must serve can take.
+
+    Attributes:
+        name: of the platform, as in `lock.platforms`.
+        pythons: the minor versions of Python for each release that fits there.
+        refused: why the others do not.
+    """
+
+    name: str
+    pythons: Mapping[Version, frozenset[str]]
+    refused: Mapping[Version, Refusal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionContext:
     """The input of a decision, prepared once.
 
@@ -89,6 +104,7 @@ class DecisionContext:
         candidates: all known releases, newest first.
         before: time before which a file must have been on the index, from `index.exclude-newer`; None for no limit.
         wheels_only: whether a Python counts only where the packages of the profile have wheels for it.
+        elsewhere: the other platforms that must be able to take the release, on the same Python.
     """
 
     profile: Profile
@@ -105,6 +121,7 @@ class DecisionContext:
     candidates: tuple[OfferedRelease, ...]
     before: datetime | None = None
     wheels_only: bool = True
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     @property
     def admitted(self) -> tuple[OfferedRelease, ...]:

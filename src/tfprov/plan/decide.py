@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from packaging.version import Version
 
@@ -13,7 +15,7 @@ from tfprov.plan import explain, gpus, interpreters, refuse
 from tfprov.plan.assemble import assemble
 from tfprov.plan.compat import Compat, WheelKind
 from tfprov.plan.conda import plan_of_conda
-from tfprov.plan.context import DecisionContext, Miss
+from tfprov.plan.context import DecisionContext, Elsewhere, Miss
 from tfprov.plan.demands import gather
 from tfprov.plan.fit import evaluate, first
 from tfprov.plan.offers import Offer, OfferedRelease, candidates, is_dated
@@ -24,7 +26,13 @@ from tfprov.times import moment
 
 
 def decide(
-    profile: Profile, facts: Facts, table: Compat, listing: Listing | None, locked: LockedChoice | None = None
+    profile: Profile,
+    facts: Facts,
+    table: Compat,
+    listing: Listing | None,
+    locked: LockedChoice | None = None,
+    *,
+    elsewhere: Sequence[Elsewhere] = (),
 ) -> Plan:
     """Decide for the machine that the facts describe.
 
@@ -37,6 +45,8 @@ def decide(
         listing: the files of `tensorflow` and `tensorflow-cpu` on the index; None when it cannot be read, and then only
             the table counts.
         locked: the choice in an existing lock, which the decision must keep; None for a free decision.
+        elsewhere: the other platforms that a new lock must serve. Where no release serves all of them, they do not
+            count: who makes the lock sees for each of them what it lacks.
 
     Returns:
         Release, variant and interpreter, with everything that was refused and why.
@@ -45,6 +55,66 @@ def decide(
         TfprovError: nothing fits. The code is that of the refusal that came closest; the evidence lists all reasons,
             grouped; the hint says what would fit. `lock-unfit` when the lock's choice does not fit.
     """
+    context = _context(profile, facts, table, listing, locked)
+    if context.from_conda:
+        return plan_of_conda(context)
+    found = context.candidates
+    if locked is None and any(each.everywhere for each in found) and not any(each.offers for each in found):
+        # A platform without any wheel is the first thing to report, whatever GPU it has and whatever the profile asks
+        # for.
+        raise refuse.no_wheels(context)
+    if locked is None:
+        with contextlib.suppress(TfprovError):
+            if elsewhere:
+                return _plan(replace(context, elsewhere=tuple(elsewhere)), listing)
+        return _plan(context, listing)
+    try:
+        _check_lock(context, locked)
+        return _plan(context, listing)
+    except TfprovError as error:
+        if error.code.name == "lock-unfit":
+            raise
+        try:
+            decide(profile, facts, table, listing)
+        except TfprovError as unbound:
+            if unbound.code is error.code:
+                # The machine is unfit, and a renewed lock would not fit it either.
+                raise unbound from error
+        raise TfprovError(
+            "lock-unfit",
+            f"the lock holds {locked.package} {locked.version} for Python {locked.python_minor}, which does not fit",
+            evidence=(error.what, *error.evidence),
+        ) from error
+
+
+def fitting_on(name: str, profile: Profile, facts: Facts, table: Compat, listing: Listing | None) -> Elsewhere:
+    """What fits on another platform that a lock must serve.
+
+    Args:
+        name: of the platform, as in `lock.platforms`.
+        profile: with what is asked for there, and any release.
+        facts: about a machine on that platform.
+        table: what is known about each release.
+        listing: as for `decide`.
+
+    Raises:
+        TfprovError: the profile cannot be met there at all.
+    """
+    context = _context(profile, facts, table, listing, None)
+    fits, misses = evaluate(context, "cuda" if context.demands.accelerator == "cuda" else "cpu")
+    return Elsewhere(
+        name=name,
+        pythons={
+            fit.candidate.version: frozenset((*(each.minor for each in fit.usable), *fit.bringable)) for fit in fits
+        },
+        refused={miss.candidate.version: miss.refusal for miss in misses},
+    )
+
+
+def _context(
+    profile: Profile, facts: Facts, table: Compat, listing: Listing | None, locked: LockedChoice | None
+) -> DecisionContext:
+    """The input of a decision; raises where no TensorFlow runs on the machine, whatever the release."""
     demands = gather(profile, facts)
     platform = platform_name(facts.system.value, facts.machine.value)
     _gate(profile, facts)
@@ -54,7 +124,7 @@ def decide(
     found = _with_locked(known, locked)
     offers = [offer for candidate in found for offer in candidate.offers.values()]
     usable, refused = interpreters.sort_out(profile, facts, offers)
-    context = DecisionContext(
+    return DecisionContext(
         profile=profile,
         facts=facts,
         table=table,
@@ -75,31 +145,6 @@ def decide(
         candidates=found,
         before=before,
     )
-    if context.from_conda:
-        return plan_of_conda(context)
-    if locked is None and any(each.everywhere for each in found) and not any(each.offers for each in found):
-        # A platform without any wheel is the first thing to report, whatever GPU it has and whatever the profile asks
-        # for.
-        raise refuse.no_wheels(context)
-    if locked is None:
-        return _plan(context, listing)
-    try:
-        _check_lock(context, locked)
-        return _plan(context, listing)
-    except TfprovError as error:
-        if error.code.name == "lock-unfit":
-            raise
-        try:
-            decide(profile, facts, table, listing)
-        except TfprovError as unbound:
-            if unbound.code is error.code:
-                # The machine is unfit, and a renewed lock would not fit it either.
-                raise unbound from error
-        raise TfprovError(
-            "lock-unfit",
-            f"the lock holds {locked.package} {locked.version} for Python {locked.python_minor}, which does not fit",
-            evidence=(error.what, *error.evidence),
-        ) from error
 
 
 def _gate(profile: Profile, facts: Facts) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from packaging.version import Version
@@ -55,7 +55,7 @@ def _try(context: DecisionContext, candidate: OfferedRelease, accelerator: Accel
     if broken is not None:
         return Miss(candidate=candidate, depth=Depth.KNOWN_BAD, refusal=broken)
     pair = _pair(context, candidate, accelerator)
-    offer = _offer(context, candidate, accelerator, pair)
+    offer = _absent(context, candidate) or _offer(context, candidate, accelerator, pair)
     if isinstance(offer, Refusal):
         return Miss(candidate=candidate, depth=Depth.PLATFORM, refusal=offer)
     if not offer.has_platform(context.tags):
@@ -82,6 +82,15 @@ def _known_bad(context: DecisionContext, candidate: OfferedRelease, accelerator:
     for bad in context.table.bad(candidate.version, accelerator):
         if bad.pythons is None:
             return Refusal(code="known-bad-release", why=bad.why, remedy=f"take {bad.remedy}")
+    return None
+
+
+def _absent(context: DecisionContext, candidate: OfferedRelease) -> Refusal | None:
+    """The reason why another platform that the lock must serve cannot take a release; None when all can."""
+    for there in context.elsewhere:
+        why = there.refused.get(candidate.version)
+        if why is not None:
+            return Refusal(code=why.code, why=f"on {there.name}, which `lock.platforms` names: {why.why}")
     return None
 
 
@@ -217,7 +226,8 @@ def _pythons(
         bringable = [minor for minor in bringable if minor == locked.python_minor]
 
     def works(minor: str) -> bool:
-        return _is_sound(context, candidate, accelerator, pair, minor)
+        is_everywhere = all(minor in there.pythons.get(candidate.version, ()) for there in context.elsewhere)
+        return is_everywhere and _is_sound(context, candidate, accelerator, pair, minor)
 
     return tuple(each for each in usable if works(each.minor)), tuple(minor for minor in bringable if works(minor))
 
@@ -256,6 +266,11 @@ def _python_refusal(
     for bad in context.table.bad(candidate.version, accelerator):
         if minors and all(bad.concerns(candidate.version, accelerator, minor) for minor in minors):
             return Refusal(code="known-bad-release", why=bad.why, remedy=f"take {bad.remedy}")
+    for there in context.elsewhere:
+        if minors and minors.isdisjoint(fitting := there.pythons.get(candidate.version, frozenset())):
+            span = interpreters.span(tuple(fitting))
+            why = f"on {there.name}, which `lock.platforms` names, it fits Python {span} only"
+            return Refusal(code="python-unsupported", why=why)
     return Refusal(code="python-unsupported", why=f"it has wheels for Python {interpreters.span(offer.pythons)} only")
 
 
@@ -280,7 +295,8 @@ def _conflicts(
     if not context.demands.others or context.locked is not None:
         return {}
     needs = tuple(_needs(context, candidate, accelerator))
-    return {minor: found for minor in minors if (found := _conflict(context, candidate, needs, minor))}
+    whys = {bound.requirement: bound.why for bound in bounds(context, candidate, accelerator)}
+    return {minor: found for minor in minors if (found := _conflict(context, candidate, needs, minor, whys))}
 
 
 def _needs(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Iterator[str]:
@@ -296,7 +312,7 @@ def _needs(context: DecisionContext, candidate: OfferedRelease, accelerator: Acc
 
 
 def _conflict(
-    context: DecisionContext, candidate: OfferedRelease, needs: tuple[str, ...], python: str
+    context: DecisionContext, candidate: OfferedRelease, needs: tuple[str, ...], python: str, whys: Mapping[str, str]
 ) -> Refusal | None:
     others = context.demands.others
     asked_on = context.demands.asked_on
@@ -308,12 +324,14 @@ def _conflict(
     if found := tuple(conflicts(others, (*needs, *wanted), environment)):
 
         def why(one: Conflict) -> str:
-            needs_it = "" if one.bound == needs[0] else f"it needs `{one.bound}`, and "
+            # What the release itself declares needs no reason; what the table adds to that does.
+            reason = f" ({whys[one.bound]})" if one.bound in whys else ""
+            needs_it = "" if one.bound == needs[0] else f"it needs `{one.bound}`{reason}, and "
             if one.bound in wanted:
                 needs_it = f"the profile asks for `{one.bound}` too, and "
             return f"{needs_it}{one.where} asks for `{one.asked}`"
 
-        more = f"; and {len(found) - _FEW} more" if len(found) > _FEW else ""
+        more = f", and {len(found) - _FEW} more" if len(found) > _FEW else ""
         return Refusal(code="resolver-conflict", why="; ".join(map(why, found[:_FEW])) + more)
     place = versions.VersionContext(
         release=candidate.version,

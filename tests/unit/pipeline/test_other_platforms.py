@@ -7,7 +7,7 @@ import pytest
 from hosts import MAC_ARM, WINDOWS, Host
 from tfprov.errors import TfprovError
 from tfprov.host.records import Fact
-from tfprov.pipeline.other_platforms import OtherPlatform, decisions, name_of, others
+from tfprov.pipeline.other_platforms import OtherPlatform, decisions, name_of, others, plan_for_all
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.profile.records import Profile
@@ -110,6 +110,54 @@ def test_a_release_that_a_platform_never_had_is_an_error_that_names_both() -> No
     assert error.hint == (
         "TensorFlow 2.16.2 is the last with wheels for macOS on Intel; or take macos-x86_64 out of `lock.platforms`"
     )
+
+
+@pytest.mark.parametrize(
+    ("platforms", "tables", "expected"),
+    [
+        # 2.16.2 is the last for Intel Macs, and no release for Windows on Python 3.8 is newer than 2.13.0.
+        (["macos-x86_64"], {}, ("2.16.2", "3.12.1")),
+        (["macos-arm64"], {}, ("2.21.0", "3.13.0")),
+        (["windows-amd64", "macos-x86_64"], {"python": {"version": "<3.12"}}, ("2.16.2", "3.11.7")),
+        (["windows-amd64"], {"python": {"version": "==3.8.*"}}, ("2.13.0", "3.8")),
+        # tensorflow-text has had no wheels for Windows since 2.10.
+        (["windows-amd64"], {"packages": {"requirements": ["tensorflow-text"]}}, ("2.10.1", "3.10.13")),
+        (["macos-arm64"], {"tensorflow": {"version": ">=2.22.0rc0", "accelerator": "cpu"}}, ("2.22.0rc0", "3.13.0")),
+    ],
+)
+def test_the_release_is_one_that_all_platforms_can_take(
+    platforms: list[str], tables: dict[str, object], expected: tuple[str, str]
+) -> None:
+    asked = Profile.model_validate(
+        {"name": "x", "tensorflow": {"accelerator": "cpu"}, "lock": {"platforms": platforms}, **tables}
+    )
+    plan = plan_for_all(asked, LINUX, table(), None)
+    here = plan.decision
+    assert (here.tensorflow.version, here.python.version) == expected
+    python = ".".join(expected[1].split(".")[:2])
+    there = tuple(decisions(asked, LINUX, here, python=python, table=table(), listing=None))
+    assert {each.decision.tensorflow.version for each in there} == {expected[0]}
+
+
+def test_newer_releases_are_refused_with_the_platform_that_lacks_them() -> None:
+    asked = profile("macos-x86_64", version=">=2.15")
+    plan = plan_for_all(asked, LINUX, table(), None)
+    assert plan.decision.tensorflow.why.startswith("the newest release that fits within")
+    assert [(each.what, each.code, each.why) for each in plan.refused][:1] == [
+        (
+            "tensorflow 2.17.0 to 2.21.0",
+            "platform-no-wheel",
+            "on macos-x86_64, which `lock.platforms` names: no wheel for macOS on Intel",
+        )
+    ]
+
+
+def test_where_no_release_serves_all_the_one_for_this_machine_is_taken_and_checked() -> None:
+    asked = profile("macos-x86_64", version=">=2.17")
+    plan = plan_for_all(asked, LINUX, table(), None)
+    assert plan.decision.tensorflow.version == "2.21.0"
+    with pytest.raises(TfprovError, match="the lock cannot be made for macos-x86_64"):
+        tuple(decisions(asked, LINUX, plan.decision, python="3.13", table=table(), listing=None))
 
 
 def test_a_platform_without_a_name_is_said_with_those_that_have_one() -> None:

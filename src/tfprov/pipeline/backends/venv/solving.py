@@ -26,9 +26,9 @@ from tfprov.pipeline.backends.venv.locking import asked_for
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.other_platforms import plan_for_all
 from tfprov.plan.companions import Break, breaks_in, of_python, overruling, sparing, to_apply, with_breaks
 from tfprov.plan.compat import table
-from tfprov.plan.decide import decide
 from tfprov.plan.outlived import outlived
 from tfprov.plan.records import Candidate, Decision
 from tfprov.profile.records import Profile
@@ -304,7 +304,7 @@ def any_solution(context: Context, machine: Machine, profile: Profile, *, until:
         until: no candidate is begun after this time of `time.monotonic`.
     """
     try:
-        candidates = decide(profile, machine.facts, table(), machine.offers).candidates
+        candidates = plan_for_all(profile, machine.facts, table(), machine.offers).candidates
     except TfprovError:
         return None
     rounds: tuple[Builds, ...] = ("all",) if profile.packages.build == "never" else ("nowhere", "all")
