@@ -56,7 +56,7 @@ def assemble(
     for accelerator, earlier in passed_over:
         refused += explain.releases(earlier, suffix=f" with {accelerator}")
     if no_cuda is not None and not passed_over:
-        refused.append(Refused(what="cuda", code=no_cuda.code, why=no_cuda.why))
+        refused.append(Refused(what="cuda", code=no_cuda.code, why=no_cuda.advice))
     newer = [miss for miss in misses if miss.candidate.version > chosen.candidate.version]
     refused += explain.releases(newer)
     if context.profile.environment.kind != "conda":

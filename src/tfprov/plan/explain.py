@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from packaging.version import Version
@@ -20,6 +20,9 @@ from tfprov.structured import numbers_in, whole_number
 _SYSTEMS = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
 _MANYLINUX = re.compile(r"manylinux_2_(\d+)_")
 _LEGACY_GLIBC = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
+# Versions and ranges of them, and their lists: `3.9 to 3.12`, `<2.2.0,>=1.26.0`.
+_NUMBERS = re.compile(r"[!<=>~]*\d[\w.*]*(?:(?:,| to )[!<=>~]*\d[\w.*]*)*")
+_EXPLANATION = re.compile(r" \([^()]*\)")
 _FEW = 4
 
 
@@ -61,22 +64,48 @@ def closest(misses: Sequence[Miss]) -> Miss:
 
 
 def releases(misses: Sequence[Miss], suffix: str = "") -> list[Refused]:
-    """The releases that did not fit, one line for each code; releases known not to work come last."""
-    groups: dict[str, list[Miss]] = {}
+    """The releases that did not fit, one line for each reason; releases known not to work come last.
+
+    Reasons are the same if they differ in numbers and ranges only. Of several reasons against a release, one that is
+    shared with others counts.
+    """
+    groups: list[tuple[str, set[str], list[Miss]]] = []
     for miss in sorted(misses, key=lambda miss: miss.depth is Depth.KNOWN_BAD):
-        groups.setdefault(miss.refusal.code, []).append(miss)
+        code, kinds = miss.refusal.code, set(map(_kind, _reasons(miss)))
+        shared = next((group for group in groups if group[0] == code and not kinds.isdisjoint(group[1])), None)
+        if shared is None:
+            groups.append((code, kinds, [miss]))
+        else:
+            shared[1].intersection_update(kinds)
+            shared[2].append(miss)
     return [
         Refused(
-            what=f"tensorflow {few([miss.candidate.text for miss in group])}{suffix}", code=code, why=_group_why(group)
+            what=f"tensorflow {few([miss.candidate.text for miss in group])}{suffix}",
+            code=code,
+            why=_group_why(group, kinds),
         )
-        for code, group in groups.items()
+        for code, kinds, group in groups
     ]
 
 
-def _group_why(group: Sequence[Miss]) -> str:
-    newest, reasons = group[0], {miss.refusal.advice for miss in group}
-    advice = newest.refusal.advice
-    return advice if len(reasons) == 1 else f"{advice} ({newest.candidate.text})"
+def _reasons(miss: Miss) -> list[str]:
+    """The reasons against a release: of conflicts with the profile there may be several."""
+    refusal = miss.refusal
+    return refusal.why.split("; ") if refusal.code == "resolver-conflict" else [refusal.why]
+
+
+def _kind(reason: str) -> str:
+    """A reason without its numbers and ranges, and without what explains it."""
+    return _NUMBERS.sub("", _EXPLANATION.sub("", reason))
+
+
+def _group_why(group: Sequence[Miss], kinds: Collection[str]) -> str:
+    newest, whys = group[0], {miss.refusal.advice for miss in group}
+    if len(whys) == 1:
+        return newest.refusal.advice
+    shared = [reason for reason in _reasons(newest) if _kind(reason) in kinds]
+    advice = "; ".join((*shared, *filter(None, (newest.refusal.remedy,))))
+    return f"{advice} ({newest.candidate.text})"
 
 
 def pythons(context: DecisionContext, chosen: Fit) -> list[Refused]:
@@ -182,9 +211,12 @@ def gpu_notes(context: DecisionContext, chosen: Fit) -> Iterator[str]:
     found, known = context.gpus, chosen.candidate.known
     if isinstance(found, Refusal):
         return
-    hidden = [gpu for gpu in context.facts.gpus.value if gpu.vendor == "nvidia" and gpu not in found.usable]
-    if hidden:
-        yield f"not used: {', '.join(f'GPU {gpu.index} {gpu.name}' for gpu in hidden)} (hidden or prohibited)"
+    unused: dict[str, list[str]] = {}
+    for gpu in context.facts.gpus.value:
+        if gpu.vendor == "nvidia" and (why := gpus.why_not(gpu)) is not None:
+            unused.setdefault(why, []).append(f"GPU {gpu.index} {gpu.name}")
+    for why, names in unused.items():
+        yield f"not used: {', '.join(names)} ({why})"
     for gpu in found.usable:
         for fault in gpu.health:
             yield f"GPU {gpu.index} {gpu.name} reports: {fault}"
@@ -222,10 +254,8 @@ def _held_back(context: DecisionContext, chosen: Fit, found: Gpus) -> Iterator[s
         if cuda is None:
             continue
         served = [gpu for gpu in found.usable if gpus.serves(cuda, gpu, context.table)]
-        if (
-            served
-            and len(served) < len(found.usable)
-            and not gpus.refusal(cuda, replace(found, usable=tuple(served)), context.table)
+        if max(1, context.profile.smoke.require_gpus) <= len(served) < len(found.usable) and not gpus.refusal(
+            cuda, replace(found, usable=tuple(served)), context.table
         ):
             held = ", ".join(gpus.describe(gpu) for gpu in found.usable if gpu not in served)
             yield (

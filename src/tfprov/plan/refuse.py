@@ -383,7 +383,8 @@ def _gpu_hints(context: DecisionContext, found: Gpus, nearest: Miss) -> Iterator
         if built is not None:
             yield f"conda-forge's TensorFlow {built.version} for CUDA {built.cuda} has code for this GPU"
         some = tuple(gpu for gpu in found.usable if cuda is not None and gpus.serves(cuda, gpu, table))
-        if some and cuda is not None and not gpus.refusal(cuda, replace(found, usable=some), table):
+        is_enough = len(some) >= max(1, context.profile.smoke.require_gpus)
+        if is_enough and cuda is not None and not gpus.refusal(cuda, replace(found, usable=some), table):
             yield f"`{gpus.showing(some)}` leaves the GPUs that it can run on"
         if any(gpus.is_newer(gpu, table) for gpu in found.usable):
             yield "use NVIDIA's TensorFlow container"

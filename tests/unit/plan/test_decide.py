@@ -456,8 +456,18 @@ def test_a_release_without_the_cuda_extra_gets_its_libraries_named() -> None:
 
 def test_gpus_that_are_not_used_are_told() -> None:
     hidden = dataclasses.replace(hosts.A100, index=1, visible=False)
-    found = plan(profile(), gpu(hosts.A100, hidden, driver=D550))
-    assert "not used: GPU 1 NVIDIA A100-SXM4-80GB (hidden or prohibited)" in found.notes
+    lost = dataclasses.replace(hosts.A100, index=2, usable=False, health=("a GPU has fallen off the bus",))
+    found = plan(profile(), gpu(hosts.A100, hidden, lost, dataclasses.replace(hidden, index=3), driver=D550))
+    assert [note for note in found.notes if note.startswith("not used")] == [
+        "not used: GPU 1 NVIDIA A100-SXM4-80GB, GPU 3 NVIDIA A100-SXM4-80GB (it is hidden)",
+        "not used: GPU 2 NVIDIA A100-SXM4-80GB (a GPU has fallen off the bus)",
+    ]
+
+
+def test_a_gpu_of_unknown_capability_is_not_called_unused() -> None:
+    found = plan(profile(), gpu(nvidia("N/A", "NVIDIA A100-SXM4-40GB"), driver=D550))
+    assert found.decision.tensorflow.accelerator == "cuda"
+    assert not any(note.startswith("not used") for note in found.notes)
 
 
 def test_another_cuda_on_the_library_path_is_told_where_it_matters() -> None:

@@ -12,7 +12,7 @@ import hosts
 from hosts import Host, nvidia, python
 from tfprov.errors import TfprovError
 from tfprov.host.records import Libc
-from tfprov.plan.compat import table, within
+from tfprov.plan.compat import Bound, table, within
 from tfprov.plan.decide import decide
 from tfprov.plan.explain import few, glibc_of, macos_of
 from tfprov.plan.records import Plan
@@ -141,7 +141,8 @@ hint: use another machine, or build TensorFlow from source""",
         dataclasses.replace(hosts.MAC_ARM, os_version="11.7"),
         """\
 platform-no-wheel 11: no TensorFlow that the profile allows can run here: its wheel needs macOS 12.0; this is macOS 11.7
-- tensorflow 1.15.0 to 2.21.0: its wheel needs macOS 12.0; this is macOS 11.7 (2.21.0)
+- tensorflow 2.13.0 to 2.21.0: the same
+- tensorflow 1.15.0 to 2.15.0.post1: no wheel for macOS on Apple silicon
 hint: update the operating system, or use another machine""",
     ),
     "platform that was left": (
@@ -223,8 +224,8 @@ hint: take TensorFlow 2.16.2""",
         profile("==2.11.*", packages={"requirements": ["numpy>=2"]}),
         Host(),
         """\
-resolver-conflict 15: TensorFlow 2.11.1 does not fit the profile: it needs `numpy<2`, and packages.requirements asks \
-for `numpy>=2`
+resolver-conflict 15: TensorFlow 2.11.1 does not fit the profile: it needs `numpy<2` (the release was built for NumPy \
+1 and does not say so), and packages.requirements asks for `numpy>=2`
 - tensorflow 2.11.1, 2.11.0: the same
 - the profile asks for `tensorflow.version = "==2.11.*"`
 hint: without `numpy>=2`, TensorFlow 2.11.1 on Python 3.10 would fit; TensorFlow 2.21.0 on Python 3.13 would fit""",
@@ -344,7 +345,8 @@ def test_a_plan_for_an_old_driver_tells_the_whole_story() -> None:
     assert found.decision.python.why == "the newest compatible one here: TensorFlow 2.14.1 has wheels for 3.9 to 3.11"
     assert [(one.what.split(" (")[0], one.code) for one in found.refused] == [
         ("tensorflow 2.15.0.post1 to 2.21.0", "gpu-driver-too-old"),
-        ("tensorflow 2.16.1, 2.15.0", "known-bad-release"),
+        ("tensorflow 2.16.1", "known-bad-release"),
+        ("tensorflow 2.15.0", "known-bad-release"),
         ("Python 3.13.0", "python-unsupported"),
         ("Python 3.12.1", "python-unsupported"),
         ("Python 3.11.7", "python-unsupported"),
@@ -366,6 +368,46 @@ def test_mig_and_ptx_are_mentioned() -> None:
     assert any("the first run is slow" in note for note in hopper.notes)
     ampere = plan(profile(), Host(gpus=(hosts.A100,), driver="570.124.06"))
     assert not any("slow" in note or "MIG" in note for note in ampere.notes)
+
+
+def test_releases_that_fail_for_different_reasons_are_told_apart() -> None:
+    said = message(profile(packages={"requirements": ["keras<3", "protobuf>=5"]}), Host())
+    lines = [line for line in said.splitlines() if line.startswith("- tensorflow")]
+    assert [line.partition(":")[0] for line in lines] == [
+        "- tensorflow 2.16.1 to 2.21.0",
+        "- tensorflow 1.15.0 to 2.15.1",
+    ]
+    # 2.16 and 2.17 contradict both; what is told is what holds for all of the line.
+    assert lines[0].endswith("it needs `keras>=3.12.0`, and packages.requirements asks for `keras<3` (2.21.0)")
+    assert "`protobuf" in lines[1]
+
+
+@pytest.mark.parametrize("bound", [row for row in table().bounds if row.below is None], ids=lambda row: row.requirement)
+def test_a_bound_of_the_table_tells_its_reason(bound: Bound) -> None:
+    newest = next(row for row in table().releases if within(Version(row.version), bound.releases))
+    name, _, limit = bound.requirement.partition("<")
+    asked = profile(f"=={newest.version}", "cpu", packages={"requirements": [f"{name}=={limit}"]})
+    said = message(asked, Host(pythons=("3.7.16", "3.9.18", "3.12.1")))
+    assert f"needs `{bound.requirement}` ({bound.why})" in said
+
+
+def test_showing_some_gpus_is_proposed_only_where_enough_are_left() -> None:
+    mixed = Host(gpus=(hosts.RTX3090, dataclasses.replace(hosts.RTX5090, index=1)), driver="575.57.08")
+    for wanted, proposed in ((1, True), (2, False)):
+        said = message(profile(accelerator="cuda", smoke={"require-gpus": wanted}), mixed)
+        assert ("CUDA_VISIBLE_DEVICES=0` leaves" in said) is proposed
+    older = Host(gpus=(hosts.GTX980, dataclasses.replace(hosts.RTX4090, index=1)), driver="550.54.15")
+    for wanted, proposed in ((1, True), (2, False)):
+        notes = plan(profile(smoke={"require-gpus": wanted}), older).notes
+        assert any("limits this machine" in note for note in notes) is proposed
+
+
+def test_auto_on_the_cpu_tells_what_would_show_the_gpu() -> None:
+    hidden = dataclasses.replace(hosts.T4, visible=False)
+    host = Host(gpus=(hidden,), driver="550.54.15", visible=(("CUDA_VISIBLE_DEVICES", "-1"),))
+    refused = plan(profile(), host).refused[0]
+    assert refused.what == "cuda"
+    assert refused.why.endswith("hides every GPU; unset `CUDA_VISIBLE_DEVICES`, or name the GPUs to use")
 
 
 def test_releases_outside_the_range_are_told_in_one_line() -> None:

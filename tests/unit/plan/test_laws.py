@@ -17,7 +17,7 @@ import hosts
 from hosts import Host
 from laws import often
 from machines import DRIVERS, MINORS, Draw, machines, profiles
-from remedies import NOTHING_DOES, change, follow, outcome, told
+from remedies import NOTHING_DOES, change, follow, outcome, release, told
 from tfprov.errors import TfprovError
 from tfprov.plan.gpus import driver_number
 from tfprov.plan.records import Plan
@@ -146,6 +146,24 @@ def test_to_ask_for_less_never_hurts(host: Host, asked: Profile) -> None:
         assert isinstance(outcome(fewer, host), Plan)
 
 
+# --- what is told of several releases holds for each ------------------------------------------------------------------
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"[a-z]+", re.sub(r"[!<=>~]*\d[\w.*]*", "", text)))
+
+
+@often(750)
+@given(host=machines(), asked=profiles())
+def test_what_is_told_of_several_releases_holds_for_the_oldest(host: Host, asked: Profile) -> None:
+    found = outcome(asked, host)
+    for line in found.evidence if isinstance(found, TfprovError) else ():
+        if told := re.fullmatch(r"tensorflow (\S+) to \S+: (.+?)(?: \(\d\S*\))?", line):
+            alone = outcome(release(asked, told[1]), host)
+            assert isinstance(alone, TfprovError), line
+            assert told[2] == "the same" or _words(told[2]) in _words(" ".join((alone.what, *alone.evidence))), line
+
+
 # --- a remedy works --------------------------------------------------------------------------------------------------
 
 # What is said of profile or machine as a whole holds at once; other hints may lead to the next thing in the way.
@@ -165,6 +183,8 @@ def test_a_remedy_works(host: Host, asked: Profile) -> None:
         if isinstance(after, TfprovError):
             assert (after.code, after.what) != (error.code, error.what), text
             assert not text.endswith(_HOLDS_AT_ONCE), (text, after.what)
+            # A remedy for the GPUs may uncover that there is no Python, but not that the GPUs still do not do.
+            assert not (text.endswith(" leaves") and after.code.name.startswith("gpu-")), (text, after.what)
 
 
 @often(750)
