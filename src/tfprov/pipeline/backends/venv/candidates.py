@@ -32,6 +32,7 @@ from tfprov.pipeline.backends.venv.solving import (
     holding_to,
     may_differ,
     reason,
+    with_requirements,
 )
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine, lines_that_lead_to, way_around
@@ -53,7 +54,7 @@ from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.demands import wants_nightly
 from tfprov.plan.outlived import outlived
-from tfprov.plan.records import Candidate, Decision, Listing, Plan
+from tfprov.plan.records import Candidate, Constraint, Decision, Listing, Plan
 from tfprov.plan.tags import supported_tags
 from tfprov.profile.records import Profile
 from tfprov.redact import redact
@@ -62,7 +63,7 @@ from tfprov.structured import minor_of
 # Minimum time for avoiding old versions of single packages; otherwise it may take as long as the choice itself took.
 _LAG_SECONDS = 30.0
 _NOT_RESOLVED = "the other packages were not resolved: that machine may take another release or Python for them"
-_NOT_BUILT = "the other packages were not resolved, because some have no wheel for that machine and are not built here"
+_NOT_BUILT = "resolved without what has no wheel for that machine and is not built here"
 
 _NOT_TOGETHER = (
     "the other packages were not resolved: no wheels of them go together, and nothing is built here for that machine"
@@ -87,7 +88,7 @@ def choose(context: Context, machine: Machine) -> Choice:
         plan = decide(profile, facts, table(), None, locked)
         return Choice(plan=replace(plan, notes=(*plan.notes, *locked.breaks)))
     try:
-        plan = decide(profile, facts, table(), machine.offers)
+        plan = other_platforms.plan_for_all(profile, facts, table(), machine.offers)
         plan = replace(plan, notes=(*plan.notes, *space.notes(plan, facts, table())))
         can_choose = plan.candidates and not context.request.locked and can_resolve(machine)
         best = _unbroken(context, machine, profile, plan.candidates) if can_choose else None
@@ -167,7 +168,7 @@ def choose_within(context: Context, machine: Machine, bounds: Sequence[str]) -> 
             "packages": profile.packages.model_copy(update={"constraints": constraints}),
         }
     )
-    plan = decide(profile, machine.facts, table(), machine.offers)
+    plan = other_platforms.plan_for_all(profile, machine.facts, table(), machine.offers)
     if not plan.candidates or not can_resolve(machine):
         return Choice(plan=plan)
     best = _unbroken(context, machine, profile, plan.candidates)
@@ -191,12 +192,12 @@ def _for_another_machine(context: Context, machine: Machine, profile: Profile) -
     ask = bool(index.extra or index.find_links) or wants_nightly(profile, facts)
     offers = machine.offers if ask else None
     cpu = profile.model_copy(update={"tensorflow": profile.tensorflow.model_copy(update={"accelerator": "cpu"})})
-    plan = decide(profile, facts, table(), offers)
+    plan = other_platforms.plan_for_all(profile, facts, table(), offers)
     notes: tuple[str, ...] = ()
     if not all(map(is_tensorflow, profile.packages.requirements)):
         plan, notes = _resolved_elsewhere(context, machine, profile, plan)
     _check_platforms(profile, facts, plan.decision, offers)
-    plan = space.with_room(plan, facts, table(), lambda: decide(cpu, facts, table(), offers))
+    plan = space.with_room(plan, facts, table(), lambda: other_platforms.plan_for_all(cpu, facts, table(), offers))
     return replace(plan, notes=(*plan.notes, *space.notes(plan, facts, table()), *notes))
 
 
@@ -211,20 +212,40 @@ def _resolved_elsewhere(
     asked = profile.model_copy(update={"packages": profile.packages.model_copy(update={"build": "never"})})
     if machine.uv_platform is None or machine.offers is None or not (plan.candidates and can_resolve(machine)):
         return plan, (_NOT_RESOLVED,)
-    try:
-        best = _unbroken(context, machine, asked, plan.candidates)
-    except NoWheelsError as error:
-        lacking = _without_wheels(machine, plan.decision, error.names)
-        names = ", ".join(f"`{name}`" for name in lacking or error.names)
-        return plan, (
-            f"{_NOT_BUILT}: {names}" if lacking else f"{_NOT_TOGETHER} (uv also tried versions of {names} without one)",
-        )
-    except TfprovError as error:
-        if error.code.name == "resolver-conflict":
-            _with_hints(context, machine, asked, error)
-            raise
-        return plan, (f"{_NOT_RESOLVED} ({reason(error)})",)
-    return with_sizes(decided(context, plan, best), machine, best), ()
+    left_out: tuple[str, ...] = ()
+    while True:
+        candidates = [_leaving_out(each, left_out) for each in plan.candidates]
+        try:
+            best = _unbroken(context, machine, _without_lines(asked, left_out), candidates)
+            break
+        except NoWheelsError as error:
+            lacking = _without_wheels(machine, plan.decision, error.names)
+            if set(lacking) <= set(left_out):
+                names = ", ".join(f"`{name}`" for name in error.names)
+                return plan, (f"{_NOT_TOGETHER} (uv also tried versions of {names} without one)",)
+            left_out = tuple(dict.fromkeys((*left_out, *lacking)))
+        except TfprovError as error:
+            if error.code.name == "resolver-conflict":
+                _with_hints(context, machine, asked, error)
+                raise
+            return plan, (f"{_NOT_RESOLVED} ({reason(error)})",)
+    kept = tuple(each for each in best.decision.without if each.requirement not in left_out)
+    best = replace(best, decision=replace(best.decision, without=kept))
+    notes = (f"{_NOT_BUILT}: {', '.join(f'`{name}`' for name in left_out)}",) if left_out else ()
+    return with_sizes(decided(context, plan, best), machine, best), notes
+
+
+def _leaving_out(candidate: Candidate, names: Sequence[str]) -> Candidate:
+    """The candidate, resolved without some projects and what only they need."""
+    more = tuple(Constraint(requirement=name, why=_NOT_BUILT) for name in names)
+    decisions = tuple(replace(each, without=(*each.without, *more)) for each in candidate.decisions)
+    return replace(candidate, decisions=decisions)
+
+
+def _without_lines(profile: Profile, names: Sequence[str]) -> Profile:
+    asked = profile.packages.requirements
+    kept = tuple(line for line in asked if canonicalize_name(Requirement(line).name) not in names)
+    return with_requirements(profile, kept)
 
 
 def _without_wheels(machine: Machine, decision: Decision, names: Sequence[str]) -> Sequence[str]:

@@ -24,8 +24,8 @@ from tfprov.pipeline.backends.venv.solving import (
 )
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.other_platforms import plan_for_all
 from tfprov.plan.compat import table
-from tfprov.plan.decide import decide
 from tfprov.plan.records import Candidate
 from tfprov.profile.records import Profile
 
@@ -60,6 +60,9 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
         if impossible
         else changes(profile, machine.facts, of_interest(profile, error))
     )
+    if context.request.host is not None:
+        # Nothing is built here for another machine, whatever the profile says of builds.
+        to_try = (change for change in to_try if change.profile.packages.build == profile.packages.build)
     has_resolved = False
     for change in to_try:
         if time.monotonic() > until or len(found) == _MOST_HINTS or (change.is_last_resort and found):
@@ -237,7 +240,7 @@ def _freed(profile: Profile, changed: Mapping[str, str], free: Sequence[str]) ->
 
 def _candidates(machine: Machine, profile: Profile) -> tuple[Candidate, ...]:
     try:
-        return decide(profile, machine.facts, table(), machine.offers).candidates
+        return plan_for_all(profile, machine.facts, table(), machine.offers).candidates
     except TfprovError:
         return ()
 
