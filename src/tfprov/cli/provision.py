@@ -196,11 +196,15 @@ def init(
                 lines.append(f"they also import modules of unknown packages: {', '.join(programs.unknown)}")
             if programs.old:
                 lines.append(f"`{programs.old}` needs TensorFlow 1")
+        if written.others:
+            names = ", ".join(f"`{name}`" for name in written.others)
+            lines.append(f"not read, but may say what the project needs: {names}; name it in `packages.files`")
         found = {
             "path": target,
             "files": written.files,
             "problems": written.problems,
             "imported": programs and {"packages": programs.projects, "unknown": programs.unknown},
+            "others": written.others,
         }
         output.result("\n".join(lines), found)
 

@@ -12,6 +12,7 @@ from tfprov.paths import home, relative
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.products import check_new
+from tfprov.profile.nearby import lists_under_other_names
 from tfprov.profile.records import Profile
 from tfprov.profile.source import PROFILE, glance, is_stand_in, lists, nearest, plain_name
 from tfprov.profile.template import profile_template
@@ -31,12 +32,14 @@ class NewProfile:
         files: paths in `packages.files`, as written there.
         problems: problems in those files, one line each.
         imported: what the Python files beside the profile import; None where a file lists the dependencies.
+        others: files that may list the dependencies, but under a name that does not say so; the profile reads none.
     """
 
     text: str
     files: tuple[str, ...]
     problems: tuple[str, ...]
     imported: Imported | None
+    others: tuple[str, ...]
 
 
 def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) -> NewProfile:
@@ -91,7 +94,8 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
         old=programs.old if programs else None,
     )
     write_atomic(path, text.encode())
-    return NewProfile(text=text, files=files, problems=wants.problems, imported=programs)
+    others = lists_under_other_names(folder) if not files and folder.is_dir() else ()
+    return NewProfile(text=text, files=files, problems=wants.problems, imported=programs, others=others)
 
 
 def _name(path: Path, files: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ _LOCKS = r"pylock[^/]*\.toml|uv\.lock|poetry\.lock|pdm\.lock|pipfile\.lock"
 _CONDA = r"[^/]*(?:env|conda)[^/]*\.ya?ml"
 _OWN = r"pyproject\.toml|pipfile|pixi\.toml|setup\.(?:py|cfg)"
 _OF_COMMANDS = r"[^/]*dockerfile[^/]*|[^/]*\.ipynb"
-_SCRIPTS = r"readme[^/]*\.(?:md|rst)|install[^/]*\.md|[^/]*(?:install|setup|env)[^/]*\.(?:sh|bat|cmd|ps1)"
+_SCRIPTS = r"(?:readme|install|setup)[^/]*\.(?:md|rst)|[^/]*\.(?:sh|bat|cmd|ps1)"
 _CI = r"\.github/workflows/[^/]*\.ya?ml|\.gitlab-ci\.yml"
 
 # The likeliest first. What is further from the project must ask for TensorFlow to count.

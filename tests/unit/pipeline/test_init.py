@@ -64,6 +64,19 @@ def test_a_folder_without_such_a_file_is_fine_unless_it_was_named(folder: Path) 
     assert not (folder / "other.toml").exists()
 
 
+@pytest.mark.parametrize("name", ["requirements_tf.txt", "conda/env_train.yml", "SETUP.md", "_execute.bat"])
+def test_a_list_under_another_name_is_named_although_it_is_not_read(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    of_conda, of_pip = "dependencies:\n  - tensorflow\n", "pip install tensorflow\n"
+    text = of_conda if name.endswith(".yml") else "tensorflow\n" if name.endswith(".txt") else f"    {of_pip}"
+    (folder / name).write_text(text)
+    found = written(folder / "tfprov.toml")
+    assert (found.files, found.others) == ((), (name,))
+    (folder / "requirements.txt").write_text("six\n")
+    found = written(folder / "train.toml")
+    assert (found.files, found.others) == (("requirements.txt",), ())
+
+
 def test_a_profile_that_exists_is_not_overwritten(folder: Path) -> None:
     path = folder / "train.toml"
     path.write_text("mine")

@@ -270,6 +270,7 @@ class TestNearest:
                 [".github/workflows/ci.yml", "README.md", "setup.sh"],
                 ["README.md", "setup.sh", ".github/workflows/ci.yml"],
             ),
+            (["SETUP.md", "make_env_gpu.ps1", "_execute.bat"], ["SETUP.md", "_execute.bat", "make_env_gpu.ps1"]),
         ],
     )
     def test_lists_under_other_names_are_named(self, tmp_path: Path, names: list[str], told: list[str]) -> None:
@@ -315,7 +316,7 @@ def asking_for(package: str, name: str) -> str:
     texts = {
         ".ipynb": json.dumps({"cells": [{"cell_type": "code", "source": f"!{command}"}], "nbformat": 4}),
         ".md": f"```\n{command}\n```\n",
-        ".sh": f"{command}\n",
+        **dict.fromkeys((".sh", ".bat", ".ps1"), f"{command}\n"),
         ".lock": f'version = 1\n\n[[package]]\nname = "{package}"\nversion = "2.16.1"\nsource = {{ registry = "x" }}\n',
     }
     if ".github" in name:
