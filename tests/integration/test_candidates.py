@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -569,6 +568,22 @@ def test_all_names_that_no_index_has_are_named_at_once(site: Site) -> None:
     assert "; or without `nowhere==1.0`, without `nothing-of-the-kind`: this resolves, with TensorFlow" in error["hint"]
 
 
+def test_an_empty_package_is_taken_in_the_version_before_it_refused_to_be_built(site: Site, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    site.offer(build_wheel(more, "aged", "1.0", requires=["sklearn"]))
+    fails = project("sklearn", "0.0.post12", in_metadata="raise SystemExit('use scikit-learn')")
+    empty = project("sklearn", "0.0", requires=["left"])
+    simple_index(
+        site.root / "index",
+        [sdist(more, each, stem=f"sklearn-{version}") for each, version in ((empty, "0.0"), (fails, "0.0.post12"))],
+    )
+    ask(site, "aged")
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    found = dict(versions_in(site.lock.read_text()))
+    assert (found["sklearn"], found["left"]) == ("0.0", "2.0")
+
+
 def test_a_plan_for_another_machine_is_resolved_with_its_wheels(site: Site, tmp_path: Path) -> None:
     more, tag = tmp_path / "more", "py3-none-manylinux_2_17_{}"
     site.offer(
@@ -590,17 +605,17 @@ def test_a_plan_for_another_machine_is_resolved_with_its_wheels(site: Site, tmp_
         done = site.run("plan", "train.toml", "--host", "host.json", "--json")
         assert done.returncode == 0, done.stderr
         document = json.loads(done.stdout)
-        said = [note for note in document["notes"] if re.match(r"(the other packages were not )?resolved", note)]
-        assert document["decision"].get("without", []) == []
-        return document["decision"]["tensorflow"]["version"], "".join(said)
+        said = [note for note in document["notes"] if note.startswith("the other packages were not resolved")]
+        left_out = [f"{one['requirement']}: {one['why']}" for one in document["decision"]["without"]]
+        return document["decision"]["tensorflow"]["version"], "".join((*said, *left_out))
 
     assert there("companion") == (OLDER, "")
     assert planned(site)[0] == RELEASE
     release, said = there("companion", "elsewhere")
     assert (release, said.partition(" (")[0].endswith("or Python for them")) == (RELEASE, True)
-    not_built = "resolved without what has no wheel for that machine and is not built here: `built`"
+    not_built = "built: it has no wheel for that machine, where it would be built; what it needs is not in this plan"
     assert there("built") == (RELEASE, not_built)
-    # The others still decide.
+    # All others are resolved.
     assert there("built", "companion") == (OLDER, not_built)
     # What needs it has wheels, as many packages have whose oldest releases are sources only.
     site.offer(build_wheel(more, "needs-built", "2.0", requires=["built>=1"]))
@@ -643,6 +658,29 @@ def test_a_known_name_that_was_meant_is_tried(site: Site, tmp_path: Path) -> Non
         "; or `tf-agents==1.0` instead of `tensorflow-agent>=7`, `gym==1.0` instead of `gyn`, without `sheaborn`: "
         f"this resolves, with TensorFlow {RELEASE}" in hint
     )
+
+
+@pytest.mark.parametrize("wider", ["prereleases", "find-links"])
+def test_that_a_lock_keeps_its_versions_where_more_count_is_said(site: Site, tmp_path: Path, wider: str) -> None:
+    site.offer(build_wheel(tmp_path / "more", "fresh", "1.0"))
+    ask(site, "fresh")
+    assert site.run("lock", "train.toml").returncode == 0
+    newer = build_wheel(tmp_path / "newer", "fresh", "2.0rc1" if wider == "prereleases" else "2.0")
+    if wider == "prereleases":
+        site.offer(newer)
+        site.write('[packages]\nrequirements = ["fresh"]\nprereleases = "all"\n')
+    else:
+        text = site.profile.read_text("utf-8").replace("[smoke]", f'find-links = ["{newer.parent}"]\n[smoke]')
+        site.profile.write_text(text, encoding="utf-8")
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert dict(versions_in(site.lock.read_text()))["fresh"] == "1.0"
+    said = "the lock's versions still fit and are kept; `tfprov lock --upgrade` takes newer ones"
+    assert said in " ".join(done.stderr.split())
+    # What is up to date says it no more, and the command does what is said.
+    assert said not in " ".join(site.run("lock", "train.toml").stderr.split())
+    assert site.run("lock", "train.toml", "--upgrade").returncode == 0
+    assert dict(versions_in(site.lock.read_text()))["fresh"].startswith("2.0")
 
 
 @pytest.mark.parametrize(("day", "release"), [("2025-09-01", OLDER), ("2026-04-01", RELEASE)])

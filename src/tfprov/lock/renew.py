@@ -62,13 +62,14 @@ def released_in(document: str) -> dict[str, Released]:
     return found
 
 
-def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
+def renew(question: Question, resolver: Resolver, emit: Emit, *, whose: str = "the lock's") -> str:
     """Resolve with as many of the preferred versions as possible; returns a PEP 751 document.
 
     Args:
         question: the input; the versions in `prefer` may be dropped.
         resolver: how to start uv.
         emit: receives a note about dropped preferences.
+        whose: what the preferred versions are, in that note; empty where nobody asked for them, and then there is none.
 
     Raises:
         TfprovError: as for `resolve`; a failure about versions is that of a resolve without preferences.
@@ -104,9 +105,9 @@ def renew(question: Question, resolver: Resolver, emit: Emit) -> str:
         except TfprovError as error:
             if error.code.group not in _ABOUT_VERSIONS:
                 raise
-    if dropped := [name for name in moved if name not in dict(prefer)]:
+    if whose and (dropped := [name for name in moved if name not in dict(prefer)]):
         names = ", ".join(f"`{name}`" for name in dropped)
-        emit(Note(text=f"the lock's versions of {names} could not be kept"))
+        emit(Note(text=f"{whose} versions of {names} could not be kept"))
     return resolved
 
 

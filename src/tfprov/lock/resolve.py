@@ -161,6 +161,7 @@ def _ask_freely(question: Question, resolver: Resolver, refused: NoWheelsError) 
             failed and canonicalize_name(failed["name"]) in {*refused.names, *asked}
         ):
             raise
+        refused.evidence = (*refused.evidence, f"with builds: {error.what}", *error.evidence[-1:])
         raise refused from error
     wheels: tuple[str, ...] = ()
     tried = {*_direct(question), *question.sources, *question.built, *question.folders}

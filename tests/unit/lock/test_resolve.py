@@ -421,6 +421,10 @@ def test_a_failed_build_is_the_reason_if_that_version_was_asked_for(
     with pytest.raises(TfprovError) as failure:
         _ask_freely(replace(question(line, constraints=("many<2",)), build="needed"), with_history, refused)
     assert failure.value.code.name == told
+    # What uv said before builds were allowed is not the whole reason.
+    assert "`many==1.0` has no wheel that fits, and its source" in " ".join(
+        (failure.value.what, *failure.value.evidence)
+    )
 
 
 def test_a_version_that_is_kept_is_not_left_for_the_newest(with_history: Resolver) -> None:

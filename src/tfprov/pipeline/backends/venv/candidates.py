@@ -32,7 +32,6 @@ from tfprov.pipeline.backends.venv.solving import (
     holding_to,
     may_differ,
     reason,
-    with_requirements,
 )
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine, lines_that_lead_to, way_around
@@ -63,8 +62,7 @@ from tfprov.structured import minor_of
 # Minimum time for avoiding old versions of single packages; otherwise it may take as long as the choice itself took.
 _LAG_SECONDS = 30.0
 _NOT_RESOLVED = "the other packages were not resolved: that machine may take another release or Python for them"
-_NOT_BUILT = "resolved without what has no wheel for that machine and is not built here"
-
+_NOT_BUILT = "it has no wheel for that machine, where it would be built; what it needs is not in this plan"
 _NOT_TOGETHER = (
     "the other packages were not resolved: no wheels of them go together, and nothing is built here for that machine"
 )
@@ -206,46 +204,39 @@ def _resolved_elsewhere(
 ) -> tuple[Plan, tuple[str, ...]]:
     """The plan for another machine with the resolver's decision, and a note if there is none.
 
+    Packages without a wheel for that machine are not built here: the plan is that of all others, and lists them.
+
     Raises:
         TfprovError: `resolver-conflict` where no versions go together; a build would not change that.
     """
     asked = profile.model_copy(update={"packages": profile.packages.model_copy(update={"build": "never"})})
     if machine.uv_platform is None or machine.offers is None or not (plan.candidates and can_resolve(machine)):
         return plan, (_NOT_RESOLVED,)
-    left_out: tuple[str, ...] = ()
+    apart: tuple[Constraint, ...] = ()
     while True:
-        candidates = [_leaving_out(each, left_out) for each in plan.candidates]
+        candidates = [_beside(each, apart) for each in plan.candidates]
         try:
-            best = _unbroken(context, machine, _without_lines(asked, left_out), candidates)
-            break
+            best = _unbroken(context, machine, asked, candidates)
         except NoWheelsError as error:
-            lacking = _without_wheels(machine, plan.decision, error.names)
-            if set(lacking) <= set(left_out):
+            known = {each.requirement for each in apart}
+            lacking = [name for name in _without_wheels(machine, plan.decision, error.names) if name not in known]
+            if not lacking:
                 names = ", ".join(f"`{name}`" for name in error.names)
                 return plan, (f"{_NOT_TOGETHER} (uv also tried versions of {names} without one)",)
-            left_out = tuple(dict.fromkeys((*left_out, *lacking)))
+            apart += tuple(Constraint(requirement=name, why=_NOT_BUILT) for name in lacking)
         except TfprovError as error:
             if error.code.name == "resolver-conflict":
                 _with_hints(context, machine, asked, error)
                 raise
             return plan, (f"{_NOT_RESOLVED} ({reason(error)})",)
-    kept = tuple(each for each in best.decision.without if each.requirement not in left_out)
-    best = replace(best, decision=replace(best.decision, without=kept))
-    notes = (f"{_NOT_BUILT}: {', '.join(f'`{name}`' for name in left_out)}",) if left_out else ()
-    return with_sizes(decided(context, plan, best), machine, best), notes
+        else:
+            return with_sizes(decided(context, plan, best), machine, best), ()
 
 
-def _leaving_out(candidate: Candidate, names: Sequence[str]) -> Candidate:
-    """The candidate, resolved without some projects and what only they need."""
-    more = tuple(Constraint(requirement=name, why=_NOT_BUILT) for name in names)
-    decisions = tuple(replace(each, without=(*each.without, *more)) for each in candidate.decisions)
+def _beside(candidate: Candidate, apart: tuple[Constraint, ...]) -> Candidate:
+    """The candidate, without some packages."""
+    decisions = tuple(replace(each, without=(*each.without, *apart)) for each in candidate.decisions)
     return replace(candidate, decisions=decisions)
-
-
-def _without_lines(profile: Profile, names: Sequence[str]) -> Profile:
-    asked = profile.packages.requirements
-    kept = tuple(line for line in asked if canonicalize_name(Requirement(line).name) not in names)
-    return with_requirements(profile, kept)
 
 
 def _without_wheels(machine: Machine, decision: Decision, names: Sequence[str]) -> Sequence[str]:

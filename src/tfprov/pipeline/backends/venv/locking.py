@@ -10,6 +10,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tfprov.contents import text_of
 from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
 from tfprov.events import Note
@@ -62,6 +63,9 @@ from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.structured import minor_of
 from tfprov.temporary import temporary
 
+_WIDENING = ("`prereleases` ", "`exclude-newer` ", "`index` ", "`extra` ", "`find-links` ")
+"""The beginnings of changes that may bring newer versions, but give no reason to leave the locked ones."""
+
 
 def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
     """The files for this machine, from the lock on disk, which is made or renewed first if necessary.
@@ -80,8 +84,13 @@ def lock(context: Context, machine: Machine, choice: Choice, interpreter: Interp
     require_change_allowed(context, changes)
     if not machine.network.has_pages:
         raise nothing_to_resolve_from(changes)
+    before = versions_in(text_of(path)) if path.exists() else ()
     write(context, machine, choice, interpreter, bounds=kept_bounds(context, plan), path=path)
     found = locked(path, changes)
+    widened = [change for change in changes if change.startswith(_WIDENING)]
+    if widened and before == versions_in(text_of(path)):
+        words = "the lock's versions still fit and are kept; `tfprov lock --upgrade` takes newer ones"
+        context.emit(Note(text=f"{widened[0]}: {words}"))
     for line in origins(context, machine, (file.name for file in found.lock.files), are_all=True):
         context.emit(Note(text=line))
     for name in context.loaded.hashes:

@@ -20,6 +20,7 @@ from tfprov.lock.question import RESOLVE_SECONDS, Buildable, Builds, Pinned, Que
 from tfprov.lock.renew import renew
 from tfprov.pipeline.access import IndexAccess, index_access
 from tfprov.pipeline.backends.venv.bound import require_own_index
+from tfprov.pipeline.backends.venv.lock_on_disk import older_versions
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.uv import uv_executable
@@ -29,6 +30,8 @@ from tfprov.plan.tags import supported_tags
 from tfprov.plan.versions import bounds_of_time
 from tfprov.times import moment
 
+_BEFORE_IT_FAILED = ("sklearn<0.0.post1",)
+"""Old packages depend on this empty package, which requires `scikit-learn`; later versions refuse to be built."""
 _ONLY_HERE = "the network may not be used: only folders, and pages that were read before, were looked at"
 
 
@@ -118,6 +121,7 @@ def ask_resolver(
             *selection.constraints,
             *selection.bounds,
             *in_time,
+            *_BEFORE_IT_FAILED,
         ),
         overrides=packages.overrides,
         exclude=(*packages.exclude, *(each.requirement for each in decision.without)),
@@ -212,7 +216,7 @@ def _steps(
             answers=machine.answers,
             timeout=_seconds_left(context),
         )
-        return renew(question, resolver, context.emit)
+        return renew(question, resolver, context.emit, whose=_whose(context, question.prefer))
 
     mirrors = [Step(Rung.OTHER_SOURCE, partial(act, index=url)) for url in network.mirrors if not once]
     if machine.unreachable is not None:
@@ -221,6 +225,13 @@ def _steps(
     # Without a network there are no fresh pages, and uv rejects the option for them.
     fresh = [] if once or network.offline else [Step(Rung.FRESH, partial(act, fresh=True))]
     return [Step(Rung.NORMAL, act), *mirrors, *fresh]
+
+
+def _whose(context: Context, prefer: Pinned) -> str:
+    """What the preferred versions are, for messages; empty where they are those of an earlier resolve of this run."""
+    if prefer != older_versions(context):
+        return ""
+    return "the lock's" if context.lock_path.exists() and not context.request.upgrade else "the preferred"
 
 
 def _seconds_left(context: Context) -> float:
