@@ -17,6 +17,7 @@ that are right, then the thread. They are shortened, and names of people, folder
 written down before tfprov read the log; docs/diagnose.md says how many of each set were right then.
 tests/messages holds what the tools can say, taken from their sources and binaries, in the same shape: a file for each
 kind of tool, with the tool in place of the thread. The answer was written down before tfprov read the message.
+installers.txt there holds parts of logs that installers wrote on a real machine, provoked as in tests/corpus.
 """
 
 from __future__ import annotations

@@ -394,6 +394,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "of-memory": _says(r"Killed|\bsignal 9\b|Error 137\b"),
         "model-is-read": _told("is_model_read"),
         "in-companion": _told("companion"),
+        "asked-by-pip": lambda view, hit: asker(view, hit) == "pip",
         "asked-by-keras": lambda view, hit: asker(view, hit) in _KERAS,
         "asked-by-generated": lambda view, hit: "_pb2.py" in (asking_frame(view, hit) or ""),
         "asked-by-package": _asked_by_package,

@@ -90,6 +90,7 @@ RULES: tuple[Rule, ...] = (
             "RuntimeError: Cannot install on Python version 3.12.1; only versions >=3.7,<3.11 are supported.",
         ),
         rank=52,
+        cases=(Case(when="asked-by-pip", code="pip-too-old"),),
     ),
     Rule(
         name="build-header",

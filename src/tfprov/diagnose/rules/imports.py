@@ -77,7 +77,7 @@ RULES: tuple[Rule, ...] = (
         pattern=r"No module named '(?:distutils\S*|imp|asyncore)'|'inspect' has no attribute 'getargspec'|module 'collections' has no attribute|cannot import name '\w+' from 'collections'",
         examples=("ModuleNotFoundError: No module named 'distutils'",),
         rank=55,
-        cases=(Case(when="in-build", code="sdist-build-failed"),),
+        cases=(Case(when="asked-by-pip", code="pip-too-old"), Case(when="in-build", code="sdist-build-failed")),
     ),
     Rule(
         name="shadowed",

@@ -5,6 +5,12 @@ from __future__ import annotations
 from tfprov.diagnose.records import Rule
 
 _PYTHON = r"(?:python|pypy|py)[\d.]*"
+NOT_FOUND_IN_BASH = (
+    r" ?[:：] ?(?:Kommando nicht gefunden|commande introuvable|comando não encontrado|nie znaleziono polecenia"
+    r"|orden no encontrada|kommandot finns inte|opdracht niet gevonden|comando non trovato|komut yok|příkaz nenalezen"
+    r"|команду не знайдено|команда не найдена|指令找不到|コマンドが見つかりません|未找到命令|명령어를 찾을 수 없음)"
+)
+"""What bash prints after a name in place of `: command not found` on systems in other languages."""
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -44,16 +50,20 @@ RULES: tuple[Rule, ...] = (
             "failed to locate executable",
             "failed at step exec",
             "execve()",
+            "bash: ",
         ),
         pattern=rf"No interpreter found for|failed to find interpreter|command not found: {_PYTHON}$|Python was not found; run without|could not find (?:python|interpreter)|No suitable Python runtime|requested interpreter .{{0,60}}(?:not found|could not)|InterpreterNotFound"
-        rf"|(?:^|[\s:/]){_PYTHON}: (?:command )?not found|env: [\"'`\u2018]?{_PYTHON}[\"'`\u2019]?: No such file|No such file or directory: '(?:\S*/)?{_PYTHON}'|'{_PYTHON}(?:\.exe)?' is not recognized|Python [\d.]+ was not found on your system|unable to find a compatible version\. If you have one"
+        rf"|(?:^|[\s:/]){_PYTHON}: (?:command )?not found|env: [\"'`\u2018]?{_PYTHON}[\"'`\u2019]?: (?!Permission denied)\S|No such file or directory: '(?:\S*/)?{_PYTHON}'|'{_PYTHON}(?:\.exe)?' is not recognized|Python [\d.]+ was not found on your system|unable to find a compatible version\. If you have one"
         rf"|Requested Python version \(\S+\) not installed|No installed Python found|pyenv: version [`'\"]\S+ is not installed|No version is set for (?:command|shim:?) {_PYTHON}|mise ERROR .{{0,60}}python\S* not installed|specified Python version \(\S+\) was not found"
-        r"|No download found for request: |cannot locate Python: |No Python that satisfies \S+ is found|(?:execve\(\)|Failed (?:to locate executable|at step EXEC spawning)):? \S*python[\d.]*: No such file",
+        r"|No download found for request: |cannot locate Python: |No Python that satisfies \S+ is found|(?:execve\(\)|Failed (?:to locate executable|at step EXEC spawning)):? \S*python[\d.]*: No such file"
+        rf"|bash: .{{0,60}}\b{_PYTHON}{NOT_FOUND_IN_BASH}",
         examples=(
             "error: No interpreter found for Python 3.9 in managed installations or search path",
             "zsh: command not found: python",
             "/install/install_packages.sh: line 21: python3.6: command not found",
             "/usr/bin/env: \u2018python\u2019: No such file or directory",
+            "env: „python3.11“: Datei oder Verzeichnis nicht gefunden",
+            "bash: ligne 1: python3.11 : commande introuvable",
             "FileNotFoundError: [Errno 2] No such file or directory: 'python3.8'",
             "'python' is not recognized as an internal or external command,",
             "pyenv: version `3.9.1' is not installed (set by /x/.python-version)",
@@ -86,12 +96,14 @@ RULES: tuple[Rule, ...] = (
         name="python-gone",
         code="python-broken",
         reads="kernels, Windows' launchers: the interpreter that an environment was made with is not there any more",
-        needs=("bad interpreter", "no python at"),
-        pattern=r"(?P<path>\S*python[\d.]*): bad interpreter|bad interpreter: (?P<path__zsh>\S*python[\d.]*): no such file|No Python at ['\"\u2018]{0,2}(?P<path__windows>[^'\"\u2019]+)",
+        needs=("bad interpreter", "no python at", "required file not found"),
+        pattern=r"(?P<path>\S*python[\d.]*): bad interpreter|bad interpreter: (?P<path__zsh>\S*python[\d.]*): no such file|No Python at ['\"\u2018]{0,2}(?P<path__windows>[^'\"\u2019]+)"
+        r"|(?P<path__bash>\S+/(?:pip|python|pytest|jupyter|ipython|tensorboard|saved_model_cli)[\d.]*): cannot execute: required file not found",
         examples=(
             "bash: /x/venv/bin/pip: /old/venv/bin/python: bad interpreter: No such file or directory",
             "zsh: /x/venv/bin/pip: bad interpreter: /old/bin/python3: no such file or directory",
             "No Python at 'C:\\Python39\\python.exe'",
+            "bash: /x/venv/bin/pip: cannot execute: required file not found",
         ),
         rank=63,
     ),

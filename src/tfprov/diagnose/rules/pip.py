@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tfprov.diagnose.records import Case, Rule
+from tfprov.diagnose.rules.interpreters import NOT_FOUND_IN_BASH
 
 NONE = (
     Case(when="in-build and build-tool", code="sdist-build-failed"),
@@ -70,6 +71,16 @@ RULES: tuple[Rule, ...] = (
             Case(when="placeholder", code="tensorflow-gpu-package", rank=84),
             Case(when="needs-newer-glibc", code="glibc-too-old", rank=66),
         ),
+    ),
+    Rule(
+        name="pip-metadata-refused",
+        code="known-bad-release",
+        reads="pip 24.1+: a release with metadata that older versions of pip still read",
+        needs=("since it has invalid metadata",),
+        pattern=r"Ignoring version (?P<version>\S+) of (?P<package>\S+) since it has invalid metadata",
+        examples=("WARNING: Ignoring version 1.0 of foo since it has invalid metadata:",),
+        rank=66,
+        cases=(Case(when="succeeded", code="noise"),),
     ),
     Rule(
         name="pip-no-matching",
@@ -194,11 +205,14 @@ RULES: tuple[Rule, ...] = (
             "truncated record at",
             "accessible '.keras' zip",
             "outside target directory",
+            "bad metadata in <pip",
+            "due to an oserror: record",
+            "no item named '",
         ),
         pattern=r"BadZipFile|bad zip ?file|Bad CRC-32|File is not a zip file|Wheel '.*' located at .* is invalid|Error -[35] while decompressing|unexpected end of data|not a gzip(?:ped)? file|Bad magic number for (?:file|central)|Compressed file ended before"
         r"|has an invalid wheel|tarfile\.ReadError|zlib\.error|\.whl\b.* (?:is corrupt|truncated)|truncated file: eof = \d|file signature not found|not in gzip format|does not look like a tar archive|End-of-central-directory signature not found|cannot find zipfile directory|Corrupt input data|[Uu]nexpected end of (?:archive|input)|file ends unexpectedly"
         r"|uses unknown compression for member|is not a [Dd]ebian format archive|corrupted filesystem tarfile|(?:corrupted|truncated) record at \d+|accessible '\.keras' zip file"
-        r"|trying to install outside target directory",
+        r"|trying to install outside target directory|Bad metadata in <pip\.|due to an OSError: RECORD$|no item named '[^']{1,200}\.dist-info/",
         examples=(
             "zipfile.BadZipFile: Bad CRC-32 for file 'tensorflow/python/_pywrap_tensorflow_internal.so'",
             "ERROR: Wheel 'tensorflow' located at /tmp/x.whl is invalid.",
@@ -208,6 +222,8 @@ RULES: tuple[Rule, ...] = (
             "dpkg-deb: error: archive '/x/libfoo.deb' uses unknown compression for member 'control.tar.zst', giving up",
             "DataLossError: corrupted record at 0 [Op:IteratorGetNext]",
             "ERROR: The zip file (/x/foo.zip) has a file (/x/../../etc/y) trying to install outside target directory (/x/foo)",
+            "ERROR: Could not install packages due to an OSError: RECORD",
+            "KeyError: \"There is no item named 'foo-1.0.dist-info/RECORD' in the archive\"",
         ),
         rank=71,
     ),
@@ -331,7 +347,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="bad-requirement",
-        code="package-name-wrong",
+        code="usage",
         reads="pip and packaging: a requirement that cannot be read",
         needs=(
             "invalid requirement",
@@ -359,13 +375,14 @@ RULES: tuple[Rule, ...] = (
             "no module named 'ensurepip",
             "no module named encodings",
             "no module named 'encodings",
-            "pip: not found",
+            ": not found",
+            "bash: ",
             "ensurepip",
             "no module named pip",
             "no module named 'pip'",
             "no module named venv",
             "no module named virtualenv",
-            "pip: command not found",
+            ": command not found",
             "no module named 'encodings'",
             "platform independent libraries",
             "init_fs_encoding",
@@ -376,12 +393,16 @@ RULES: tuple[Rule, ...] = (
             "fatal python error: _py",
             "fatal python error: py_",
         ),
-        pattern=r"cannot import name '\w+' from 'pip\._vendor|has no attribute 'X509_V_FLAG|ensurepip is not(?: available|$)|ensurepip.{0,80}returned non-zero|No module named '?(?:pip|venv|virtualenv|ensurepip|encodings)'?(?:$|[^\w.'-]|\.(?!\w))|pip: (?:command )?not found|'pip' is not recognized|Could not find platform independent libraries|init_fs_encoding|Unable to create process using|did not find executable at"
-        r"|Fatal Python error: (?:init_|_?Py_)\w+: (?!.*(?:[Mm]emory|MemoryError))",
+        pattern=r"cannot import name '\w+' from 'pip\._vendor|has no attribute 'X509_V_FLAG|ensurepip is not(?: available|$)|ensurepip.{0,80}returned non-zero|No module named '?(?:pip|venv|virtualenv|ensurepip|encodings)'?(?:$|[^\w.'-]|\.(?!\w))|No module named 'pip\._(?:internal'|vendor\b)|\bpip[\d.]*: (?:command )?not found|'pip' is not recognized|Could not find platform independent libraries|init_fs_encoding|Unable to create process using|did not find executable at"
+        r"|Fatal Python error: (?:init_|_?Py_)\w+: (?!.*(?:[Mm]emory|MemoryError))"
+        rf"|bash: .{{0,60}}\bpip[\d.]*{NOT_FOUND_IN_BASH}",
         examples=(
             "The virtual environment was not created successfully because ensurepip is not available.  On Debian/Ubuntu",
             "ImportError: cannot import name 'html5lib' from 'pip._vendor' (/usr/lib/python3/dist-packages/pip/_vendor/__init__.py)",
             "/usr/bin/python3: No module named pip",
+            "ModuleNotFoundError: No module named 'pip._internal'",
+            "-bash: pip3: command not found",
+            "bash: Zeile 1: pip: Kommando nicht gefunden.",
             "ModuleNotFoundError: No module named 'encodings'",
             "Fatal Python error: init_import_site: Failed to import the site module",
             "Fatal Python error: _Py_HashRandomization_Init: failed to get random numbers to initialize Python",
