@@ -11,17 +11,18 @@ from packaging.version import Version
 from tfprov.distributions import BUILDS, is_small, kind_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts, Gpu
-from tfprov.plan import explain, gpus, interpreters, refuse
+from tfprov.plan import explain, gpus, interpreters, refuse, ways
 from tfprov.plan.assemble import assemble
 from tfprov.plan.compat import Compat, WheelKind
 from tfprov.plan.conda import plan_of_conda
 from tfprov.plan.context import DecisionContext, Elsewhere, Miss
-from tfprov.plan.demands import gather
+from tfprov.plan.demands import contradictory, gather
 from tfprov.plan.fit import evaluate, first
 from tfprov.plan.offers import Offer, OfferedRelease, candidates, is_dated
 from tfprov.plan.records import Accelerator, Listing, LockedChoice, Plan, Refusal
-from tfprov.plan.tags import architecture, platform_name, platform_tags
+from tfprov.plan.tags import architecture, marker_environment, platform_name, platform_tags
 from tfprov.profile.records import Profile
+from tfprov.structured import numbers_in
 from tfprov.times import moment
 
 
@@ -203,6 +204,7 @@ def _translator(facts: Facts) -> str:
 
 def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
     _check_releases(context, listing)
+    _check_lines(context)
     notes = [*context.demands.notes]
     facts = context.facts
     if facts.system.value == "linux" and facts.emulation.value is not None:
@@ -245,6 +247,18 @@ def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
             no_cuda = explain.closest(misses).refusal
     accelerator, misses = passed_over[-1]
     raise refuse.nothing_fits(context, accelerator, misses)
+
+
+def _check_lines(context: DecisionContext) -> None:
+    if context.locked is not None:
+        return
+    pythons = sorted({*(each.minor for each in context.usable), *context.bringable}, key=numbers_in, reverse=True)
+    found = [contradictory(context.demands, marker_environment(each, "cpython", context.facts)) for each in pythons]
+    # Lines with markers may contradict each other on some Pythons only.
+    if found and all(found):
+        hint = "; ".join(ways.without_one(context, _variants(context)[-1]))
+        what = "lines of the profile exclude each other"
+        raise TfprovError("resolver-conflict", what, evidence=found[0], hint=hint)
 
 
 def _variants(context: DecisionContext) -> tuple[Accelerator, ...]:

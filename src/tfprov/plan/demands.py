@@ -297,6 +297,17 @@ def conflicts(
                 break
 
 
+def contradictory(demands: Demands, environment: Environment) -> tuple[str, ...]:
+    """Texts on the pairs of lines in the profile that no version satisfies both, whatever the TensorFlow release."""
+    others = [each for each in demands.others if kind_of(each[0].name) is None]
+    places = {str(requirement): where for requirement, where in reversed(others)}
+    found: dict[frozenset[str], str] = {}
+    for one in conflicts(others, (line for line in demands.wanted if line in places), environment):
+        text = f"{one.where} asks for `{one.asked}`, and {places[one.bound]} for `{one.bound}`"
+        found.setdefault(frozenset((one.asked, one.bound)), text)
+    return tuple(found.values())
+
+
 def ranges(
     others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], environment: Environment
 ) -> Iterator[tuple[str, str, tuple[str, str]]]:

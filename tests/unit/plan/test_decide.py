@@ -569,6 +569,41 @@ def test_no_python_is_brought_for_a_release_that_runs_on_one_that_is_here(
     assert short(plan(profile(packages={"requirements": asked}), Host(pythons=pythons))) == chosen
 
 
+def test_lines_that_exclude_each_other_are_all_named_and_no_release_is_blamed() -> None:
+    requirements = [
+        "flask==3.0.3",
+        "keras==3.4.1",
+        "flask==2.1.1",
+        "six",
+        "keras==3.9.0",
+        "tensorflow==2.17.0",
+        "flask>=3",
+    ]
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(packages={"requirements": requirements}), Host())
+    assert (caught.value.code.name, caught.value.what) == (
+        "resolver-conflict",
+        "lines of the profile exclude each other",
+    )
+    assert sorted(caught.value.evidence) == [
+        "packages.requirements asks for `flask==2.1.1`, and packages.requirements for `flask==3.0.3`",
+        "packages.requirements asks for `flask==2.1.1`, and packages.requirements for `flask>=3`",
+        "packages.requirements asks for `keras==3.9.0`, and packages.requirements for `keras==3.4.1`",
+    ]
+
+
+def test_a_constraint_that_excludes_a_line_is_named_with_it() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(packages={"requirements": ["six>=2"], "constraints": ["six<2"]}), Host())
+    assert caught.value.evidence == ("packages.constraints asks for `six<2`, and packages.requirements for `six>=2`",)
+
+
+def test_lines_that_exclude_each_other_on_some_pythons_only_choose_the_python() -> None:
+    requirements = ["numpy<2; python_version < '3.13'", "numpy<1.27", "numpy>=2; python_version >= '3.13'"]
+    found = plan(profile(packages={"requirements": requirements}), Host(pythons=("3.12.1", "3.13.0")))
+    assert short(found).endswith(" 3.12.1")
+
+
 def test_no_hint_promises_to_bring_a_python_that_nobody_builds() -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile("==2.1.4", python={"install": False}), Host())
