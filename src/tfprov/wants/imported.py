@@ -116,7 +116,8 @@ def imported(path: Path) -> Imported:
     known: set[str] = set()
     unknown: set[str] = set()
     old = None
-    for file in files if path.is_dir() else (path,):
+    # What a `setup.py` imports is for building the project.
+    for file in (each for each in files if each.name != "setup.py") if path.is_dir() else (path,):
         modules, of_tf_1 = _read(file)
         theirs = {each for each in modules if each.partition(".")[0] not in own and each not in own}
         if old is None and of_tf_1:

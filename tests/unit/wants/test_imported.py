@@ -128,3 +128,11 @@ def test_any_text_is_read(tmp_path_factory: pytest.TempPathFactory, text: str) -
 )
 def test_a_module_has_one_project(module: str, project: str | None) -> None:
     assert project_of(module) == project
+
+
+def test_what_the_build_of_a_project_imports_is_not_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "setup.py").write_text("import setuptools, Cython\n", encoding="utf-8")
+    assert of(tmp_path, setup__py="import setuptools, numpy\n", train__py="import pandas\n") == Imported(
+        projects=("pandas",), unknown=(), old=None
+    )
