@@ -24,9 +24,6 @@ from tfprov.plan.records import (
     Refusal,
     Refused,
 )
-from tfprov.plan.tags import architecture
-
-_32_BITS = re.compile(r"i[3-6]86|armv[5-8]l")
 
 
 def plan_of_conda(context: DecisionContext) -> Plan:
@@ -39,7 +36,7 @@ def plan_of_conda(context: DecisionContext) -> Plan:
     """
     if context.locked is not None:
         return _plan_of_lock(context, context.locked)
-    if _32_BITS.fullmatch(architecture(context.facts.machine.value)) or context.platform == "windows_aarch64":
+    if refuse.is_narrow(context.facts) or context.platform == "windows_aarch64":
         # TensorFlow was never built for them, by nobody; for 32 bits conda-forge has no packages at all.
         raise refuse.no_builds(context)
     asked = context.demands.accelerator

@@ -179,7 +179,7 @@ def _gate(profile: Profile, facts: Facts) -> None:
             hint=f"use a native arm64 {native}: TensorFlow has wheels for it",
         )
     from_conda = profile.environment.kind == "conda" and profile.conda.tensorflow == "conda"
-    if machine == "x86_64" and flags and "avx" not in flags and not from_conda:
+    if refuse.lacks_avx(facts) and not from_conda:
         raise TfprovError(
             "cpu-no-avx",
             "the processor has no AVX, and every TensorFlow wheel for x86-64 needs it",

@@ -20,8 +20,8 @@ from tfprov.structured import numbers_in, whole_number
 _SYSTEMS = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
 _MANYLINUX = re.compile(r"manylinux_2_(\d+)_")
 _LEGACY_GLIBC = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
-# Versions and ranges of them, and their lists: `3.9 to 3.12`, `<2.2.0,>=1.26.0`.
-_NUMBERS = re.compile(r"[!<=>~]*\d[\w.*]*(?:(?:,| to )[!<=>~]*\d[\w.*]*)*")
+# Versions, and ranges and lists of them: `3.9 to 3.12`, `<2.2.0,>=1.26.0`, `6.0, 7.0 and 8.0`.
+_NUMBERS = re.compile(r"[!<=>~]*\d[\w.*]*(?:(?:, ?| to | and )[!<=>~]*\d[\w.*]*)*")
 _EXPLANATION = re.compile(r" \([^()]*\)")
 _FEW = 4
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from tfprov.plan.gpus import Gpus
 from tfprov.plan.offers import uploaded_of
 from tfprov.plan.records import Accelerator, Listing, Refusal
 from tfprov.plan.refuse_python import no_python
+from tfprov.plan.tags import architecture
 from tfprov.times import moment
 
 _INTO_CONTAINER = {
@@ -33,6 +35,19 @@ _RESTART_CONTAINER = (
     "start the container again; to keep it from coming back, let Docker use the cgroup driver `cgroupfs`, or hand the "
     "device files over with `--device`"
 )
+
+_32_BITS = re.compile(r"i[3-6]86|armv[5-8]l")
+
+
+def is_narrow(facts: Facts) -> bool:
+    """Whether the system has 32 bits, for which nobody ever built TensorFlow."""
+    return _32_BITS.fullmatch(architecture(facts.machine.value)) is not None
+
+
+def lacks_avx(facts: Facts) -> bool:
+    """Whether the processor is known to lack AVX, which every wheel for x86-64 needs."""
+    flags = facts.cpu_flags.value
+    return architecture(facts.machine.value) == "x86_64" and bool(flags) and "avx" not in flags
 
 
 def no_such_release(context: DecisionContext) -> TfprovError:
@@ -122,6 +137,8 @@ def no_builds(context: DecisionContext) -> TfprovError:
     here = platform(context.facts)
     kinds = "wheels or conda packages" if context.from_conda else "wheels"
     hint = "use another machine, or build TensorFlow from source"
+    if is_narrow(context.facts):
+        hint = f"use a 64-bit system where the processor can run one; else {hint}"
     inside = next((row for row in context.table.releases if _is_for_linux_on_arm(context, row)), None)
     if context.platform == "windows_aarch64" and inside is not None:
         hint = f"run tfprov inside WSL2: TensorFlow {inside.version} has wheels for Linux on aarch64"
@@ -213,8 +230,13 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
         is_bare = not is_wsl and all(gpu.vendor != "nvidia" for gpu in context.facts.gpus.value)
         where = "on a machine with an NVIDIA GPU, " if is_bare else ""
         yield where + _newer_driver(ways.oldest_driver(context), is_wsl=is_wsl)
-    elif refusal.code != "wheel-without-cuda":
+    elif refusal.code not in ("wheel-without-cuda", "gpu-arch-unsupported"):
         yield CODES[refusal.code].remedy
+    if context.from_conda and isinstance(context.gpus, Gpus) and not lacks_avx(context.facts):
+        wheel = ways.release_for(context, "cuda")
+        if wheel is not None:
+            release = f"TensorFlow {wheel.candidate.text}"
+            yield f'use `conda.tensorflow = "wheel"`: {release} has a wheel for this GPU and driver'
     if refusal.code in ("docker-no-gpu", "gpu-no-driver") and not context.facts.wsl.value:
         yield 'to build here for another machine, set `smoke.gpu = "later"` and `tensorflow.accelerator = "cuda"`'
     yield from ways.other_accelerators(context)

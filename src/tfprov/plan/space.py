@@ -96,7 +96,8 @@ def with_room(plan: Plan, facts: Facts, table: Compat, on_cpu: Callable[[], Plan
         with contextlib.suppress(TfprovError):
             small = on_cpu()
             if shortage(small, facts, table) is None and small.peak_disk_bytes is not None:
-                error.hint += f"; for the CPU, {words.size(small.peak_disk_bytes)} are enough"
+                files = f" and {small.files} files" if small.files is not None else ""
+                error.hint += f"; for the CPU, {words.size(small.peak_disk_bytes)}{files} are enough"
     raise error
 
 

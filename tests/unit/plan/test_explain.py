@@ -134,7 +134,7 @@ hint: convert the distribution to WSL2 with `wsl --set-version NAME 2`; or use t
         """\
 platform-no-wheel 11: no TensorFlow has wheels for Linux on armv7l
 - this is Linux on armv7l (test)
-hint: use another machine, or build TensorFlow from source""",
+hint: use a 64-bit system where the processor can run one; else use another machine, or build TensorFlow from source""",
     ),
     "macos too old": (
         profile(),
@@ -249,7 +249,8 @@ or newer, for CUDA 12.8; this machine has 470.82.01, for CUDA 11.4
 - Linux on x86-64
 - GPUs: Tesla T4 (compute capability 7.5, Turing) (NVML)
 - driver: 470.82.01 (NVML)
-hint: install an NVIDIA driver of 525.60.13 or newer; or use the CPU""",
+hint: install an NVIDIA driver of 525.60.13 or newer; use `conda.tensorflow = "wheel"`: TensorFlow 2.14.1 has a \
+wheel for this GPU and driver; or use the CPU""",
     ),
     "hidden gpus": (
         profile(accelerator="cuda"),

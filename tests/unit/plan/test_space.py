@@ -74,7 +74,7 @@ def test_where_cuda_has_no_room_the_cpu_is_named_if_it_has() -> None:
     assert caught.value.evidence == (
         "`/data`: 10.01 GB needed for the wheels and the environment, 5.00 GB free (statvfs)",
     )
-    assert caught.value.hint.endswith("; for the CPU, 1.87 GB are enough")
+    assert caught.value.hint.endswith("; for the CPU, 1.87 GB and 16610 files are enough")
     little = facts(T4, ("data", "1", 1e9, None))
     with pytest.raises(TfprovError) as caught:
         with_room(planned(little), little, table(), lambda: planned(little, "cpu"))
