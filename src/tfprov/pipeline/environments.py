@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
     """The environment of a profile, or the only environment of that name.
 
-    The profile is tried first. An environment whose profile no longer exists can still be found by its name.
+    A file is tried first. An environment that is called by its name or id is found whatever has become of its profile:
+    that may be gone, have mistakes, or ask for an environment of another name by now.
 
     Raises:
         TfprovError: `environment-missing`, or what is wrong with the profile.
@@ -45,6 +46,10 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
         if named:
             return one_of(name, named)
         raise
+    if name and not (cwd / paths.expanded(name)).is_file():
+        called = [one for one in environments_of(name, home) if one.owner.profile == str(path)]
+        if called:
+            return one_of(name, called)
     seen = source.glance(path, shipped=shipped)
     if seen is None:
         from tfprov.profile.load import load

@@ -48,6 +48,21 @@ class TestFind:
         assert found.id == environment_id("train", profile)
         assert found.root.is_dir()
 
+    @pytest.mark.parametrize("now", ['name = "other"\n', "name =", None])
+    def test_a_name_or_id_leads_to_that_environment_whatever_its_profile_says_now(
+        self, tmp_path: Path, environ: dict[str, str], now: str | None
+    ) -> None:
+        profile = tmp_path / "train.toml"
+        profile.write_text('name = "train"\n')
+        before = made(tmp_path / "home", "train", profile)
+        made(tmp_path / "home", "other", profile)
+        profile.write_text(now) if now is not None else profile.unlink()
+        for name in ("train", before.id):
+            assert find(name, cwd=tmp_path, environ=environ).root == before.root
+        if now == 'name = "other"\n':
+            for name in ("train.toml", str(profile)):
+                assert find(name, cwd=tmp_path, environ=environ).owner.name == "other"
+
     def test_a_profile_without_an_environment_leads_to_where_it_would_be(
         self, tmp_path: Path, environ: dict[str, str]
     ) -> None:
