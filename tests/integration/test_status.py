@@ -75,6 +75,7 @@ def test_a_verified_environment_says_what_it_is(site: Site) -> None:
         ("set", 11, "outdated", "verdict-stale", OTHER_PROFILE, "asks for now"),
         ("mistake", 2, "outdated", "profile-invalid", "the profile changed and is not valid: ", "tfprov schema"),
         ("lock", 11, "outdated", "verdict-stale", "`pylock.train.toml` changed", "installs what it lists"),
+        ("broken lock", 2, "outdated", "lock-invalid", "`pylock.train.toml` changed: ", "lock --upgrade"),
         ("no lock", 2, "outdated", "lock-missing", "the lock is gone", "makes a new one"),
     ],
 )
@@ -93,14 +94,18 @@ def test_what_changed_is_told_and_what_would_be_done(
         site.profile.write_text(site.profile.read_text(encoding="utf-8") + "nam = 1\n", encoding="utf-8")
     if change == "lock":
         site.lock.write_text(site.lock.read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
+    if change == "broken lock":
+        # Whatever else changed, `up` would fail on this first.
+        site.profile.write_text(site.profile.read_text(encoding="utf-8") + "# more\n", encoding="utf-8")
+        site.lock.write_text(site.lock.read_text(encoding="utf-8") + "broken\n", encoding="utf-8")
     if change == "no lock":
         site.lock.unlink()
     ended, one = told(site)
     assert (ended, one["state"], one["code"]) == (status, state, code)
     said, *lines = one["reasons"]  # type: ignore[misc]  # JSON
     assert said.startswith(reason)
-    assert [line for line in lines if "unknown key" not in line] == []
-    assert bool(lines) == (change == "mistake")
+    assert [line for line in lines if "unknown key" not in line and "(at line" not in line] == []
+    assert bool(lines) == (change in ("mistake", "broken lock"))
     assert next_step in str(one["next"])
     verified = [device["name"] for device in one["devices"] if device["verified"]]  # type: ignore[attr-defined]  # JSON
     assert verified == (["CPU:0"] if change in ("driver", "gpu") else [])
@@ -221,3 +226,23 @@ def test_a_command_that_starts_where_the_environment_stands_is_gated_by_its_exit
             check=True,
         )
         assert done.stdout == said
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_an_environment_that_its_path_does_not_lead_to_says_so(tmp_path: Path, taken: bool) -> None:
+    site = Site.make(tmp_path)
+    site.offer(sham_wheel(tmp_path / "built", RELEASE))
+    site.write('[environment]\npath = ".venv"\n')
+    site.up()
+    link = site.root / ".venv"
+    link.unlink()
+    if taken:
+        link.mkdir()
+    status, one = told(site)
+    assert (status, one["state"]) == (0, "verified")
+    does = "does not lead here any more" if taken else "is gone; `tfprov up` makes it again"
+    assert one["reasons"] == [f"`{link}` {does}"]
+    (root,) = site.home.glob("data/environments/train-*")
+    assert one["path"] == str(root / "current")
+    listed = site.run("list").stdout
+    assert f"train  {root / 'current'}\n" in listed

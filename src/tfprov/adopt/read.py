@@ -30,6 +30,7 @@ _SHEBANG = re.compile(rb"^#!\s*(?:/bin/sh\s*\n'''exec' \"?)?(/[^\n\" ]+)")
 _ELF = {62: "x86_64", 183: "aarch64", 3: "i686", 40: "armv7l", 21: "ppc64le", 243: "riscv64", 22: "s390x"}
 _SAME = {"amd64": "x86_64", "arm64": "aarch64", "x64": "x86_64"}
 _SPECS = re.compile(r"^#\s*(?P<what>update|install|create|remove|uninstall|neutered)\s+specs:\s*(?P<specs>.*)$")
+_UP = "`tfprov up`"
 SPEC_NAME = re.compile(r"^(?:[^:\s]+::)?(?P<name>[A-Za-z0-9_.-]+)")
 """Matches the package name at the start of a conda spec, after an optional channel."""
 
@@ -53,11 +54,12 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
     # An adopted environment has no seal inside it.
     is_own = (root / SEAL).exists() or (root.parent.name == "generations" and (root.parents[1] / "owner.json").exists())
     if is_own and not own:
+        is_copy = root.parent.name != "generations"
         raise TfprovError(
             "usage",
-            f"`{named}` is already an environment of tfprov",
+            f"`{named}` is {'a copy of' if is_copy else 'already'} an environment of tfprov",
             evidence=(f"it is `{root}`",),
-            hint="use `tfprov up` to update it",
+            hint=f"move it away; {_UP} makes it again, for this place" if is_copy else f"use {_UP} to update it",
         )
     # All that remains of a venv may be its settings, or its packages.
     if not (settings or libraries or of_conda):

@@ -30,15 +30,14 @@ from tfprov.digests import bytes_of
 from tfprov.envs import documents, launchers, manifest, rollbacks
 from tfprov.envs.holders import holders
 from tfprov.envs.layout import ADOPTED, python_in
-from tfprov.envs.links import by_real_folder, drop, holds, leads, led, switch
+from tfprov.envs.links import by_real_folder, drop, leads, led, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
-from tfprov.envs.place import check_above, check_execution, check_links, check_way, is_noexec, spelled, unfit
+from tfprov.envs.place import check_above, check_execution, check_free, check_links, check_way, is_noexec, spelled
 from tfprov.envs.records import Damage, Flaw, Generation, Held, Owner, Pruned, Seal, Undeleted
 from tfprov.envs.retention import superfluous
 from tfprov.errors import TfprovError
 from tfprov.trash import to_trash, trash_in
-from tfprov.words import move_aside, quoted
 from tfprov.writing import write_atomic
 
 if TYPE_CHECKING:
@@ -74,6 +73,12 @@ class Environment:
     def id(self) -> str:
         """Name of the folder."""
         return self.root.name
+
+    @property
+    def place(self) -> Path:
+        """The stable path, or `current` where something else has taken that path or deleted it."""
+        is_ours = self._current in (led(self.stable), launchers.target(self.stable))
+        return self.stable if is_ours else self._current
 
     @classmethod
     def open(cls, root: Path) -> Environment | None:
@@ -167,20 +172,7 @@ class Environment:
         led_to = launchers.target(link)
         if led_to is not None and (led_to == self._current or self._abandoned(link, led_to)):
             return
-        if holds(link, self.owner.profile):
-            why = f"it is the folder that `{self.owner.profile}` is in, or one above it"
-            raise unfit(link, why, 'name a new folder as `environment.path`, such as `".venv"`')
-        if link.exists():
-            kind, adopt = "a folder" if link.is_dir() else "a file", ""
-            if any((link / name).exists() for name in ("pyvenv.cfg", "conda-meta")):
-                kind = "a virtual environment"
-                adopt = f"`tfprov adopt {quoted(str(link))} --in-place` takes it over; or "
-            raise TfprovError(
-                "path-not-ours",
-                f"`{link}` exists and was not made by tfprov",
-                evidence=(f"it is {kind}; tfprov never overwrites what it did not make",),
-                hint=f"{adopt}move it away (`{move_aside(link.name)}`), or choose another `environment.path`",
-            )
+        check_free(link, self.owner.profile)
 
     def check_place(self) -> None:
         """Make sure, before anything is built, that an environment can be kept here and its stable path be made.

@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 from tfprov.envs import launchers
+from tfprov.envs.links import holds
+from tfprov.envs.manifest import SEAL
 from tfprov.errors import TfprovError
 from tfprov.paths import nearest_folder, plain, writable
+from tfprov.words import move_aside, quoted
 
 _HINT = "set TFPROV_HOME to a folder on another file system; `environment.path` can stay where it is"
 
@@ -73,6 +76,31 @@ def check_above(link: Path, *, windows: bool = os.name == "nt") -> None:
 def unfit(link: Path, why: str, hint: str | None = None) -> TfprovError:
     """The refusal of a path that cannot become the stable path of an environment."""
     return TfprovError("path-not-ours", f"`{link}` cannot become the environment", evidence=(why,), hint=hint)
+
+
+def check_free(link: Path, profile: str) -> None:
+    """Check that nothing stands at a stable path that tfprov did not put there.
+
+    Raises:
+        TfprovError: `path-not-ours`.
+    """
+    if holds(link, profile):
+        why = f"it is the folder that `{profile}` is in, or one above it"
+        raise unfit(link, why, 'name a new folder as `environment.path`, such as `".venv"`')
+    if not link.exists():
+        return
+    kind, adopt = "a folder" if link.is_dir() else "a file", ""
+    if (link / SEAL).exists():
+        kind = "a copy of an environment of tfprov, where a link to it belongs"
+    elif any((link / name).exists() for name in ("pyvenv.cfg", "conda-meta")):
+        kind = "a virtual environment"
+        adopt = f"`tfprov adopt {quoted(str(link))} --in-place` takes it over; or "
+    raise TfprovError(
+        "path-not-ours",
+        f"`{link}` exists and was not made by tfprov",
+        evidence=(f"it is {kind}; tfprov never overwrites what it did not make",),
+        hint=f"{adopt}move it away (`{move_aside(link.name)}`), or choose another `environment.path`",
+    )
 
 
 def _keeps_names(folder: Path) -> bool:

@@ -249,7 +249,7 @@ def _parse(path: Path) -> tuple[bytes, Header, Pylock]:
         raise TfprovError("lock-invalid", f"`{path}` cannot be read", evidence=(str(error),), hint=MOVE_AWAY) from error
     check_merged(path, raw)
     try:
-        document = toml_of(raw.decode())
+        document = toml_of(raw.decode("utf-8-sig"))
         pylock = Pylock.from_dict(document)
     except (UnicodeDecodeError, TomlError, PylockValidationError, RecursionError) as error:
         hint = None if _OURS in raw else MOVE_AWAY  # only a lock of tfprov's can be renewed

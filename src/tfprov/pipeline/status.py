@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from tfprov.envs.generations import Environment
 from tfprov.envs.records import Generation, Seal
 from tfprov.envs.rollbacks import Rollback
 from tfprov.errors import TfprovError
-from tfprov.pipeline.backends.choose import lock_of
+from tfprov.pipeline.backends.choose import backend_of, lock_of
 from tfprov.pipeline.standing import Standing, next_step
 from tfprov.profile import source
 from tfprov.smoke.verdict import from_document
@@ -28,6 +29,8 @@ State = Literal["verified", "stale", "outdated", "unusable", "missing"]
 
 # Changes of a machine that affect only GPUs; all others affect every device.
 _OF_GPUS = frozenset({"GPUs", "driver"})
+# What `up` does away with.
+_NO_MISTAKES = ("verdict-stale", "lock-missing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +119,11 @@ def _look(environment: Environment, standing: Standing) -> Status:
     seal, unusable = generation.seal, _unusable(environment, generation, up)
     changed = standing.changes(generation)
     lock = lock_of(environment, seal.kind)
-    outdated = _outdated(environment, seal, lock, up)
+    outdated = _outdated(environment, seal, lock, up, kind=seal.kind)
     # After a rollback, profile and lock are those of the generation that was left, unless they were taken back, too.
     rolled_back = rollbacks.read(environment.root, generation) if outdated else None
     if rolled_back is not None:
-        outdated = _outdated(environment, rolled_back, lock, up)
+        outdated = _outdated(environment, rolled_back, lock, up, kind=seal.kind)
     found = unusable or outdated or _stale(changed, up)
     return Status(
         environment=environment,
@@ -157,9 +160,13 @@ def _unusable(environment: Environment, generation: Generation, up: str) -> _Fin
     return _Finding(state="unusable", code=flaw.code, reasons=(flaw.words,), next_step=f"{up} rebuilds it")
 
 
-def _outdated(environment: Environment, known: Seal | Rollback, lock: Path | None, up: str) -> _Finding | None:
-    changed = _profile_changed(environment, known.profile_digest, up)
-    return changed or _lock_changed(known.lock_digest, lock, up)
+def _outdated(
+    environment: Environment, known: Seal | Rollback, lock: Path | None, up: str, *, kind: str
+) -> _Finding | None:
+    profile = _profile_changed(environment, known.profile_digest, up)
+    files = _lock_changed(known.lock_digest, lock, up, kind=kind)
+    # A mistake in either comes first: `up` would fail on it.
+    return next((one for one in (profile, files) if one and one.code not in _NO_MISTAKES), profile or files)
 
 
 def _mistake(profile: Path) -> TfprovError | None:
@@ -201,12 +208,17 @@ def _profile_changed(environment: Environment, known: str, up: str) -> _Finding 
     )
 
 
-def _lock_changed(known: str, lock: Path | None, up: str) -> _Finding | None:
+def _lock_changed(known: str, lock: Path | None, up: str, *, kind: str) -> _Finding | None:
     if lock is None:
         reasons = ("the lock is gone",)
         return _Finding(state="outdated", code="lock-missing", reasons=reasons, next_step=f"{up} makes a new one")
     if sha256_of(lock) == known:
         return None
+    try:
+        backend_of(kind).locked_python(lock)
+    except TfprovError as error:
+        mistake = (f"`{lock.name}` changed: {error.what}", *error.evidence)
+        return _Finding(state="outdated", code=error.code.name, reasons=mistake, next_step=error.hint)
     reasons = (f"`{lock.name}` changed",)
     return _Finding(state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} installs what it lists")
 
@@ -226,7 +238,11 @@ def _notes(environment: Environment, seal: Seal, rolled_back: Rollback | None) -
     if rolled_back is not None:
         stays = "`tfprov up` stays here" if rolled_back.keep else "`tfprov up` asks whether to stay here"
         back = f"rolled back from generation {rolled_back.before}, which profile and lock still ask for: {stays}"
-    return tuple(filter(None, (verdict.note if verdict else "", gone, back)))
+    link, taken = environment.stable, ""
+    if environment.place != link:
+        does = "does not lead here any more" if os.path.lexists(link) else "is gone; `tfprov up` makes it again"
+        taken = f"`{link}` {does}"
+    return tuple(filter(None, (verdict.note if verdict else "", gone, taken, back)))
 
 
 def _devices(seal: Seal, found: _Finding | None, changed: tuple[MachineChange, ...]) -> tuple[DeviceStatus, ...]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tfprov.contents import content_of
 from tfprov.digests import sha256_of
-from tfprov.envs import rollbacks
+from tfprov.envs import git, rollbacks
 from tfprov.envs.generations import Environment
 from tfprov.envs.place import check_execution
 from tfprov.envs.records import Generation
@@ -329,6 +329,8 @@ def _sweep(environment: Environment) -> None:
 
 
 def _unchanged(context: Context, generation: Generation) -> Outcome:
+    if context.environment.owner.link:
+        git.exclude(Path(context.environment.owner.link))  # the repository may be younger than the environment
     return Outcome(environment=context.environment, generation=generation, stages=tuple(context.seconds), already=True)
 
 

@@ -174,7 +174,7 @@ def listing(
                 **asdict(one.owner),
                 "id": one.id,
                 "bundle": bundles.get(one.id),
-                "path": one.stable,
+                "path": one.place,
                 "active": active.number if active else None,
                 "generations": [
                     {

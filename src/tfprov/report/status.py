@@ -30,7 +30,7 @@ def document(found: tuple[Status, ...]) -> dict[str, object]:
                 "name": one.environment.owner.name,
                 "id": one.environment.id,
                 "profile": one.environment.owner.profile,
-                "path": one.environment.stable,
+                "path": one.environment.place,
                 "state": one.state,
                 "code": one.code,
                 "reasons": one.reasons,

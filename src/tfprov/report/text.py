@@ -288,7 +288,7 @@ def listing(
     for environment in environments:
         active = environment.active()
         generations = environment.generations()
-        lines.append(f"{environment.owner.name}  {environment.stable}")
+        lines.append(f"{environment.owner.name}  {environment.place}")
         lines.append(f"  profile {environment.owner.profile}")
         for generation in reversed(generations):
             seal = generation.seal

@@ -92,8 +92,9 @@ class TestMakers:
 
     def test_one_of_tfprov_is_refused(self, made: Path) -> None:
         (made / "tfprov.json").write_text("{}")
-        with pytest.raises(TfprovError, match="already an environment of tfprov"):
+        with pytest.raises(TfprovError, match="is a copy of an environment of tfprov") as failure:
             read(made)
+        assert failure.value.hint == "move it away; `tfprov up` makes it again, for this place"
 
     @pytest.mark.parametrize("name", ["nothing", "empty", "file"])
     def test_what_is_no_environment_is_refused(self, tmp_path: Path, name: str) -> None:

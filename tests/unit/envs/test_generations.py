@@ -203,14 +203,18 @@ class TestThePathOfTheProfile:
         environment.activate(generation)
         assert led(link) == generation.path.resolve()
 
-    @pytest.mark.parametrize("kind", ["folder", "venv", "file", *(("link", "dangling") if os.name == "posix" else ())])
+    @pytest.mark.parametrize(
+        "kind", ["folder", "venv", "copy", "file", *(("link", "dangling") if os.name == "posix" else ())]
+    )
     def test_what_tfprov_did_not_make_is_refused_and_untouched(self, folder: Path, kind: str) -> None:
         link, elsewhere = folder / ".venv", folder / "elsewhere"
-        if kind in ("folder", "venv"):
+        if kind in ("folder", "venv", "copy"):
             link.mkdir()
             (link / "precious").write_text("x")
-        if kind == "venv":
+        if kind in ("venv", "copy"):
             (link / "pyvenv.cfg").write_text("home = /usr")
+        if kind == "copy":
+            (link / SEAL).write_text("{}")
         if kind == "file":
             link.write_text("precious")
         if kind == "link":
@@ -224,12 +228,25 @@ class TestThePathOfTheProfile:
         words = {
             "folder": "it is a folder",
             "venv": "it is a virtual environment",
+            "copy": "it is a copy of an environment of tfprov, where a link to it belongs",
             "file": "it is a file",
             "link": f"it points to `{elsewhere}`",
             "dangling": f"it points to `{elsewhere}`",
         }
         assert failure.value.evidence[0].startswith(words[kind])
+        assert ("adopt" in str(failure.value.hint)) == (kind == "venv")  # which takes no other of these
         assert sorted(map(str, folder.rglob("*"))) == before
+
+    @posix
+    def test_the_place_of_an_environment_is_the_stable_path_only_while_that_leads_there(self, folder: Path) -> None:
+        link = folder / ".venv"
+        environment = linked(folder, link)
+        activated(environment)
+        assert environment.place == link
+        link.unlink()
+        assert environment.place == environment.root / "current"
+        link.symlink_to(folder)
+        assert environment.place == environment.root / "current"
 
     def test_what_appears_there_while_we_build_is_not_overwritten(self, folder: Path) -> None:
         link = folder / ".venv"

@@ -284,6 +284,12 @@ def test_a_header_of_a_later_version_with_more_keys_can_be_read(tmp_path: Path) 
     assert pylock.read_header(path) == HEADER
 
 
+def test_a_byte_order_mark_and_other_line_ends_are_no_mistake(tmp_path: Path) -> None:
+    path = written(tmp_path, package("app", wheel("app")))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert pylock.read_header(path) == HEADER
+
+
 def test_a_mistake_made_by_hand_is_said_with_its_line(tmp_path: Path) -> None:
     path = written(tmp_path, package("app", wheel("app")))
     path.write_text(path.read_text().replace('created-by = "uv"', "created-by = uv"))
