@@ -13,6 +13,7 @@ from tfprov.diagnose.course import (
     goes_on,
     only_cudart,
     overcome,
+    package_of,
     raised_last,
     tensorflow_speaks,
 )
@@ -51,12 +52,6 @@ def holds(name: str, view: View, hit: Hit) -> bool:
     if name.startswith("not "):
         return not CONDITIONS[name[4:]](view, hit)
     return CONDITIONS[name](view, hit)
-
-
-def package_of(hit: Hit) -> str:
-    """Name of the package that a message is about, normalised; empty when it names none."""
-    found = re.match(r"[\w.-]+", hit.captures.get("package") or hit.captures.get("requirement") or "")
-    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else ""
 
 
 def wanted_version(hit: Hit) -> tuple[int, ...] | None:
@@ -401,6 +396,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "asked-by-tensorflow": _asked_by_tensorflow,
         "raised-last": raised_last,
         "overcome": overcome,
+        "skipped": _every_line_says(r"skip"),
         "tensorflow-speaks": tensorflow_speaks,
         "read-otherwise": _read_otherwise,
         "name-too-long": lambda view, hit: view.context.system != "windows" and _NAME_TOO_LONG(view, hit),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from tfprov.diagnose.found import EVIDENCE_LENGTH
 from tfprov.diagnose.records import NOISE, Hit
 from tfprov.diagnose.view import View
 
@@ -70,6 +71,35 @@ def raised_last(view: View, hit: Hit) -> bool:
 def overcome(view: View, hit: Hit) -> bool:
     """After the last such line, what was to be fetched or installed is there, as where another mirror has it."""
     return max(view.last.get("is_success", 0), view.last.get("is_fetched", 0)) > hit.last
+
+
+_BEFORE_INSTALL = frozenset({"sdist-build-failed", "package-name-wrong", "version-not-available"})
+
+
+def installed_later(view: View, hit: Hit) -> bool:
+    """What could not be found or built is installed after all: by another command, or by `setup.py install`.
+
+    Words of a build that do not name the package belong to those that do.
+    """
+    if hit.rule.code not in _BEFORE_INSTALL or not view.installed:
+        return False
+    names = {package_of(hit)} - {""}
+    if not names and hit.rule.code == "sdist-build-failed":
+        names = {package_of(other) for other in view.hits if other.rule.code == hit.rule.code} - {""}
+    later = [line.text for line in view.installed if line.number > hit.last]
+    return bool(names) and all(any(_lists(text, name) for text in later) for name in names)
+
+
+def _lists(text: str, name: str) -> bool:
+    """Whether a line of pip lists a package. A line that was cut is taken to do so."""
+    is_cut = len(text) >= EVIDENCE_LENGTH
+    return is_cut or bool(re.search(rf" {re.escape(name)}-\d", re.sub(r"[-_.]+(?=\D)", "-", text).lower()))
+
+
+def package_of(hit: Hit) -> str:
+    """Name of the package that a message is about, normalised; empty when it names none."""
+    found = re.match(r"[\w.-]+", hit.captures.get("package") or hit.captures.get("requirement") or "")
+    return re.sub(r"[-_.]+", "-", found[0]).lower() if found else ""
 
 
 def tensorflow_speaks(view: View, hit: Hit) -> bool:

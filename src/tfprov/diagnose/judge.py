@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from tfprov.diagnose.certainty import KERNEL_TELLS, sureness
 from tfprov.diagnose.conditions import holds
+from tfprov.diagnose.course import installed_later
 from tfprov.diagnose.records import NOISE, UNKNOWN, Diagnosis, Finding, Hit, LogContext, LogLine, Role
 from tfprov.diagnose.remedies import remedy, what_happened
 from tfprov.diagnose.scan import Scanned
@@ -110,6 +111,8 @@ _FULL = frozenset({"disk-full", "disk-quota"})
 
 
 def _meaning(hit: Hit, view: View) -> tuple[str, int]:
+    if installed_later(view, hit):
+        return NOISE, hit.rule.rank
     for case in hit.rule.cases:
         if holds(case.when, view, hit):
             return case.code, hit.rule.rank if case.rank is None else case.rank

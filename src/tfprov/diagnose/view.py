@@ -31,6 +31,7 @@ class View:
         last: number of the last line of each clue, by its name.
         frames: lines of tracebacks that name a file, the first few and the last one, by their numbers.
         hints: lines that begin with `hint: `, the first few and the last one.
+        installed: lines in which pip names what it has installed, the first few and the last one.
         unaccounted: lines that report a failure after the last sign of success, and that no other rule explains; the
             most relevant first.
     """
@@ -41,6 +42,7 @@ class View:
     last: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     frames: tuple[LogLine, ...] = ()
     hints: tuple[LogLine, ...] = ()
+    installed: tuple[LogLine, ...] = ()
     unaccounted: tuple[LogLine, ...] = ()
 
     @property
@@ -101,8 +103,16 @@ def look(hits: Sequence[Hit], context: LogContext) -> View:
     unaccounted = _unaccounted(signs, rules, worked=max(last.get("is_success", 0), last.get("is_working", 0)))
     frames = tuple(line for hit in hits if hit.rule.name == _FRAME for line in hit.lines)
     hints = tuple(line for hit in hits if hit.rule.name == HINT for line in hit.lines)
+    installed = tuple(line for hit in hits if hit.rule.name == SUCCESS for line in hit.lines)
     return View(
-        context=completed, told=told, hits=rules, last=last, frames=frames, hints=hints, unaccounted=unaccounted
+        context=completed,
+        told=told,
+        hits=rules,
+        last=last,
+        frames=frames,
+        hints=hints,
+        installed=installed,
+        unaccounted=unaccounted,
     )
 
 
@@ -125,6 +135,7 @@ def asking_frame(view: View, hit: Hit) -> str | None:
 
 
 HINT = "own-hint"
+SUCCESS = "success"
 ADVICE = "advice"
 _ADVISED_BEFORE = 4
 _ADVISED_AFTER = 6

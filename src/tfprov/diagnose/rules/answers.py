@@ -54,10 +54,13 @@ RULES: tuple[Rule, ...] = (
             "does not have a release file",
             "over its data quota",
             "missing credentials for http",
+            "authorization error accessing",
+            "redirects",
         ),
         pattern=r"HTTP status (?:client|server) error \((?P<status>\d{3})|\b(?P<status__2>[45]\d\d) (?:Client|Server) Error|HTTP Error (?P<status__3>[45]\d\d)|too many (?P<status__4>[45]\d\d) error responses|(?<!e\.g\. )returned a (?P<status__5>40[13]|429|5\d\d)[ :]|\((?P<status__6>401) Unauthorized\)"
         r"|CondaHTTPError: HTTP (?P<status__7>[45]\d\d)|HTTP (?P<status__8>[45]\d\d) [A-Z ]+ for (?:url|channel)|(?:HTTP )?status code:? (?P<status__9>40[134]|429|5\d\d)|response status:? (?P<status__10>[45]\d\d)|^E: Failed to fetch \S+\s+(?P<status__15>[45]\d\d)\b|URL returned error: (?P<status__13>[45]\d\d)|awaiting response\.\.\. (?P<status__14>[45]\d\d) |HTTP response code said error|HTTP (?:response )?code:? (?P<status__16>[45]\d\d)\b|URL fetch failure on \S+ ?: (?P<status__17>[45]\d\d)\b|\bERROR (?P<status__19>[45]\d\d): |remote server returned an error: \((?P<status__18>[45]\d\d)\)|\b(?P<status__12>40[13]) Error, Credentials not correct|^User for \S+:|No URLs in mirrorlist|\b(?P<status__11>429(?= Too Many Requests)|502(?= Bad Gateway)|503(?= Service (?:Temporarily )?Unavailable)|504(?= Gateway Time-?out)|403(?= Forbidden))\b"
-        r"|\bGET returned (?P<status__20>[45]\d\d)\b|does not have a Release file|over its data quota|Missing credentials for https?:",
+        r"|\bGET returned (?P<status__20>[45]\d\d)\b|does not have a Release file|over its data quota|Missing credentials for https?:"
+        r"|Authorization error accessing https?:|Exceeded \d+ redirects|Maximum \(\d+\) redirects|[Tt]oo many redirects",
         examples=(
             "pip._vendor.requests.exceptions.HTTPError: 403 Client Error: Forbidden for url: https://mirror.example/tensorflow.whl",
             "ERROR: HTTP error 404 while getting https://mirror.example/tensorflow.whl",
@@ -73,6 +76,8 @@ RULES: tuple[Rule, ...] = (
             "java.io.IOException: Error downloading [https://files.example/x.tar.gz] to /x: GET returned 404 Not Found",
             "E: The repository 'https://repo.example/ubuntu kinetic Release' does not have a Release file.",
             "  Caused by: Missing credentials for https://index.example/simple/x/",
+            "Source (corp): Authorization error accessing https://index.example/simple/x/",
+            "ERROR: Could not install packages due to an OSError: Exceeded 30 redirects.",
         ),
         rank=77,
         cases=(
@@ -107,6 +112,19 @@ RULES: tuple[Rule, ...] = (
             "E   requests.exceptions.JSONDecodeError: Expecting value: line 1 column 1 (char 0)",
         ),
         rank=90,
+    ),
+    Rule(
+        name="page-of-no-index",
+        code="mirror-http-error",
+        reads="pip: a page that it passes over, because it is neither HTML nor JSON of an index",
+        needs=("skipping page ",),
+        pattern=r"Skipping page (?P<url>\S+) because .{0,40}got Content-Type",
+        examples=(
+            "WARNING: Skipping page https://mirror.example/simple/x/ because the GET request got Content-Type: application/zip.",
+        ),
+        rank=68,
+        cases=(Case(when="succeeded", code="noise"),),
+        follows=("network",),
     ),
     Rule(
         name="offline",

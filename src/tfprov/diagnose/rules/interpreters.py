@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import Rule
+from tfprov.diagnose.records import NOISE, Case, Rule
 
 _PYTHON = r"(?:python|pypy|py)[\d.]*"
 NOT_FOUND_IN_BASH = (
@@ -77,6 +77,7 @@ RULES: tuple[Rule, ...] = (
             "[NoPythonVersion]: No Python that satisfies >=3.13 is found on the system.",
         ),
         rank=60,
+        cases=(Case(when="skipped and overcome", code=NOISE),),
         follows=("network",),
     ),
     Rule(

@@ -30,6 +30,15 @@ RULES: tuple[Rule, ...] = (
         rank=83,
     ),
     Rule(
+        name="file-too-large",
+        code="limit-reached",
+        reads="EFBIG 27, SIGXFSZ: a file larger than `ulimit -f` or the file system allows",
+        needs=("errno 27]", "os error 27)", "file size limit exceeded", "sigxfsz"),
+        pattern=r"\[Errno 27\]|os error 27\)|File size limit exceeded|SIGXFSZ",
+        examples=("ERROR: Could not install packages due to an OSError: [Errno 27] File too large",),
+        rank=83,
+    ),
+    Rule(
         name="no-more-threads",
         code="limit-reached",
         reads="pthread_create, EAGAIN 11: CPython, OpenMP, OpenBLAS, C++, Rust, Go and TensorFlow cannot start a thread",

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import Rule
-from tfprov.diagnose.view import CLUE
+from tfprov.diagnose.view import CLUE, SUCCESS
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        name="success",
+        name=SUCCESS,
         code=CLUE,
         reads="",
-        needs=("installed 1 package in", " package in ", "successfully installed", "packages in"),
-        pattern=r"(?P<is_success>Successfully installed |\bInstalled \d+ packages? in )",
-        examples=("Successfully installed tensorflow-2.18.0",),
+        needs=(
+            "installed 1 package in",
+            " package in ",
+            "successfully installed",
+            "packages in",
+            "congratulations :)",
+            " was successful",
+        ),
+        pattern=r"(?P<is_success>Successfully installed |\bInstalled \d+ packages? in |^congratulations :\)|\bSession \S+ was successful)",
+        examples=(
+            "Successfully installed tensorflow-2.18.0",
+            "  congratulations :) (19.40 seconds)",
+            "nox > Session tests-3.12 was successful.",
+        ),
         rank=0,
     ),
     Rule(
