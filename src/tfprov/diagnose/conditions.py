@@ -351,7 +351,8 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "warning-line": _says(_WARNING),
         "warning-lines": _every_line_says(_WARNING),
         "informational-line": _every_line_says(
-            r"(?:^| )[IW] (?:tensorflow|external|\S+\.cc:)|The caller indicates that this is not a failure"
+            r"(?:^| )[IW](?:\d{4} [\d:.]+ +\d+)? (?:tensorflow|external|\S+\.cc:)"
+            r"|The caller indicates that this is not a failure"
         ),
         "noise-of-lock": _says(r"waiting for lock|acquire lock"),
         "io-fault": _every_line_says(r"Input/output error"),

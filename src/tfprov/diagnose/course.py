@@ -16,7 +16,7 @@ def goes_on(view: View, hit: Hit) -> bool:
     """
     if view.gpu_wanted or "has_gpu" in view.told:
         return False
-    return view.last.get("is_working", 0) > hit.first
+    return max(view.last.get("is_working", 0), view.last.get("is_progressing", 0)) > hit.first
 
 
 def dies_otherwise(view: View, hit: Hit) -> bool:
@@ -61,11 +61,14 @@ _LOADER_WARNING = re.compile(r"\bW (?:tensorflow|external)/")
 
 
 def raised_last(view: View, hit: Hit) -> bool:
-    """Nothing that a rule cannot explain is raised after it, and the program does not go on."""
+    """Nothing that a rule cannot explain is raised after it, and the program does not go on.
+
+    That a supervisor, a scheduler or a server says how the program ended is no other failure.
+    """
     worked = max(view.last.get("is_success", 0), view.last.get("is_working", 0))
     if worked >= hit.last or tensorflow_speaks(view, hit):
         return False
-    return all(line.number <= hit.last for line in view.unaccounted)
+    return all(line.number <= hit.last for line in view.raised)
 
 
 def overcome(view: View, hit: Hit) -> bool:
@@ -100,6 +103,11 @@ def package_of(hit: Hit) -> str:
     """Name of the package that a message is about, normalised; empty when it names none."""
     found = re.match(r"[\w.-]+", hit.captures.get("package") or hit.captures.get("requirement") or "")
     return re.sub(r"[-_.]+", "-", found[0]).lower() if found else ""
+
+
+def worked_after(view: View, hit: Hit) -> bool:
+    """After the last such line, a program computes or serves: another run has what this one lacked, or did without."""
+    return view.last.get("is_working", 0) > hit.last
 
 
 def tensorflow_speaks(view: View, hit: Hit) -> bool:

@@ -9,12 +9,12 @@ from types import MappingProxyType
 
 from tfprov.diagnose.certainty import KERNEL_TELLS, sureness
 from tfprov.diagnose.conditions import holds
-from tfprov.diagnose.course import installed_later
-from tfprov.diagnose.records import NOISE, UNKNOWN, Diagnosis, Finding, Hit, LogContext, LogLine, Role
+from tfprov.diagnose.course import installed_later, worked_after
+from tfprov.diagnose.records import NOISE, NOTHING, UNKNOWN, Diagnosis, Finding, Hit, LogContext, LogLine, Role
 from tfprov.diagnose.remedies import remedy, what_happened
 from tfprov.diagnose.scan import Scanned
 from tfprov.diagnose.view import View, look
-from tfprov.errors import CODES
+from tfprov.errors import CODES, Group
 
 _LINES = 20
 _KILLED = frozenset({-9, 137})
@@ -110,9 +110,19 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
 _FULL = frozenset({"disk-full", "disk-quota"})
 
 
+_OF_IMPORTS = frozenset({Group.PYTHON_DEPS, Group.INTERPRETER})
+
+
 def _meaning(hit: Hit, view: View) -> tuple[str, int]:
     if installed_later(view, hit):
         return NOISE, hit.rule.rank
+    code, rank = _said(hit, view)
+    if code in CODES and CODES[code].group in _OF_IMPORTS and worked_after(view, hit):
+        return NOTHING, rank
+    return code, rank
+
+
+def _said(hit: Hit, view: View) -> tuple[str, int]:
     for case in hit.rule.cases:
         if holds(case.when, view, hit):
             return case.code, hit.rule.rank if case.rank is None else case.rank

@@ -24,12 +24,16 @@ def plain(text: str) -> str:
 
 
 def bare(text: bytes) -> bytes:
-    """A text in lower case without quotes; the number of lines does not change."""
+    """A text in lower case without quotes; the number of lines does not change.
+
+    The units of tqdm are spelled out, because a bar without a description has no other word.
+    """
     if not text.isascii():
         text = _MULTIBYTE.sub(b"", text)
     if b"\\'" in text or b'\\"' in text:
         text = text.replace(b"\\'", b"").replace(b'\\"', b"")
-    return text.translate(_LOWER, _ASCII)
+    low = text.translate(_LOWER, _ASCII)
+    return low.replace(b"it/s", b"iterations/s").replace(b"s/it", b"s/iteration")
 
 
 def any_quotes(pattern: str) -> str:

@@ -46,6 +46,11 @@ class View:
     unaccounted: tuple[LogLine, ...] = ()
 
     @property
+    def raised(self) -> tuple[LogLine, ...]:
+        """Those of the unaccounted lines that say more than that a program ended, and with which status."""
+        return tuple(line for line in self.unaccounted if not _STATUS.search(line.text))
+
+    @property
     def gpu_wanted(self) -> bool | None:
         """Whether a GPU is requested; None when neither the profile nor the log tells."""
         accelerator = self.context.accelerator
@@ -130,8 +135,12 @@ def asker(view: View, hit: Hit) -> str | None:
 
 
 def asking_frame(view: View, hit: Hit) -> str | None:
-    """The last frame of a traceback before the first line that a rule matched; None without a frame."""
-    return next((frame.text for frame in reversed(view.frames) if frame.number < hit.first), None)
+    """The last frame of a traceback before the first line that a rule matched; None without a frame.
+
+    The modules that TensorFlow puts around others to load or rename them only pass the question on.
+    """
+    before = (frame.text for frame in reversed(view.frames) if frame.number < hit.first)
+    return next((frame for frame in before if not _LAZY.search(frame)), None)
 
 
 HINT = "own-hint"
@@ -141,6 +150,7 @@ _ADVISED_BEFORE = 4
 _ADVISED_AFTER = 6
 """How far above and below a line of advice the error may stand that it is about, in lines."""
 _FRAME = "frame"
+_LAZY = re.compile(r"[/\\](?:module_wrapper|lazy_loader)\.py\b")
 _PACKAGE = re.compile(r"(?:site|dist)-packages[/\\]+(?P<package>\w+)")
 
 
@@ -169,6 +179,7 @@ def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> 
     return tuple(dict.fromkeys(line for _, _, line in sorted(told, key=lambda one: one[:2])))
 
 
+_STATUS = re.compile(r"\b(?:exit(?:ed)?|completed|finished)\b.{0,40}\b(?:code|status)\b", re.IGNORECASE)
 _EXCEPTION = 3
 """Rank of the sign that matches the last line of a traceback."""
 

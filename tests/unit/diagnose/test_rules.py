@@ -10,6 +10,7 @@ from pattern_texts import texts_of
 from tfprov.diagnose.conditions import CONDITIONS
 from tfprov.diagnose.diagnose import diagnose_text
 from tfprov.diagnose.literals import word_of
+from tfprov.diagnose.quotes import bare
 from tfprov.diagnose.records import NOISE, NOTHING, Rule
 from tfprov.diagnose.rules import RULES
 from tfprov.diagnose.scan import Scanner
@@ -59,7 +60,7 @@ def test_rules_are_whole(rule: Rule) -> None:
             assert part.removeprefix("not ") in CONDITIONS
     for literal in rule.needs:
         assert literal == literal.lower()
-        assert word_of(literal.encode())
+        assert word_of(bare(literal.encode()))
     labels = {group.label for group in Group}
     assert set(rule.follows) <= CODES.keys() | labels
 

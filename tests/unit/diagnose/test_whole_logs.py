@@ -149,3 +149,138 @@ def test_a_harmless_line_does_not_hide_a_later_one_of_the_same_kind(harmless: st
 def test_a_port_that_another_program_has_is_not_passed_over() -> None:
     text = "Address already in use\nPort 7007 is in use by another program. Either identify and stop that program.\n"
     assert roles_of(diagnose_text(text)) == {"unknown"}
+
+
+RATES = ("290.12it/s", " 6.38s/it", "41.70batch/s", " 3.02s/epoch", "12.9it/s, loss=0.3")
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("start", ["", "fold 2: ", "Epoch 3: ", "Training: "])
+def test_a_bar_that_gets_full_is_work_and_one_that_is_drawn_again_below_a_traceback_is_not(
+    start: str, rate: str
+) -> None:
+    full = f"{start}100%|██████████| 118/118 [00:01<00:00, {rate}]\n"
+    cut = f"{start} 38%|###8      | 45/118 [00:01<00:02, {rate}]\n"
+    begun = f"{start}  0%|          | 0/118 [00:00<?, ?it/s]\n"
+    for line in CAUGHT:
+        assert roles_of(diagnose_text(f"{line}\n{full}")) <= {"noise"}
+        assert roles_of(diagnose_text(f"{line}\n{cut}")) & {"cause", "unknown"}
+    assert roles_of(diagnose_text(f"{WARNING}\n{cut}")) == {"noise"}
+    assert roles_of(diagnose_text(f"{WARNING}\n{begun}")) == {"cause"}
+
+
+@pytest.mark.parametrize("rate", ["570kB/s", "2.10MB/s", "12.5GB/s"])
+def test_a_bar_of_a_download_is_no_work(rate: str) -> None:
+    text = f"{CAUGHT[0]}\nx.json: 100%|██████████| 570/570 [00:00<00:00, {rate}]\n"
+    assert roles_of(diagnose_text(text)) == {"unknown"}
+
+
+FAILED_OPERATION = (
+    "W tensorflow/core/framework/op_kernel.cc:1816] OP_REQUIRES failed at gather_op.cc:158 : INVALID_ARGUMENT: "
+    "indices[0,3] = 12 is not in [0, 10)\n"
+)
+
+
+def test_an_operation_that_failed_is_unknown_unless_the_program_goes_on() -> None:
+    assert roles_of(diagnose_text(FAILED_OPERATION)) == {"unknown"}
+    assert roles_of(diagnose_text(f"{FAILED_OPERATION}Epoch 2/9\n")) <= {"noise"}
+
+
+@pytest.mark.parametrize(
+    ("line", "root"),
+    [
+        ("AttributeError: module 'lib' has no attribute 'SSL_ST_INIT'", "python-broken"),
+        ("AttributeError: module 'lib' has no attribute 'X509_V_FLAG_NOTIFY_POLICY'", "python-broken"),
+        ("AttributeError: module 'lib' has no attribute 'OpenSSL_add_all_algorithms'", "python-broken"),
+        ("AttributeError: module 'lib' has no attribute 'load_images'", None),
+    ],
+)
+def test_names_of_openssl_that_are_gone_break_pip_and_other_names_do_not(line: str, root: str | None) -> None:
+    frame = '  File "/usr/lib/python3/dist-packages/OpenSSL/SSL.py", line 194, in <module>\n'
+    assert root_of(f"{frame if root else ''}{line}\n") == root
+
+
+@pytest.mark.parametrize(
+    ("line", "root"),
+    [
+        (WITHOUT_MODULE, "tf-not-in-env"),
+        ("ModuleNotFoundError: No module named 'keras'", "keras-mismatch"),
+        ("TypeError: Descriptors cannot be created directly.", "protobuf-mismatch"),
+        ("AttributeError: _ARRAY_API not found", "numpy-abi"),
+    ],
+)
+def test_an_import_that_fails_is_the_cause_only_if_no_later_run_works(line: str, root: str) -> None:
+    work_of_another = "Epoch 1/2\n10/10 - 0s - 3ms/step - loss: 0.3\n"
+    assert roles_of(diagnose_text(f"{line}\n{work_of_another}")) <= {"noise"}
+    assert root_of(f"{work_of_another}{line}\n") == root
+    assert root_of(f"{line}\n{work_of_another}{line}\n") == root
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "train.service: Main process exited, code=exited, status=1/FAILURE",
+        "[2026-01-01 10:00:47 +0000] [19155] [ERROR] Worker (pid:19186) exited with code 3.",
+        "2026-01-01 10:00:47,123 INFO exited: train (exit status 1; not expected)",
+        "srun: error: gpu014: task 0: Exited with exit code 1",
+        "##[error]Process completed with exit code 1.",
+    ],
+)
+def test_what_says_how_a_program_ended_does_not_hide_why(ending: str) -> None:
+    assert root_of(f"ModuleNotFoundError: No module named 'frobnicator'\n{ending}\n") == "import-failed"
+    assert root_of(f"No module named 'frobnicator'\nKeyError: 'loss'\n{ending}\n") is None
+
+
+@pytest.mark.parametrize("bars", ["", "=" * 20])
+def test_the_last_line_of_pytest_says_whether_all_is_well(bars: str) -> None:
+    for summary in ("2 failed, 1 passed in 40.42s", "1 failed in 0.12s", "1 passed, 1 error in 3.00s"):
+        assert "unknown" in roles_of(diagnose_text(f"E   KeyError: 'loss'\n{bars} {summary} {bars}\n"))
+    for summary in ("3 passed in 40.42s", "1 passed, 1 skipped, 2 xfailed in 3.00s", "9 passed, 1 warning in 1.00s"):
+        assert roles_of(diagnose_text(f"{WARNING}\n{bars} {summary} {bars}\n")) == {"noise"}
+
+
+def test_lines_in_the_format_of_absl_say_by_their_letter_how_bad_it_is() -> None:
+    note = "devices.cc:76] Number of eligible GPUs (core count >= 8): 0 (Note: TensorFlow was not compiled with CUDA)"
+    assert root_of(f"I0000 00:00:1796020636.617738    4219 {note}\n") is None
+    assert root_of(f"I tensorflow/core/grappler/{note}\n") is None
+    assert root_of("ValueError: this TensorFlow was not compiled with CUDA\n") == "wheel-without-cuda"
+    fatal = "16721 parse_flags_from_env.cc:234] Unknown flag in XLA_FLAGS: --xla_nonsense=1\n"
+    assert roles_of(diagnose_text(f"F0000 00:00:1796020945.849021   {fatal}")) == {"unknown"}
+
+
+@pytest.mark.parametrize(
+    ("module", "root"),
+    [("'keras.layers'", "keras-mismatch"), ("'keras'", "keras-mismatch"), ("None", None), ("'my_layers'", None)],
+)
+def test_a_class_of_a_program_is_not_missing_from_keras(module: str, root: str | None) -> None:
+    text = (
+        '  File "/x/site-packages/keras/src/saving/saving_lib.py", line 9, in deserialize_keras_object\n'
+        "TypeError: Could not locate class 'Attend'. Make sure custom classes and functions are decorated with "
+        "`@keras.saving.register_keras_serializable()`. If they are already decorated, make sure they are all imported "
+        "so that the decorator is run before trying to load them. Full object config: "
+        f"{{'module': {module}, 'class_name': 'Attend', 'config': {{'dtype': {{'module': 'keras', 'class_name': "
+        "'DTypePolicy'}}, 'registered_name': 'Attend'}\n"
+    )
+    assert root_of(text) == root
+
+
+def test_a_file_of_the_program_that_ends_in_the_middle_is_no_damage_to_a_package() -> None:
+    said = '    """Trains\n    ^\nSyntaxError: unterminated triple-quoted string literal (detected at line 3)\n'
+    assert root_of(f'  File "/x/site-packages/keras/src/models.py", line 3\n{said}') == "file-damaged"
+    assert root_of(f'  File "/srv/train.py", line 3\n{said}') is None
+
+
+def test_a_module_that_only_passes_a_question_on_is_not_who_asks() -> None:
+    text = (
+        'Traceback (most recent call last):\n  File "train.py", line 2, in <module>\n'
+        "    tf.keras.utils.set_random_seed(3)\n"
+        '  File "/x/site-packages/tensorflow_core/python/util/module_wrapper.py", line 193, in __getattr__\n'
+        "AttributeError: module 'tensorflow.python.keras.api._v1.keras.utils' has no attribute 'set_random_seed'\n"
+    )
+    assert root_of(text) == "keras-mismatch"
+
+
+def test_a_tensor_in_a_call_of_numpy_is_a_mistake_of_the_program_since_tensorflow_names_it_in_full() -> None:
+    said = "NotImplementedError: Cannot convert a symbolic {} ({}:0) to a numpy array."
+    assert root_of(said.format("Tensor", "lstm/strided_slice")) == "numpy-abi"
+    assert root_of(said.format("tf.Tensor", "x")) is None

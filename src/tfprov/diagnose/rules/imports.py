@@ -20,6 +20,12 @@ _IF_IT_ENDED_THE_PROGRAM = (
     Case(when="in-build", code="sdist-build-failed"),
 )
 
+_CUT = (
+    r"(?:unterminated triple-quoted|EOF while scanning triple-quoted|unexpected EOF while parsing|'[(\[{]' was never closed"
+    r"|source code (?:string )?cannot contain null bytes)"
+)
+"""What CPython says of a source file that ends in the middle, or whose blocks were never written."""
+
 RULES: tuple[Rule, ...] = (
     Rule(
         name="typing-of-newer",
@@ -48,7 +54,8 @@ RULES: tuple[Rule, ...] = (
         code="python-unsupported",
         reads="CPython: the code of an installed package is not valid in this Python: the package is written for a newer or an older one",
         needs=("-packages/", "-packages\\", "invalid syntax (pywrap_tensorflow"),
-        pattern=r"File \"[^\"]*(?:site|dist)-packages[/\\](?P<package>\w+)[^\"]*\", line \d+ (?!File ).{1,300}? SyntaxError: |invalid syntax \(pywrap_tensorflow\w*\.py, line \d+\)",
+        pattern=rf"File \"[^\"]*(?:site|dist)-packages[/\\](?P<package>\w+)[^\"]*\", line \d+ (?!File ).{{1,300}}? SyntaxError: (?!{_CUT})"
+        r"|invalid syntax \(pywrap_tensorflow\w*\.py, line \d+\)",
         examples=(
             '  File "/x/lib/python3.7/site-packages/tensorflow/python/pywrap_tensorflow_internal.py", line 114\n'
             "    def TFE_ContextOptionsSetAsync(arg1, async):\n"
@@ -59,6 +66,24 @@ RULES: tuple[Rule, ...] = (
         rank=55,
         span=4,
         cases=(Case(when="in-build", code="sdist-build-failed"),),
+    ),
+    Rule(
+        name="source-cut",
+        code="file-damaged",
+        reads="CPython: a source file of an installed package that is cut, or was never written whole",
+        needs=("-packages/", "-packages\\"),
+        pattern=rf"File \"(?P<path>[^\"]*(?:site|dist)-packages[/\\][^\"]*)\", line \d+(?:, in \S+)? (?!File ).{{1,300}}? (?:SyntaxError|ValueError): {_CUT}",
+        examples=(
+            '  File "/x/lib/python3.11/site-packages/tensorflow/python/framework/ops.py", line 1649\n'
+            '    """Returns the value of the attr of this op with the\n'
+            "    ^\n"
+            "SyntaxError: unterminated triple-quoted string literal (detected at line 1649)",
+            '  File "/x/lib/python3.13/site-packages/tensorflow/python/eager/execute.py", line 21, in <module>\n'
+            "    from tensorflow.python.framework import dtypes\n"
+            "SyntaxError: source code string cannot contain null bytes",
+        ),
+        rank=66,
+        span=4,
     ),
     Rule(
         name="distutils-gone",

@@ -365,10 +365,11 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="ensurepip",
         code="python-broken",
-        reads="venv on Debian without python3-venv; a Python without pip",
+        reads="venv on Debian without python3-venv; a Python without pip; pyOpenSSL that asks cryptography for what a newer one no longer has",
         needs=(
             "from 'pip._vendor",
-            "x509_v_flag",
+            "module 'lib' has no attribute",
+            *("attribute 'x509_v_flag", "attribute 'ssl_st_"),
             "no module named 'pip",
             "no module named 'venv",
             "no module named 'virtualenv",
@@ -393,12 +394,14 @@ RULES: tuple[Rule, ...] = (
             "fatal python error: _py",
             "fatal python error: py_",
         ),
-        pattern=r"cannot import name '\w+' from 'pip\._vendor|has no attribute 'X509_V_FLAG|ensurepip is not(?: available|$)|ensurepip.{0,80}returned non-zero|No module named '?(?:pip|venv|virtualenv|ensurepip|encodings)'?(?:$|[^\w.'-]|\.(?!\w))|No module named 'pip\._(?:internal'|vendor\b)|\bpip[\d.]*: (?:command )?not found|'pip' is not recognized|Could not find platform independent libraries|init_fs_encoding|Unable to create process using|did not find executable at"
+        pattern=r"cannot import name '\w+' from 'pip\._vendor|has no attribute '(?:X509_V_FLAG|SSL_ST_)|module 'lib' has no attribute '(?:X509|SSL|TLS|OpenSSL|Cryptography|EVP|ERR|GEN|BIO|OP_NO|sk)_|ensurepip is not(?: available|$)|ensurepip.{0,80}returned non-zero|No module named '?(?:pip|venv|virtualenv|ensurepip|encodings)'?(?:$|[^\w.'-]|\.(?!\w))|No module named 'pip\._(?:internal'|vendor\b)|\bpip[\d.]*: (?:command )?not found|'pip' is not recognized|Could not find platform independent libraries|init_fs_encoding|Unable to create process using|did not find executable at"
         r"|Fatal Python error: (?:init_|_?Py_)\w+: (?!.*(?:[Mm]emory|MemoryError))"
         rf"|bash: .{{0,60}}\bpip[\d.]*{NOT_FOUND_IN_BASH}",
         examples=(
             "The virtual environment was not created successfully because ensurepip is not available.  On Debian/Ubuntu",
             "ImportError: cannot import name 'html5lib' from 'pip._vendor' (/usr/lib/python3/dist-packages/pip/_vendor/__init__.py)",
+            "AttributeError: module 'lib' has no attribute 'OpenSSL_add_all_algorithms'",
+            "AttributeError: module 'lib' has no attribute 'SSL_ST_INIT'",
             "/usr/bin/python3: No module named pip",
             "ModuleNotFoundError: No module named 'pip._internal'",
             "-bash: pip3: command not found",

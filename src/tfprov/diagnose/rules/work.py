@@ -5,6 +5,14 @@ from __future__ import annotations
 from tfprov.diagnose.records import Rule
 from tfprov.diagnose.view import CLUE, SUCCESS
 
+_UNITS = ("it", "batch", "step", "epoch", "sample", "example", "img", "cell")
+_UNIT = rf"(?:{'|'.join(_UNITS)})"
+_RATES = (*(f"{unit}/s" for unit in _UNITS), *(f"s/{unit}" for unit in _UNITS))
+_COUNTED = rf"\| {{0,3}}(?!0/)\d+/\d+ \[.{{1,30}}, {{1,4}}[\d.]+(?:{_UNIT}/s|s/{_UNIT})\b"
+"""How far a bar of tqdm has come, and how fast; downloads have bytes in place of such a unit."""
+_CUT_BAR = r"(?<!\d)\d{1,2}%\|"
+"""A bar of tqdm that is not full. When an exception ends the loop, tqdm draws it once more, below the traceback."""
+
 RULES: tuple[Rule, ...] = (
     Rule(
         name=SUCCESS,
@@ -90,10 +98,13 @@ RULES: tuple[Rule, ...] = (
                 "assets written",
             ),
             "tests ran",
-            "passed in",
+            *(" passed in", " passed, "),
+            *_RATES,
         ),
-        pattern=r"(?P<is_working>\bEpoch:? ?\[?\d+|(?:\b|_)(?:loss|acc(?:uracy)?|rmse|mae|mse|auc)[\"']?\s?[:=]\s?\d|\b(?:[Tt]raining|[Ee]pochs?|[Ss]teps?|[Ee]valuat\w*|[Pp]redict\w*|[Ii]nference)\b.{0,200}\d(?:it/s|s/it)\]|\bstep[s:=]? ?\d+|^<?tf\.Tensor\((?!shape)|\b(?:Physical|Logical)Device\(name=|device_type: \"CPU\"|Total params:|[Rr]unning on http|Uvicorn running|[Ll]istening (?:on|at)\b"
-        r"|[Ee]lapsed[:= ]|[Tt]otal time|exit code 0\b|\b(?:[Tt]raining|[Pp]redict\w*|[Ii]nference|[Ee]valuat\w*)\b.{0,40}(?:start|finish|complete|done|took|time|\d+ ?%|: \d)|\b(?:[Mm]odel|[Cc]heckpoint|[Rr]esults?|[Ww]eights?) .{0,40}saved|\b(?:[Ff]inished|[Cc]ompleted) (?:in|after|successfully)|[Hh]ello, TensorFlow|\d+ passed in |__version__\)?['\"]?\s+['\"]?\d+\.\d+"
+        pattern=rf"^(?!.*{_CUT_BAR}).*?"
+        rf"(?P<is_working>\b100%\|.{{1,300}}{_COUNTED}"
+        r"|\bEpoch:? ?\[?\d+|(?:\b|_)(?:loss|acc(?:uracy)?|rmse|mae|mse|auc)[\"']?\s?[:=]\s?\d|\b(?:[Tt]raining|[Ee]pochs?|[Ss]teps?|[Ee]valuat\w*|[Pp]redict\w*|[Ii]nference)\b.{0,200}\d(?:it/s|s/it)\]|\bstep[s:=]? ?\d+|^<?tf\.Tensor\((?!shape)|\b(?:Physical|Logical)Device\(name=|device_type: \"CPU\"|Total params:|[Rr]unning on http|Uvicorn running|[Ll]istening (?:on|at)\b"
+        r"|[Ee]lapsed[:= ]|[Tt]otal time|exit code 0\b|\b(?:[Tt]raining|[Pp]redict\w*|[Ii]nference|[Ee]valuat\w*)\b.{0,40}(?:start|finish|complete|done|took|time|\d+ ?%|: \d)|\b(?:[Mm]odel|[Cc]heckpoint|[Rr]esults?|[Ww]eights?) .{0,40}saved|\b(?:[Ff]inished|[Cc]ompleted) (?:in|after|successfully)|[Hh]ello, TensorFlow|^=* ?\d+ passed(?:, \d+ (?!failed|error)\w+){0,5} in [\d.]+s|__version__\)?['\"]?\s+['\"]?\d+\.\d+"
         r"|\d+m?s/(?:step|sample|epoch)\b|\bglobal_step/sec\b|\bSaving checkpoints for \d|\b(?:images|examples|samples)/s(?:ec)?\b|\b[Ii]ter(?:ation)?\b[ #:=]{1,2}\d|^<?tf\.Tensor: .{0,300}\bnumpy=|MLIR [Oo]ptimization [Pp]asses are enabled|\buntraced functions such as|\bAssets written to: )",
         examples=(
             "train_loss: 0.0046",
@@ -106,6 +117,19 @@ RULES: tuple[Rule, ...] = (
             "I tensorflow/compiler/mlir/mlir_graph_optimization_pass.cc:176] None of the MLIR Optimization Passes are enabled",
             "INFO:tensorflow:Assets written to: model/assets",
             "<tf.Tensor: shape=(), dtype=float32, numpy=7.0>",
+            "100%|██████████| 300/300 [00:01<00:00, 290.12it/s]",
+        ),
+        rank=0,
+    ),
+    Rule(
+        name="progressing",
+        code=CLUE,
+        reads="",
+        needs=_RATES,
+        pattern=rf"(?P<is_progressing>{_CUT_BAR}.{{1,300}}{_COUNTED})",
+        examples=(
+            " 38%|███▊      | 37/118 [00:01<00:02, 31.20it/s]",
+            "fold 2:   7%|#6        | 3/41 [00:19<04:02,  6.38s/it]",
         ),
         rank=0,
     ),
