@@ -16,6 +16,7 @@ from tfprov.diagnose.course import (
     package_of,
     raised_last,
     tensorflow_speaks,
+    worked_after,
 )
 from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import NOISE, NOTHING, Hit
@@ -399,6 +400,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "overcome": overcome,
         "skipped": _every_line_says(r"skip"),
         "tensorflow-speaks": tensorflow_speaks,
+        "worked-after": worked_after,
         "read-otherwise": _read_otherwise,
         "name-too-long": lambda view, hit: view.context.system != "windows" and _NAME_TOO_LONG(view, hit),
         # Anywhere but on a machine of Google's, TensorFlow asks in vain for a token that public files do not need.

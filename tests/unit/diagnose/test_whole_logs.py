@@ -284,3 +284,28 @@ def test_a_tensor_in_a_call_of_numpy_is_a_mistake_of_the_program_since_tensorflo
     said = "NotImplementedError: Cannot convert a symbolic {} ({}:0) to a numpy array."
     assert root_of(said.format("Tensor", "lstm/strided_slice")) == "numpy-abi"
     assert root_of(said.format("tf.Tensor", "x")) is None
+
+
+CANCELLED = "slurmstepd: error: *** JOB 871203 ON gpu012 CANCELLED AT 2024-11-03T04:12:55 DUE TO {} ***\n"
+
+
+@pytest.mark.parametrize("reason", ["TIME LIMIT", "PREEMPTION", "NODE FAILURE"])
+@pytest.mark.parametrize("before", ["", f"{WITHOUT_MODULE}\n", "KeyError: 'loss'\n"])
+def test_of_several_jobs_in_one_log_the_last_one_counts(before: str, reason: str) -> None:
+    cancelled = CANCELLED.format(reason)
+    done = "Epoch 9/9\n10/10 - 0s - 3ms/step - loss: 0.3\n"
+    assert root_of(f"{before}{done}{cancelled}") == "interrupted"
+    assert roles_of(diagnose_text(f"{before}{done}{cancelled}{done}")) <= {"noise"}
+    failed = f"{before}{done}{cancelled}{done}ValueError: no such checkpoint\n"
+    assert "unknown" in roles_of(diagnose_text(failed))
+    assert root_of(f"{done}{cancelled}{done}{cancelled}") == "interrupted"
+
+
+def test_a_supervisor_that_is_asked_to_stop_interrupts_nothing() -> None:
+    stopped = (
+        "2026-01-01 10:00:38,148 WARN received SIGTERM indicating exit request\n"
+        "2026-01-01 10:00:39,176 WARN stopped: tf (terminated by SIGTERM)\n"
+    )
+    assert root_of(stopped) is None
+    assert root_of(f"ModuleNotFoundError: No module named 'frobnicator'\n{stopped}") == "import-failed"
+    assert root_of("rank 3 received SIGTERM\n") == "interrupted"

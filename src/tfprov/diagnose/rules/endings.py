@@ -35,6 +35,7 @@ RULES: tuple[Rule, ...] = (
             "srun: error: Node failure on gpu17",
         ),
         rank=82,
+        cases=(Case(when="worked-after", code=NOTHING),),
         follows=("machine",),
     ),
     Rule(
@@ -299,7 +300,7 @@ RULES: tuple[Rule, ...] = (
             "signal: 15",
             "timeout: sending signal",
         ),
-        pattern=r"^(?:\S+: line \d+:\s+\d+ )?Terminated(?:\s*$|\s{2,}\S)|timeout: sending signal \w+ to command|\b(?:received|caught|got|by) (?:signal )?SIGTERM\b|signal:? 15\b|died with <Signals\.SIGTERM|"
+        pattern=r"^(?:\S+: line \d+:\s+\d+ )?Terminated(?:\s*$|\s{2,}\S)|timeout: sending signal \w+ to command|^(?!.*\bstopped: ).*\b(?:received|caught|got|by) (?:signal )?SIGTERM\b(?! indicating exit)|signal:? 15\b|died with <Signals\.SIGTERM|"
         + status_pattern("143", "-15"),
         examples=(
             "/bin/sh: line 3:  4242 Terminated              python train.py",

@@ -103,7 +103,7 @@ RULES: tuple[Rule, ...] = (
         ),
         pattern=rf"^(?!.*{_CUT_BAR}).*?"
         rf"(?P<is_working>\b100%\|.{{1,300}}{_COUNTED}"
-        r"|\bEpoch:? ?\[?\d+|(?:\b|_)(?:loss|acc(?:uracy)?|rmse|mae|mse|auc)[\"']?\s?[:=]\s?\d|\b(?:[Tt]raining|[Ee]pochs?|[Ss]teps?|[Ee]valuat\w*|[Pp]redict\w*|[Ii]nference)\b.{0,200}\d(?:it/s|s/it)\]|\bstep[s:=]? ?\d+|^<?tf\.Tensor\((?!shape)|\b(?:Physical|Logical)Device\(name=|device_type: \"CPU\"|Total params:|[Rr]unning on http|Uvicorn running|[Ll]istening (?:on|at)\b"
+        r"|\bEpoch:? ?\[?\d+|(?:\b|_)(?:loss|acc(?:uracy)?|rmse|mae|mse|auc)[\"']?\s?[:=]\s?\d|\b(?:[Tt]raining|[Ee]pochs?|[Ss]teps?|[Ee]valuat\w*|[Pp]redict\w*|[Ii]nference)\b.{0,200}\d(?:it/s|s/it)\]|(?<!job )(?<!\*\*\* )\bstep[s:=]? ?\d+|^<?tf\.Tensor\((?!shape)|\b(?:Physical|Logical)Device\(name=|device_type: \"CPU\"|Total params:|[Rr]unning on http|Uvicorn running|[Ll]istening (?:on|at)\b"
         r"|[Ee]lapsed[:= ]|[Tt]otal time|exit code 0\b|\b(?:[Tt]raining|[Pp]redict\w*|[Ii]nference|[Ee]valuat\w*)\b.{0,40}(?:start|finish|complete|done|took|time|\d+ ?%|: \d)|\b(?:[Mm]odel|[Cc]heckpoint|[Rr]esults?|[Ww]eights?) .{0,40}saved|\b(?:[Ff]inished|[Cc]ompleted) (?:in|after|successfully)|[Hh]ello, TensorFlow|^=* ?\d+ passed(?:, \d+ (?!failed|error)\w+){0,5} in [\d.]+s|__version__\)?['\"]?\s+['\"]?\d+\.\d+"
         r"|\d+m?s/(?:step|sample|epoch)\b|\bglobal_step/sec\b|\bSaving checkpoints for \d|\b(?:images|examples|samples)/s(?:ec)?\b|\b[Ii]ter(?:ation)?\b[ #:=]{1,2}\d|^<?tf\.Tensor: .{0,300}\bnumpy=|MLIR [Oo]ptimization [Pp]asses are enabled|\buntraced functions such as|\bAssets written to: )",
         examples=(
