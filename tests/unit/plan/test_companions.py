@@ -185,6 +185,8 @@ def test_what_does_not_go_with_the_release_is_bound_to_what_does(versions: dict[
         ),
         ({"tensorflow-cpu": "2.21.0", "deepxde": "1.15.0"}, ["tensorflow-probability"], []),
         ({"tensorflow": "2.21.0", "tensorflow-federated": "0.1.0"}, ["tensorflow-federated>=0.2"], []),
+        ({"tensorflow-cpu": "2.21.0", "gym": "0.26.2", "numpy": "2.5.0"}, ["numpy<2"], []),
+        ({"tensorflow-cpu": "2.21.0", "gym": "0.26.2", "numpy": "1.26.4"}, [], []),
     ],
 )
 def test_what_can_be_imported_and_not_used_is_a_break_too(
