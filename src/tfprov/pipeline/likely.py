@@ -42,11 +42,34 @@ _MISSING = re.compile(r"^ModuleNotFoundError: No module named '(?P<name>\w+)")
 # What Python has removed, and the first version without it; from the sections "Removed" and "Porting" of What's New in
 # Python.
 _LOST = (
+    (
+        re.compile(
+            r"module 'time' has no attribute 'clock'|module 'cgi' has no attribute 'escape'"
+            r"|module 'platform' has no attribute '(?:linux_distribution|dist)'"
+        ),
+        "3.8",
+    ),
+    (
+        re.compile(
+            r"'HTMLParser' object has no attribute 'unescape'|'Thread' object has no attribute 'isAlive'"
+            r"|module 'base64' has no attribute '(?:de|en)codestring'|module 'fractions' has no attribute 'gcd'"
+            r"|cannot import name '(?:de|en)codestring' from 'base64'|cannot import name 'gcd' from 'fractions'"
+            r"|No module named '(?:xml\.etree\.cElementTree|_dummy_thread|dummy_threading)'"
+        ),
+        "3.9",
+    ),
     (re.compile(r"cannot import name '\w+' from 'collections'|module 'collections' has no attribute"), "3.10"),
     (re.compile(r"module '?inspect'? has no attribute '(?:getargspec|formatargspec)'"), "3.11"),
     (re.compile(r"module 'asyncio' has no attribute 'coroutine'"), "3.11"),
     (re.compile(r"No module named '(?:asynchat|asyncore|distutils[.\w]*|imp|smtpd)'"), "3.12"),
     (re.compile(r"module '(?:pkgutil|configparser)' has no attribute '(?:ImpImporter|SafeConfigParser)'"), "3.12"),
+    (
+        re.compile(
+            r"module 'ssl' has no attribute '(?:wrap_socket|match_hostname)'"
+            r"|cannot import name '(?:wrap_socket|match_hostname)' from 'ssl'"
+        ),
+        "3.12",
+    ),
     (
         re.compile(
             r"No module named '(?:aifc|audioop|cgi|cgitb|chunk|crypt|imghdr|lib2to3[.\w]*|mailcap|msilib|nis|nntplib"
