@@ -61,6 +61,8 @@ PAIRED = (
 UNSAID = (
     # Keras 3 imports what TensorFlow has since 2.16, whose release notes say that it is the first with Keras 3.
     ("keras", ">=3", ">=2.16"),
+    # By its release notes, 2.2.5 is the last one that works with TensorFlow 1 alone.
+    ("keras", "<2.3", "<2"),
     # Its README ends with TensorFlow 2.15; with Keras 3 its import fails.
     ("tensorflow-addons", ">=0", "<2.16"),
     # Its operations are compiled for one minor version, and the first releases say `~=2.5` and `~=2.6`.

@@ -26,6 +26,8 @@ AGE = timedelta(days=3 * 365)
 _LATER = Version("2.999")
 """A release of TensorFlow 2 that no bound speaks of; `<3` is none."""
 _ENDLESS = 10**6
+_UNCHECKED = frozenset({"keras"})
+"""Projects whose old versions can be imported with any TensorFlow: who pins both gets both."""
 _LIVELY = timedelta(days=365)
 """Age of the newest version up to which a project is expected to publish another one soon."""
 
@@ -107,7 +109,8 @@ class Missing:
 
     Attributes:
         why: in words.
-        ever: True when nothing helps; False when only a wheel is missing, so that it could be built.
+        ever: True when nothing helps; False when it is better avoided: a wheel is missing, so that it would be built, or
+            only some uses of the version fail.
     """
 
     why: str
@@ -155,7 +158,8 @@ def missing(project: str, specifier: str, place: VersionContext) -> Missing | No
         (paired if row.tensorflow is None or within(place.release, row.tensorflow) else others).append(row)
     if others and all(_is_outlived(row, others[-1], place.released) for row in paired):
         newest = others[-1]
-        return Missing(why=f"{project} {newest.version} goes with TensorFlow `{newest.tensorflow}`", ever=True)
+        why = f"{project} {newest.version} goes with TensorFlow `{newest.tensorflow}`"
+        return Missing(why=why, ever=project not in _UNCHECKED or newest.version.major > 2)
     in_time = [row for row in paired if before is None or row.at < before]
     if not in_time:
         return Missing(why=f"{project} {paired[0].version} came out on {paired[0].at.date()}", ever=True)

@@ -604,6 +604,25 @@ def test_lines_that_exclude_each_other_on_some_pythons_only_choose_the_python() 
     assert short(found).endswith(" 3.12.1")
 
 
+@pytest.mark.parametrize(
+    ("requirements", "chosen"),
+    [
+        (["keras==2.2.4"], "tensorflow==1.15.5 cpu 3.7.16"),
+        (["keras==2.1.0", "tensorflow>=1.3"], "tensorflow==1.15.5 cpu 3.7.16"),
+        (["keras<2.3", "tensorflow>=1.15"], "tensorflow==1.15.5 cpu 3.7.16"),
+        # Code for the Keras in TensorFlow often has both pins.
+        (["keras==2.2.4", "tensorflow==2.1.*"], "tensorflow-cpu==2.1.4 cpu 3.7.16"),
+        (["keras==2.2.4", "tensorflow>=2,<2.2"], "tensorflow-cpu==2.1.4 cpu 3.7.16"),
+        (["keras==2.3.1", "tensorflow==2.1.*"], "tensorflow-cpu==2.1.4 cpu 3.7.16"),
+    ],
+)
+def test_keras_for_tensorflow_1_alone_leads_to_it_unless_2_is_asked_for(requirements: list[str], chosen: str) -> None:
+    found = plan(
+        profile(packages={"requirements": requirements}), Host(pythons=("3.6.15", "3.7.16", "3.8.18", "3.11.7"))
+    )
+    assert short(found) == chosen
+
+
 def test_no_hint_promises_to_bring_a_python_that_nobody_builds() -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile("==2.1.4", python={"install": False}), Host())
