@@ -18,8 +18,11 @@ from tfprov.plan.compat import table
 from tfprov.plan.demands import conflicts
 from tfprov.plan.tags import marker_environment
 from tfprov.profile.records import Profile
+from tfprov.structured import version_in
 
 _NEAR = 3  # minor versions of TensorFlow, of which there are three or four a year
+_ENDS = ("===", "==", "~=", "<", "<=")
+"""Operators that exclude releases newer than a version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +197,8 @@ def near(line: str) -> tuple[str, ...]:
     """Requirements on TensorFlow close to the given one, to try instead of it, the closest first.
 
     Returns:
-        For a pinned release older than all in the compat table, the oldest minor version there if the major version is
-        the same; for a separate build (`kind_of` is `rival`), `tensorflow` with the same specifier. For a pinned
+        For releases older than all in the compat table, the oldest minor version there if the major version is the
+        same; for a separate build (`kind_of` is `rival`), `tensorflow` with the same specifier. For a pinned
         release or minor version, any release of that minor version, and those a few minor versions away, unless the
         newest is one of them. Nothing for all others.
     """
@@ -206,7 +209,8 @@ def near(line: str) -> tuple[str, ...]:
     oldest, newest = min(known), max(known)
     found = re.fullmatch(r"(?:===?|~=)(\d+)\.(\d+)(?:[.a-z].*)?", specifier)
     major, minor = (int(found[1]), int(found[2])) if found else (newest.major, newest.minor)
-    if major == oldest.major and minor < oldest.minor:
+    ends = [version_in(one.version.removesuffix(".*")) for one in requirement.specifier if one.operator in _ENDS]
+    if any(end is not None and end < oldest and end.major == oldest.major for end in ends):
         return (f"{name}=={oldest.major}.{oldest.minor}.*",)
     same = (f"{name}{specifier}",) if is_rival and specifier else ()
     if found is None:
