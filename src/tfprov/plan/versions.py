@@ -109,8 +109,8 @@ class Missing:
 
     Attributes:
         why: in words.
-        ever: True when nothing helps; False when it is better avoided: a wheel is missing, so that it would be built, or
-            only some uses of the version fail.
+        ever: True when nothing helps; False when it is better avoided: a wheel is missing, so that it would be built,
+            or only some uses of the version fail.
     """
 
     why: str
