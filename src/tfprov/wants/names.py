@@ -362,6 +362,7 @@ _WHEELS = {
     "sysroot-linux-64": None,
     "tbb": None,
     "tensorflow-cpu": "tensorflow",
+    "tensorflow-deps": None,  # Apple's: what TensorFlow itself depends on
     "tensorflow-eigen": "tensorflow",
     "tensorflow-gpu": "tensorflow",
     "tensorflow-mkl": "tensorflow",

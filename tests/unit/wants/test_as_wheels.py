@@ -36,6 +36,7 @@ def test_what_has_no_wheel_is_left_out_whatever_its_version_is_called(read_file:
         *((name, None) for name in ("zeromq", "llvm-openmp", "gcc_impl_linux-64", "vs2019_win-64", "arrow-cpp")),
         *((name, None) for name in ("gst-plugins-base", "libwebp-base", "xcb-util-wm", "fonts-conda-forge", "mkl_fft")),
         *((name, None) for name in ("conda-package-handling", "anaconda-client", "kernel-headers_linux-64")),
+        ("tensorflow-deps", None),
         *((name, name) for name in ("absl-py", "scikit-learn", "jupyter_core", "cmake", "base")),
     ],
 )
