@@ -45,8 +45,8 @@ page. Every row of the table names its source; the sources stand at the end.
 3. `accelerator = "auto"` means CUDA where it can work: a visible NVIDIA GPU, a driver that serves the release, and code
    in the wheel for *every* visible GPU. Where the newest release cannot serve driver or GPU, the newest that can is
    taken; where none can, the CPU, with the reason. `"cuda"` makes the reason an error, before anything is downloaded.
-   TensorFlow 2.10 to 2.13 have no extra for the CUDA libraries: `auto` takes them on the CPU, and `"cuda"` adds the
-   libraries.
+   TensorFlow 2.10 to 2.13 have no extra for the CUDA libraries, so these are added by name, and do not look for them
+   there: where the smoke test misses them, the cure [`library-path`](smoke.md#cures-what-happens-after-a-failure) helps.
 4. `"cpu"` takes `tensorflow-cpu` where the wheel of `tensorflow` carries CUDA (Linux x86-64), else `tensorflow`, which
    is a CPU build there.
 5. Among the Pythons that have a wheel: the newest minor version, one that the operating system does not own, the newest
@@ -192,8 +192,8 @@ def _bounds(compat: Compat) -> Iterator[str]:
     )
     yield ""
     yield "TensorFlow 2.21 does not bring TensorBoard any more: name `tensorboard` under `packages.requirements`."
-    yield 'Releases before 2.14 have no `and-cuda` extra: with `accelerator = "cuda"` their CUDA libraries are added'
-    yield "by name, and have to be put on the library path; this was not tried on a GPU."
+    yield "Releases before 2.14 have no `and-cuda` extra: their CUDA libraries are added by name, and opened before TensorFlow"
+    yield "looks for them. That they are all loaded was tried with 2.13.1; on a GPU it was not."
 
 
 def _pairs(compat: Compat) -> Iterator[str]:

@@ -181,8 +181,8 @@ def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterat
         within(candidate.version, row.releases) for row in context.table.companions
     ):
         yield (
-            f"TensorFlow {candidate.text} finds its CUDA libraries only on the library path: put those of the "
-            "`nvidia-` packages there before Python starts"
+            f"TensorFlow {candidate.text} does not look for its CUDA libraries in the `nvidia-` packages: where the "
+            "smoke test misses them, the environment is made to open them first"
         )
     if chosen.pair is not None and chosen.pair.needs is not None:
         yield f"`{chosen.pair.package}` {chosen.pair.version} needs {chosen.pair.needs} on this machine"

@@ -199,17 +199,11 @@ def cuda_of(context: DecisionContext, candidate: OfferedRelease) -> Cuda | None:
 def _gpu_refusal(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Refusal | None:
     if accelerator != "cuda" or isinstance(context.gpus, Refusal):
         return None
-    known, cuda = candidate.known, cuda_of(context, candidate)
+    cuda = cuda_of(context, candidate)
     if cuda is None:
         return Refusal(
             code="gpu-libs-missing",
             why="the CUDA libraries that it needs are not available as wheels, or not verified with it",
-        )
-    is_open = context.demands.accelerator == "auto" and not context.must_have_gpu
-    if is_open and known is not None and "and-cuda" not in known.extras:
-        return Refusal(
-            code="gpu-libs-missing",
-            why='it does not include the CUDA libraries; `tensorflow.accelerator = "cuda"` adds them',
         )
     return gpus.refusal(cuda, context.gpus, context.table)
 
