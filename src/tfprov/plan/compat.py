@@ -162,12 +162,17 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Companion:
-    """A package that releases need and do not depend on."""
+    """A package that releases need and do not depend on.
+
+    Attributes:
+        uploaded: RFC 3339 time from which it was on the index.
+    """
 
     releases: str
     accelerator: Accelerator
     requirement: str
     why: str
+    uploaded: str
     source: str
 
 

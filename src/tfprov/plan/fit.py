@@ -17,6 +17,7 @@ from tfprov.plan.offers import Offer, OfferedRelease, is_before
 from tfprov.plan.records import Accelerator, LockedChoice, Refusal
 from tfprov.plan.tags import marker_environment
 from tfprov.structured import numbers_in
+from tfprov.times import moment
 
 _FEW = 3  # conflicts that are shown of one release
 _GPU_DEPTHS = {"gpu-libs-missing": Depth.CUDA_LIBRARIES, "gpu-driver-too-old": Depth.DRIVER}
@@ -204,6 +205,15 @@ def _gpu_refusal(context: DecisionContext, candidate: OfferedRelease, accelerato
         return Refusal(
             code="gpu-libs-missing",
             why="the CUDA libraries that it needs are not available as wheels, or not verified with it",
+        )
+    companions = (row for row in context.table.companions if within(candidate.version, row.releases))
+    late = max((row.uploaded for row in companions if not is_before(row.uploaded, context.before)), default=None)
+    if late is not None:
+        day = moment(late).date()
+        return Refusal(
+            code="gpu-libs-missing",
+            why=f"the last of the wheels with its CUDA libraries came out on {day}",
+            remedy=f'`index.exclude-newer = "{day}"` would allow TensorFlow {candidate.text}',
         )
     return gpus.refusal(cuda, context.gpus, context.table)
 

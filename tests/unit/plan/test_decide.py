@@ -455,6 +455,18 @@ def test_a_release_without_the_cuda_extra_gets_its_libraries_named() -> None:
         assert any("made to open them first" in note for note in found.notes)
 
 
+def test_libraries_that_were_not_out_yet_are_not_added() -> None:
+    def chosen(day: str, accelerator: str = "auto") -> str:
+        return short(plan(profile("==2.11.*", accelerator, index={"exclude-newer": day}), HOSTS["v100"][0]))
+
+    assert chosen("2023-02-01") == "tensorflow-cpu==2.11.0 cpu 3.10.13"
+    assert chosen("2023-02-02") == "tensorflow==2.11.0 cuda 3.10.13"
+    with pytest.raises(TfprovError) as caught:
+        chosen("2023-02-01", "cuda")
+    assert caught.value.code.name == "gpu-libs-missing"
+    assert caught.value.hint.startswith('`index.exclude-newer = "2023-02-02"` would allow TensorFlow 2.11.0')
+
+
 def test_gpus_that_are_not_used_are_told() -> None:
     hidden = dataclasses.replace(hosts.A100, index=1, visible=False)
     lost = dataclasses.replace(hosts.A100, index=2, usable=False, health=("a GPU has fallen off the bus",))
