@@ -256,6 +256,8 @@ class Environment:
         self.check_link()
         target = generation.path.relative_to(self.root)
         if not leads(self._current, target, generation.path):
+            if led(self._current) is None and self._current.is_dir():
+                trees.delete(to_trash(self._current))  # a copy of what it led to, as backups and clouds make of links
             switch(self._current, target, generation.path)
         if self.owner.link:
             link = Path(self.owner.link)
@@ -386,7 +388,8 @@ class Environment:
 
     def empty_trash(self, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
         """Delete what was renamed for deletion. The only operation here that is safe without the lock."""
-        trees.empty_trash(self._folder, threads=threads, stop=stop)
+        for folder in (self._folder, self.root):
+            trees.empty_trash(folder, threads=threads, stop=stop)
 
     def unfinished(self) -> bool:
         """Whether there may be something to delete: trash, unfinished generations (also of a live run), or old ones."""

@@ -248,6 +248,20 @@ class TestThePathOfTheProfile:
         link.symlink_to(folder)
         assert environment.place == environment.root / "current"
 
+    @posix
+    def test_a_copy_in_place_of_the_link_to_a_generation_is_replaced(self, folder: Path) -> None:
+        """As a backup or a cloud restores it that knows no links."""
+        environment = linked(folder, folder / ".venv")
+        generation = activated(environment)
+        current = environment.root / "current"
+        current.unlink()
+        shutil.copytree(generation.path, current)
+        assert environment.active() is None
+        environment.activate(generation)
+        assert environment.active() == generation
+        assert current.is_symlink()
+        assert list(environment.root.glob(".*")) == []
+
     def test_what_appears_there_while_we_build_is_not_overwritten(self, folder: Path) -> None:
         link = folder / ".venv"
         environment = linked(folder, link)
