@@ -21,7 +21,7 @@ from tfprov.envs.retention import kind_of
 from tfprov.errors import TfprovError
 from tfprov.pipeline.backends.choose import Backend, backend_of
 from tfprov.pipeline.context import Context, Request, environment_of
-from tfprov.pipeline.named import environments_of, one_of, profile_of
+from tfprov.pipeline.named import called_by, environments_of, one_of, only_one_of, profile_of
 from tfprov.profile import source
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
     """The environment of a profile, or the only environment of that name.
 
-    A file is tried first. An environment that is called by its name or id is found whatever has become of its profile:
-    that may be gone, have mistakes, or ask for an environment of another name by now.
+    A file is tried first; where it has mistakes, it leads to what was made of it before. An environment that is called
+    by its name or id is found whatever has become of its profile, which may ask for one of another name by now.
 
     Raises:
         TfprovError: `environment-missing`, or what is wrong with the profile.
@@ -46,15 +46,18 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
         if named:
             return one_of(name, named)
         raise
-    if name and not (cwd / paths.expanded(name)).is_file():
-        called = [one for one in environments_of(name, home) if one.owner.profile == str(path)]
-        if called:
-            return one_of(name, called)
+    if (called := called_by(name, path, cwd=cwd, home=home)) is not None:
+        return called
     seen = source.glance(path, shipped=shipped)
     if seen is None:
         from tfprov.profile.load import load
 
-        seen = load(path, shipped=shipped).source
+        try:
+            seen = load(path, shipped=shipped).source
+        except TfprovError:
+            if (before := only_one_of(path, home)) is None:
+                raise
+            return before
     wanted = environment_of(seen, home)
     # As recorded on disk: `environment.path` may have been changed in the profile since the environment was made.
     return Environment.open(wanted.root) or wanted

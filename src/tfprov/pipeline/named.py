@@ -7,7 +7,7 @@ from pathlib import Path
 from tfprov.digests import sha256_of
 from tfprov.envs.generations import Environment, environments
 from tfprov.errors import TfprovError
-from tfprov.paths import Home
+from tfprov.paths import Home, expanded
 from tfprov.profile import source
 
 
@@ -61,6 +61,30 @@ def one_of(name: str, named: list[Environment]) -> Environment:
         evidence=tuple(f"{one.id}: {one.owner.profile}" for one in named),
         hint="name one by its id or its profile",
     )
+
+
+def called_by(name: str, path: Path, *, cwd: Path, home: Home) -> Environment | None:
+    """The environment that was made of a profile and is called by its name or id; None if `name` is that of a file.
+
+    Args:
+        name: the PROFILE argument.
+        path: the profile that it refers to, which may ask for an environment of another name by now.
+        cwd: working directory.
+        home: tfprov's folders.
+
+    Raises:
+        TfprovError: `environment-missing` when several environments have the name.
+    """
+    if not name or (cwd / expanded(name)).is_file():
+        return None
+    called = [one for one in environments_of(name, home) if one.owner.profile == str(path)]
+    return one_of(name, called) if called else None
+
+
+def only_one_of(path: Path, home: Home) -> Environment | None:
+    """The only environment that was made of a profile: it serves, and can be left, while the profile has mistakes."""
+    made = [one for one in environments(home.environments) if one.owner.profile == str(path)]
+    return made[0] if len(made) == 1 else None
 
 
 def bundle_of(environment: Environment, home: Home) -> str | None:

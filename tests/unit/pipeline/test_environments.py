@@ -63,6 +63,24 @@ class TestFind:
             for name in ("train.toml", str(profile)):
                 assert find(name, cwd=tmp_path, environ=environ).owner.name == "other"
 
+    @pytest.mark.parametrize(
+        "mistake",
+        ["name =", 'name = "train"\n[python]\npath = "gone"\n', 'name = "train"\npackages.files = ["gone.txt"]\n'],
+    )
+    def test_a_profile_with_a_mistake_leads_to_what_was_made_of_it_before(
+        self, tmp_path: Path, environ: dict[str, str], mistake: str
+    ) -> None:
+        profile = tmp_path / "train.toml"
+        profile.write_text(mistake)
+        with pytest.raises(TfprovError) as failure:
+            find("train.toml", cwd=tmp_path, environ=environ)
+        assert code_of(failure) == "profile-invalid"
+        before = made(tmp_path / "home", "train", profile)
+        assert find("train.toml", cwd=tmp_path, environ=environ).root == before.root
+        made(tmp_path / "home", "other", profile)
+        with pytest.raises(TfprovError):
+            find("train.toml", cwd=tmp_path, environ=environ)
+
     def test_a_profile_without_an_environment_leads_to_where_it_would_be(
         self, tmp_path: Path, environ: dict[str, str]
     ) -> None:
