@@ -62,8 +62,24 @@ def wanted_version(hit: Hit) -> tuple[int, ...] | None:
     return numbers(found[1]) if found else numbers(hit.captures.get("wanted"))
 
 
+# What is named so and belongs to TensorFlow; nobody has published another name that begins like it.
+_TENSORFLOWS = re.compile(
+    r"(?:intel-)?tensorflow(?:-(?:aarch64|addons|cloud|compression|cpu|cpu-aws|data-validation|datasets|decision-forests"
+    r"|directml|directml-plugin|eigen|estimator|federated|gnn|gpu|graphics|hub|intel|io|io-gcs-filesystem|lattice|macos"
+    r"|metadata|metal|model-analysis|model-optimization|privacy|probability|quantum|ranking|recommenders|rocm|serving-api"
+    r"|similarity|text|transform|avx512|lite\S*))?|tf-nightly.*"
+)
+
+
 def _is_tensorflow(_view: View, hit: Hit) -> bool:
-    return bool(re.match(r"(tensorflow|tf-nightly|intel-tensorflow)", package_of(hit)))
+    return bool(_TENSORFLOWS.fullmatch(package_of(hit)))
+
+
+def _needs_platform(_view: View, hit: Hit) -> bool:
+    """Other projects of that family exist for some platforms only, but not names that only begin like TensorFlow's."""
+    name = package_of(hit)
+    is_other = name.startswith("tensorflow-") and not _TENSORFLOWS.fullmatch(name)
+    return bool(_FAMILY.match(name)) and name not in _FOR_ANY_PLATFORM and not is_other
 
 
 def _python_unfit(view: View, hit: Hit) -> bool:
@@ -312,6 +328,8 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
             "is_odd" in view.told or view.context.machine in {"armv7l", "armv6l", "ppc64le", "s390x", "riscv64"}
         ),
         "in-build": _told("is_build"),
+        "sources-only": _told("is_sources_only"),
+        "no-index": _told("is_no_index"),
         "in-environment": lambda view, _: "is_environment" in view.told or "is_conda" in view.told,
         "conda-seen": _told("is_conda"),
         "hidden-on-purpose": _told("is_hidden"),
@@ -325,9 +343,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "python-too-new": _python_too_new,
         "misspelt": _misspelt,
         "no-such-project": _no_such_project,
-        "needs-platform": lambda _, hit: (
-            bool(_FAMILY.match(package_of(hit))) and package_of(hit) not in _FOR_ANY_PLATFORM
-        ),
+        "needs-platform": _needs_platform,
         "placeholder": _placeholder,
         "old-pip": _old_pip,
         "needs-newer-glibc": _needs_newer_glibc,
@@ -369,6 +385,8 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
             r"(?![^)]*[/\\][Ll]ib[/\\](?:python\d[\w.]*[/\\])?\1\.py)[^)]*[/\\]\1\.py\)"
         ),
         "index-is-empty": _index_is_empty,
+        # Python 3.12 and newer have no distutils, and NumPy no part for it.
+        "numpy-distutils": _every_line_says(r"numpy\.distutils'"),
         "numpy-import": _says(r"_multiarray_umath"),
         "own-module-missing": _every_line_says(r"No module named '_pywrap"),
         "local-numpy": _says(r"source directory"),

@@ -52,9 +52,10 @@ RULES: tuple[Rule, ...] = (
             "installing backend dependencies",
             "getting requirements to build",
             "`build_ext` step",
+            "invalid command '",
         ),
         pattern=r"subprocess-exited-with-error|Failed building wheel for (?P<package>[\w.-]+)|Could not build wheels for|metadata-generation-failed|legacy-install-failure|python setup\.py (?:egg_info|bdist_wheel|install)\" failed|Failed to build (?:installable wheels|(?!['\"`])[\w.-]+$)|setup\.py (?:install|egg_info|bdist_wheel)\b.*(?:failed|did not run successfully|error code)"
-        r"|Command \"?\S.{0,1500}\bsetuptools\b.{0,1500}failed with error code|error: command '?(?:\S+|[^'\"]{1,300}\.exe)'? failed|Unable to find vcvarsall|Microsoft Visual C\+\+ \d+(?:\.\d+)? (?:or greater )?is required|Python\.h: No such file|Command errored out with exit status|BackendUnavailable|Getting requirements to build wheel did not run|(?:Building (?:wheel|editable) for (?P<package__setup>[\w.-]+) \([^)]*\)|Running setup\.py (?:install|develop|bdist_wheel) for (?P<package__step>[\w.-]+)|Preparing (?:wheel |editable )?metadata(?: \([^)]*\))?|Installing (?:build|backend) dependencies|Getting requirements to build (?:wheel|editable))(?::| \.\.\.)? .{0,30}?\berror\b|Failed `build_ext` step",
+        r"|Command \"?\S.{0,1500}\bsetuptools\b.{0,1500}failed with error code|error: command '?(?:\S+|[^'\"]{1,300}\.exe)'? failed|Unable to find vcvarsall|Microsoft Visual C\+\+ \d+(?:\.\d+)? (?:or greater )?is required|Python\.h: No such file|Command errored out with exit status|BackendUnavailable|Getting requirements to build wheel did not run|(?:Building (?:wheel|editable) for (?P<package__setup>[\w.-]+) \([^)]*\)|Running setup\.py (?:install|develop|bdist_wheel) for (?P<package__step>[\w.-]+)|Preparing (?:wheel |editable )?metadata(?: \([^)]*\))?|Installing (?:build|backend) dependencies|Getting requirements to build (?:wheel|editable))(?::| \.\.\.)? .{0,30}?\berror\b|Failed `build_ext` step|^error: invalid command '(?:bdist_wheel|egg_info|dist_info|develop|build_ext|editable_wheel)'",
         examples=(
             "  error: subprocess-exited-with-error",
             "  ERROR: Failed building wheel for grpcio",
@@ -62,6 +63,7 @@ RULES: tuple[Rule, ...] = (
             "  Running setup.py install for cffi ... error",
             "  Preparing metadata (pyproject.toml): finished with status 'error'",
             "commands.CommandError: Failed `build_ext` step:",
+            "error: invalid command 'bdist_wheel'",
             'error: Microsoft Visual C++ 14.0 or greater is required. Get it with "Microsoft C++ Build Tools"',
             'Command "python setup.py egg_info" failed with error code 1 in /tmp/pip-install-x/y/',
             "error: metadata-generation-failed",

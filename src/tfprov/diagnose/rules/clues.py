@@ -100,6 +100,18 @@ RULES: tuple[Rule, ...] = (
         "[notice] A new release of pip available: 22.3 -> 23.0",
     ),
     _clue(
+        "sources-only",
+        ("--no-binary", "pip_no_binary"),
+        r"\bpip\d? .{0,200}(?P<is_sources_only>--no-binary[ =](?::all:|tensorflow\b))|(?P<is_sources_only__variable>PIP_NO_BINARY=(?::all:|tensorflow\b))",
+        "+ pip install --no-binary :all: tensorflow",
+    ),
+    _clue(
+        "no-index",
+        ("--no-index", "pip_no_index"),
+        r"\bpip\d? .{0,200}(?P<is_no_index>--no-index\b)|(?P<is_no_index__variable>PIP_NO_INDEX=[1ty])",
+        "+ pip install --no-index --find-links wheels tensorflow",
+    ),
+    _clue(
         "musl",
         ("apk add", "musllinux", "musl", "alpine"),
         r"(?P<is_musl>musllinux|linux-musl|\bld-musl|FROM \S*alpine|[-:]alpine\b|Alpine Linux|\bapk add\b|-musl-)",

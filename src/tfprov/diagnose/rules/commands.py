@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfprov.diagnose.records import NOTHING, Case, Rule
+from tfprov.diagnose.records import NOISE, NOTHING, Case, Rule
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -109,6 +109,20 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=62,
         cases=(Case(when="in-build", code="sdist-build-failed", rank=52),),
+    ),
+    Rule(
+        name="index-without-scheme",
+        code="index-setting-invalid",
+        reads="pip: an index, a folder or a page of links that it ignores, because it is not there or has no scheme",
+        needs=("seems invalid, please provide a scheme", "lacks a specific scheme"),
+        pattern=r"index url '(?P<url>[^']*)' seems invalid, please provide a scheme"
+        r"|(?:Location|[Uu]rl) '(?P<url__ignored>[^']*)' is ignored: it is either a non-existing path or lacks a specific scheme",
+        examples=(
+            'WARNING: The index url "mirror.example/simple" seems invalid, please provide a scheme.',
+            "WARNING: Location './wheels' is ignored: it is either a non-existing path or lacks a specific scheme.",
+        ),
+        rank=69,
+        cases=(Case(when="succeeded", code=NOISE),),
     ),
     Rule(
         name="scheduler-refused",

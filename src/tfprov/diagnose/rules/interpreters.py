@@ -24,6 +24,7 @@ RULES: tuple[Rule, ...] = (
             "command not found",
             ": not found",
             "could not find python",
+            "could not find the python",
             "python was not found",
             "no such file or directory: '",
             "env: py",
@@ -52,7 +53,7 @@ RULES: tuple[Rule, ...] = (
             "execve()",
             "bash: ",
         ),
-        pattern=rf"No interpreter found for|failed to find interpreter|command not found: {_PYTHON}$|Python was not found; run without|could not find (?:python|interpreter)|No suitable Python runtime|requested interpreter .{{0,60}}(?:not found|could not)|InterpreterNotFound"
+        pattern=rf"No interpreter found for|failed to find interpreter|command not found: {_PYTHON}$|Python was not found; run without|could not find (?:(?:the )?python|interpreter)|No suitable Python runtime|requested interpreter .{{0,60}}(?:not found|could not)|InterpreterNotFound"
         rf"|(?:^|[\s:/]){_PYTHON}: (?:command )?not found|env: [\"'`\u2018]?{_PYTHON}[\"'`\u2019]?: (?!Permission denied)\S|No such file or directory: '(?:\S*/)?{_PYTHON}'|'{_PYTHON}(?:\.exe)?' is not recognized|Python [\d.]+ was not found on your system|unable to find a compatible version\. If you have one"
         rf"|Requested Python version \(\S+\) not installed|No installed Python found|pyenv: version [`'\"]\S+ is not installed|No version is set for (?:command|shim:?) {_PYTHON}|mise ERROR .{{0,60}}python\S* not installed|specified Python version \(\S+\) was not found"
         r"|No download found for request: |cannot locate Python: |No Python that satisfies \S+ is found|(?:execve\(\)|Failed (?:to locate executable|at step EXEC spawning)):? \S*python[\d.]*: No such file"
@@ -70,6 +71,7 @@ RULES: tuple[Rule, ...] = (
             "Requested Python version (3.9) not installed, use -0 for available pythons",
             "SKIPPED: py36: InterpreterNotFound",
             "mise ERROR python@3.9.1 not installed",
+            "Could not find the python executable 3.15",
             "Poetry was unable to find a compatible version. If you have one, you can explicitly use it",
             "error: No download found for request: cpython-3.5-linux-x86_64-gnu",
             "Environment `test.py3.8` is incompatible: cannot locate Python: 3.8",

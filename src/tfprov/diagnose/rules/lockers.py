@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import NOTHING, Case, Rule
-from tfprov.diagnose.rules.pip import NONE
+from tfprov.diagnose.rules.pip import CUT, NONE
 
 _PACKAGE = r"(?P<requirement>[A-Za-z][\w.-]*(?:\[[\w,-]+\])?(?:[<>=!~]+[\w.*+]+(?:,[<>=!~]+[\w.*+]+)*)?)"
 
@@ -116,16 +116,21 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="easy-install-none",
         code="package-name-wrong",
-        reads="easy_install, `setup.py install` and pbr: no file of that name fits",
+        reads="easy_install, `setup.py install`, pbr and buildout: no file of that name fits",
         needs=(
             "download links found for",
             "no local packages or working download links",
             "could not find suitable distribution",
+            "find a distribution for '",
         ),
-        pattern=rf"No local packages or (?:working )?download links found for {_PACKAGE}|Could not find suitable distribution for Requirement\.parse\('(?P<requirement__parsed>[^']+)'",
-        examples=("error: Could not find suitable distribution for Requirement.parse('tensorflwo')",),
+        pattern=rf"No local packages or (?:working )?download links found for {_PACKAGE}|Could not find suitable distribution for Requirement\.parse\('(?P<requirement__parsed>[^']+)'"
+        r"|Couldn't find a distribution for '(?P<requirement__buildout>[^']+)'",
+        examples=(
+            "error: Could not find suitable distribution for Requirement.parse('tensorflwo')",
+            "Error: Couldn't find a distribution for 'tensorflwo'.",
+        ),
         rank=63,
-        cases=NONE,
+        cases=CUT,
         follows=("network",),
     ),
     Rule(

@@ -64,6 +64,7 @@ RULES: tuple[Rule, ...] = (
         cases=(
             Case(when="local-file", code="shadowed-module"),
             Case(when="local-numpy", code="shadowed-module"),
+            Case(when="numpy-distutils and in-build", code="sdist-build-failed"),
         ),
         follows=("musl-libc",),
     ),

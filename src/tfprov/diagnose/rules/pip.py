@@ -9,6 +9,8 @@ from tfprov.diagnose.rules.interpreters import NOT_FOUND_IN_BASH
 
 NONE = (
     Case(when="in-build and build-tool", code="sdist-build-failed"),
+    Case(when="no-index", code="offline-missing"),
+    Case(when="sources-only and tensorflow", code="sdist-build-failed"),
     Case(when="placeholder", code="tensorflow-gpu-package", rank=84),
     Case(when="musl", code="musl-libc", rank=85),
     Case(when="32-bit", code="python-32bit", rank=85),
@@ -27,7 +29,7 @@ NONE = (
 """What pip's `none` hides, in the order of certainty."""
 
 # The same for the last line alone, which does not say whether there are other versions.
-_CUT = (
+CUT = (
     *(
         replace(case, rank=None)
         for case in NONE
@@ -93,7 +95,7 @@ RULES: tuple[Rule, ...] = (
             "ERROR: Could not find a version that satisfies the requirement zzz-not-there==1.0",
         ),
         rank=38,
-        cases=_CUT,
+        cases=CUT,
         follows=(
             "network",
             "python-unsupported",
@@ -139,7 +141,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="pip-hashes",
         code="hash-mismatch",
-        reads="pip in hash-checking mode, and on any file whose index page names a hash; Keras, Bazel, apt, pooch, torch.hub",
+        reads="pip in hash-checking mode, and on any file whose index page names a hash; Keras, Bazel, apt, pooch, sha256sum",
         needs=(
             "do not match the hashes",
             "hash mismatch",
@@ -152,16 +154,18 @@ RULES: tuple[Rule, ...] = (
             "but wanted",
             "badsig ",
             "not found in known hashes",
+            "did not match",
         ),
         pattern=r"DO NOT MATCH THE HASHES|Hash mismatch for|HashMismatch\b|hash of the package .* does not match|file hash does not match the provided|Hash Sum mismatch|does not match the known hash|invalid hash value \(expected|Checksum was \w+ but wanted"
         r"|\bBADSIG [0-9A-F]{8,40}\b"
-        r"|not found in known hashes",
+        r"|not found in known hashes|\d computed checksums? did NOT match",
         examples=(
             "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated the package versions",
             "Exception: Incomplete or corrupted file detected. The auto file hash does not match the provided value of 1234.",
             "java.io.IOException: Error downloading [https://files.example/x.tar.gz] to /x: Checksum was 12ab but wanted 34cd",
             "W: GPG error: https://repo.example/x InRelease: The following signatures were invalid: BADSIG A4B469963BF863CC cudatools",
             "  Hash for tensorflow (2.15.0) from archive tensorflow-2.15.0.whl not found in known hashes (was: sha256:1b2c)",
+            "sha256sum: WARNING: 1 computed checksum did NOT match",
         ),
         rank=72,
     ),
