@@ -13,7 +13,7 @@ RULES: tuple[Rule, ...] = (
             "could not open requirement",
             "could not open requirements file",
             "requirements file",
-            "file not found: `",
+            "file not found: ",
             "but the file does not exist",
             "no such file or directory",
             "distribution not found at",
@@ -31,7 +31,7 @@ RULES: tuple[Rule, ...] = (
             "verify hashes for these",
         ),
         # A wheel in a folder of pip's own was there, and was taken away.
-        pattern=r"Could not open requirements? file|(?:error|Error).{0,20}File not found: `[^`]*(?:\.txt|\.toml)`|looks like a filename, but the file does not exist|No such file or directory: '(?![^']*pip-)[^']*\.whl'|Distribution not found at: \S+\.whl"
+        pattern=r"Could not open requirements? file|(?:error|Error).{0,20}File not found: [^\s]*\.(?:txt|toml|in)\b|looks like a filename, but the file does not exist|No such file or directory: '(?![^']*pip-)[^']*\.whl'|Distribution not found at: \S+\.whl"
         r"|You must give at least one requirement to install|^(?:ERROR: )?[Uu]nknown command ['\"]|unrecognized subcommand '|unexpected argument '[^']*' found|error: (?:unrecognized arguments|the following arguments are required): |error: argument \S+: invalid choice: |Failed to parse:? `[^`]*pyproject\.toml`|no such option: -(?!-(?:require-hashes|only-binary|use-feature|break-system-packages|dry-run|report)\b)|all requirements must have their versions pinned|Hashes are required in --require-hashes mode|Can't verify hashes for these",
         examples=(
             "ERROR: Could not open requirements file: [Errno 2] No such file or directory: 'requirements.txt'",
@@ -96,9 +96,10 @@ RULES: tuple[Rule, ...] = (
             "yaml.parser.",
             "poetry configuration is invalid",
             "failed to read `--find-links",
+            "invalid toml file ",
         ),
         pattern=r"^(?:ERROR: )?(?:Unnamed|Editable) requirements are not allowed as constraints|is not a valid editable requirement|[Cc]an ?not combine '--|When restricting platform and interpreter constraints|\[dependency-groups\] resolution failed|^(?:ERROR: )?Unknown hash name: |Unsupported scheme \S+ in |Configuration file (?:contains invalid|could not be loaded)|ConfigurationFileCouldNotBeLoaded|[Ii]nvalid wheel filename|The wheel filename '[^']+' is invalid|(?:Group|Extra|Environment|Feature) `[^`]+` is not defined (?:in|by)|all requirements must have a hash|Group\(s\) not found: |(?:^|\.)TOMLDecodeError: "
-        r"|configured to use 'conda activate'|EnvironmentIsFrozenError|yaml\.(?:scanner|parser)\.\w+Error|Poetry configuration is invalid|Failed to read `--find-links",
+        r"|configured to use 'conda activate'|EnvironmentIsFrozenError|yaml\.(?:scanner|parser)\.\w+Error|Poetry configuration is invalid|Failed to read `--find-links|^Invalid TOML file \S+(?<!\.lock): ",
         examples=(
             "ERROR: Unnamed requirements are not allowed as constraints",
             "ERROR: tensorflow is not a valid editable requirement. It should either be a path to a local project or a VCS URL",
@@ -106,8 +107,31 @@ RULES: tuple[Rule, ...] = (
             "error: Extra `cuda` is not defined in the project's `optional-dependencies` table",
             "CommandNotFoundError: Your shell has not been properly configured to use 'conda activate'.",
             "The Poetry configuration is invalid:",
+            "Invalid TOML file /home/me/tf/pyproject.toml: Unexpected character: 'f' at line 2 col 8",
         ),
         rank=62,
+        cases=(Case(when="in-build", code="sdist-build-failed", rank=52),),
+    ),
+    Rule(
+        name="bad-requirement",
+        code="usage",
+        reads="pip and packaging: a requirement that cannot be read",
+        needs=(
+            "invalid requirement",
+            "= is not a valid operator",
+            "invalidrequirement",
+            "no such option",
+            "could not parse",
+            "failed to parse: `",
+            "parse requirement in",
+        ),
+        pattern=r"Couldn't parse requirement in |Invalid requirement:? ?['\"`]?(?P<requirement>[^'\"`:]*)|= is not a valid operator|InvalidRequirement|error: Failed to parse: `(?P<name>(?![^`]*\.(?:toml|lock|txt|in)`)[^`]+)`",
+        examples=(
+            "ERROR: Invalid requirement: 'tensorflow=2.3'",
+            "Hint: = is not a valid operator. Did you mean == ?",
+            "error: Couldn't parse requirement in `r.txt` at position 6",
+        ),
+        rank=60,
         cases=(Case(when="in-build", code="sdist-build-failed", rank=52),),
     ),
     Rule(
@@ -169,6 +193,7 @@ RULES: tuple[Rule, ...] = (
         reads="pip, uv, Poetry, PDM, Pipenv, pixi, conda: the project or the file that they were told to use is not there",
         needs=(
             "is not installable",
+            "not appear to be a python project",
             "cannot be installed in editable mode",
             "no `pyproject.toml` found",
             "project directory `",
@@ -188,10 +213,11 @@ RULES: tuple[Rule, ...] = (
             "invalidspec",
             "condaupgradeerror",
         ),
-        pattern=r"Directory '[^']*' is not installable|Directory cannot be installed in editable mode|No `pyproject\.toml` found|Project directory `[^`]*` does not exist|could not find a pyproject\.toml|could not find pixi\.toml|No Pipfile present|pyproject\.toml has not been initialized|EnvironmentFile(?:NotFound|Empty|ExtensionNotValid)|'[^']*\.ya?ml' file not found|SpecNotFound|invalid package specification"
+        pattern=r"Directory '[^']*' is not installable|does not appear to be a Python project|Directory cannot be installed in editable mode|No `pyproject\.toml` found|Project directory `[^`]*` does not exist|could not find a pyproject\.toml|could not find pixi\.toml|No Pipfile present|pyproject\.toml has not been initialized|EnvironmentFile(?:NotFound|Empty|ExtensionNotValid)|'[^']*\.ya?ml' file not found|SpecNotFound|invalid package specification"
         r"|CondaFileNotFoundError|Invalid(?:MatchSpec|VersionSpec|Spec): |CondaUpgradeError",
         examples=(
             "ERROR: Directory '.' is not installable. Neither 'setup.py' nor 'pyproject.toml' found.",
+            "ERROR: file:///x/tf does not appear to be a Python project: neither 'setup.py' nor 'pyproject.toml' found.",
             "error: No `pyproject.toml` found in current directory or any parent directory",
             "Poetry could not find a pyproject.toml file in /x or its parents",
             "EnvironmentFileNotFound: '/x/environment.yml' file not found",

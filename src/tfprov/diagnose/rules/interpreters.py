@@ -47,6 +47,7 @@ RULES: tuple[Rule, ...] = (
             "interpreternotfound",
             "no download found for request",
             "cannot locate python",
+            "could not locate python",
             "no python that satisfies",
             "failed to locate executable",
             "failed at step exec",
@@ -56,7 +57,7 @@ RULES: tuple[Rule, ...] = (
         pattern=rf"No interpreter found for|failed to find interpreter|command not found: {_PYTHON}$|Python was not found; run without|could not find (?:(?:the )?python|interpreter)|No suitable Python runtime|requested interpreter .{{0,60}}(?:not found|could not)|InterpreterNotFound"
         rf"|(?:^|[\s:/]){_PYTHON}: (?:command )?not found|env: [\"'`\u2018]?{_PYTHON}[\"'`\u2019]?: (?!Permission denied)\S|No such file or directory: '(?:\S*/)?{_PYTHON}'|'{_PYTHON}(?:\.exe)?' is not recognized|Python [\d.]+ was not found on your system|unable to find a compatible version\. If you have one"
         rf"|Requested Python version \(\S+\) not installed|No installed Python found|pyenv: version [`'\"]\S+ is not installed|No version is set for (?:command|shim:?) {_PYTHON}|mise ERROR .{{0,60}}python\S* not installed|specified Python version \(\S+\) was not found"
-        r"|No download found for request: |cannot locate Python: |No Python that satisfies \S+ is found|(?:execve\(\)|Failed (?:to locate executable|at step EXEC spawning)):? \S*python[\d.]*: No such file"
+        r"|No download found for request: |cannot locate Python: |Could not locate Python interpreter|No Python that satisfies \S+ is found|(?:execve\(\)|Failed (?:to locate executable|at step EXEC spawning)):? \S*python[\d.]*: No such file"
         rf"|bash: .{{0,60}}\b{_PYTHON}{NOT_FOUND_IN_BASH}",
         examples=(
             "error: No interpreter found for Python 3.9 in managed installations or search path",
@@ -76,6 +77,7 @@ RULES: tuple[Rule, ...] = (
             "error: No download found for request: cpython-3.5-linux-x86_64-gnu",
             "Environment `test.py3.8` is incompatible: cannot locate Python: 3.8",
             "slurmstepd: error: execve(): /home/me/venv/bin/python: No such file or directory",
+            "ERROR: Could not locate Python interpreter /x/bin/python",
             "[NoPythonVersion]: No Python that satisfies >=3.13 is found on the system.",
         ),
         rank=60,

@@ -350,23 +350,6 @@ RULES: tuple[Rule, ...] = (
         span=2,
     ),
     Rule(
-        name="bad-requirement",
-        code="usage",
-        reads="pip and packaging: a requirement that cannot be read",
-        needs=(
-            "invalid requirement",
-            "= is not a valid operator",
-            "invalidrequirement",
-            "no such option",
-            "could not parse",
-            "failed to parse: `",
-        ),
-        pattern=r"Invalid requirement:? ?['\"`]?(?P<requirement>[^'\"`:]*)|= is not a valid operator|InvalidRequirement|error: Failed to parse: `(?P<name>(?![^`]*\.(?:toml|lock|txt|in)`)[^`]+)`",
-        examples=("ERROR: Invalid requirement: 'tensorflow=2.3'", "Hint: = is not a valid operator. Did you mean == ?"),
-        rank=60,
-        cases=(Case(when="in-build", code="sdist-build-failed", rank=52),),
-    ),
-    Rule(
         name="ensurepip",
         code="python-broken",
         reads="venv on Debian without python3-venv; a Python without pip; pyOpenSSL that asks cryptography for what a newer one no longer has",
