@@ -219,7 +219,7 @@ def _raised_last(tail: Sequence[LogLine], view: View) -> tuple[LogLine, ...]:
     for before in range(2, min(_BELOW_FRAME + 1, len(tail)) + 1):
         frame, last = tail[-before], tail[-1]
         if _FRAME.match(frame.text) and _RAISED.fullmatch(last.text):
-            known = {line.number for hit in view.hits for line in hit.lines}
+            known = {line.number for hit in view.hits for line in hit.lines} | view.passed_over
             return () if last.number in known else (last,)
     return ()
 

@@ -34,6 +34,7 @@ class View:
         installed: lines in which pip names what it has installed, the first few and the last one.
         unaccounted: lines that report a failure after the last sign of success, and that no other rule explains; the
             most relevant first.
+        passed_over: numbers of lines about exceptions that Python passes over.
     """
 
     context: LogContext
@@ -44,6 +45,7 @@ class View:
     hints: tuple[LogLine, ...] = ()
     installed: tuple[LogLine, ...] = ()
     unaccounted: tuple[LogLine, ...] = ()
+    passed_over: frozenset[int] = frozenset()
 
     @property
     def raised(self) -> tuple[LogLine, ...]:
@@ -104,7 +106,12 @@ def look(hits: Sequence[Hit], context: LogContext) -> View:
     if "is_advice" in told and "frame" not in told:
         hits = _without_advice(hits)
     rules = [hit for hit in hits if hit.rule.code not in {CLUE, SIGN}]
-    signs = [hit for hit in hits if hit.rule.code == SIGN]
+    over = _passed_over(hits)
+    signs = [
+        replace(hit, lines=tuple(line for line in hit.lines if line.number not in over))
+        for hit in hits
+        if hit.rule.code == SIGN
+    ]
     unaccounted = _unaccounted(signs, rules, worked=max(last.get("is_success", 0), last.get("is_working", 0)))
     frames = tuple(line for hit in hits if hit.rule.name == _FRAME for line in hit.lines)
     hints = tuple(line for hit in hits if hit.rule.name == HINT for line in hit.lines)
@@ -118,6 +125,7 @@ def look(hits: Sequence[Hit], context: LogContext) -> View:
         hints=hints,
         installed=installed,
         unaccounted=unaccounted,
+        passed_over=over,
     )
 
 
@@ -146,6 +154,9 @@ def asking_frame(view: View, hit: Hit) -> str | None:
 HINT = "own-hint"
 SUCCESS = "success"
 ADVICE = "advice"
+PASSED_OVER = "passed-over"
+_PASSED_OVER_BELOW = 40
+"""How far below a line that says so the exception may stand that is passed over, in lines."""
 _ADVISED_BEFORE = 4
 _ADVISED_AFTER = 6
 """How far above and below a line of advice the error may stand that it is about, in lines."""
@@ -159,6 +170,15 @@ def _without_advice(hits: Sequence[Hit]) -> list[Hit]:
     advice = [line.number for hit in hits if hit.rule.name == ADVICE for line in hit.lines]
     near = {line for number in advice for line in range(number - _ADVISED_BEFORE, number + _ADVISED_AFTER + 1)}
     return [hit for hit in hits if hit.rule.code == CLUE or not all(line.number in near for line in hit.lines)]
+
+
+def _passed_over(hits: Sequence[Hit]) -> frozenset[int]:
+    """Numbers of the lines which say that an exception is passed over, and of the first exception below each."""
+    said = [line.number for hit in hits if hit.rule.name == PASSED_OVER for line in hit.lines]
+    signs = (hit for hit in hits if hit.rule.code == SIGN and hit.rule.rank == _EXCEPTION)
+    raised = sorted(line.number for hit in signs for line in hit.lines)
+    below = (next((at for at in raised if number < at <= number + _PASSED_OVER_BELOW), number) for number in said)
+    return frozenset((*said, *below))
 
 
 def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> tuple[LogLine, ...]:

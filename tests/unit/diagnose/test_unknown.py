@@ -151,3 +151,25 @@ def test_a_line_that_a_rule_says_nothing_of_is_what_the_program_died_of() -> Non
         "AttributeError: module 'tensorflow' has no attribute 'frobnicate'\n"
     )
     assert [one.role for one in diagnose_text(text).findings] == ["unknown", "noise"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Exception ignored in: <function Pool.__del__ at 0x7f40158bc0e0>",
+        "Exception ignored while calling deallocator <function Pool.__del__ at 0x7f40158bc0e0>:",
+        "--- Logging error ---",
+        "Error in sitecustomize; set PYTHONVERBOSE for traceback:",
+    ],
+)
+def test_an_exception_that_python_passes_over_is_no_failure(said: str) -> None:
+    traceback = "Traceback (most recent call last):\n  File \"/srv/pool.py\", line 3, in close\nKeyError: 'loss'\n"
+    assert diagnose_text(f"{said}\n{traceback}").root is None
+    assert diagnose_text(f"{said}\n{traceback}").findings == ()
+    for text in (f"{traceback}{said}\n{traceback}", f"{said}\n{traceback}{traceback}"):
+        assert [one.role for one in diagnose_text(text).findings] == ["unknown"]
+
+
+@pytest.mark.parametrize("line", ["multiprocessing.context.TimeoutError", "TimeoutError: timed out after 100 s."])
+def test_waiting_too_long_for_a_result_is_not_the_network(line: str) -> None:
+    assert [one.role for one in diagnose_text(f"{line}\n").findings] == ["unknown"]

@@ -6,7 +6,7 @@ Where no rule accounts for such a line, the answer is that the cause is unknown,
 from __future__ import annotations
 
 from tfprov.diagnose.records import Rule
-from tfprov.diagnose.view import ADVICE, CLUE, SIGN
+from tfprov.diagnose.view import ADVICE, CLUE, PASSED_OVER, SIGN
 
 
 def _sign(name: str, rank: int, needs: tuple[str, ...], pattern: str, *examples: str) -> Rule:
@@ -113,6 +113,20 @@ RULES: tuple[Rule, ...] = (
         "##[error]Process completed with exit code 1.",
         "subprocess.CalledProcessError: Command '['make']' returned non-zero exit status 2.",
         "The replica master 0 exited with a non-zero status of 1.",
+    ),
+    # An exception that Python itself or its logging prints and passes over.
+    Rule(
+        name=PASSED_OVER,
+        code=CLUE,
+        reads="",
+        needs=("exception ignored ", "logging error ---", "error in sitecustomize;", "error in usercustomize;"),
+        pattern=r"^(?P<is_passed_over>Exception ignored (?:in|while)\b|--- Logging error ---|Error in (?:site|user)customize; )",
+        examples=(
+            "Exception ignored in: <function Pool.__del__ at 0x7f40158bc0e0>",
+            "--- Logging error ---",
+            "Error in sitecustomize; set PYTHONVERBOSE for traceback:",
+        ),
+        rank=0,
     ),
     # Another server had what one did not have. It does not say that everything before it went well.
     Rule(
