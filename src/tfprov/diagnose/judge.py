@@ -110,14 +110,15 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
 _FULL = frozenset({"disk-full", "disk-quota"})
 
 
-_OF_IMPORTS = frozenset({Group.PYTHON_DEPS, Group.INTERPRETER})
+_DONE_WITHOUT = frozenset({Group.PYTHON_DEPS, Group.INTERPRETER})
+"""Groups of failures that a program which computes after them has done without, or that another run has overcome."""
 
 
 def _meaning(hit: Hit, view: View) -> tuple[str, int]:
     if installed_later(view, hit):
         return NOISE, hit.rule.rank
     code, rank = _said(hit, view)
-    if code in CODES and CODES[code].group in _OF_IMPORTS and worked_after(view, hit):
+    if code in CODES and CODES[code].group in _DONE_WITHOUT and worked_after(view, hit):
         return NOTHING, rank
     return code, rank
 

@@ -309,3 +309,25 @@ def test_a_supervisor_that_is_asked_to_stop_interrupts_nothing() -> None:
     assert root_of(stopped) is None
     assert root_of(f"ModuleNotFoundError: No module named 'frobnicator'\n{stopped}") == "import-failed"
     assert root_of("rank 3 received SIGTERM\n") == "interrupted"
+
+
+def test_memory_that_a_program_was_refused_and_did_without_is_no_cause() -> None:
+    refused = (
+        "ResourceExhaustedError: OOM when allocating tensor with shape[1099511] on device:CPU:0 by allocator cpu\n"
+    )
+    assert root_of(refused) == "oom-killed"
+    assert root_of(f"Epoch 1/4\n{refused}") == "oom-killed"
+    assert roles_of(diagnose_text(f"{refused}Epoch 1/4\n")) <= {"noise"}
+
+
+@pytest.mark.parametrize("name", ["output_names", "fit_generator", "reset_states"])
+def test_what_keras_3_took_from_models_is_a_mismatch_of_keras_and_other_names_are_not(name: str) -> None:
+    assert root_of(f"AttributeError: 'Sequential' object has no attribute '{name}'\n") == "keras-mismatch"
+    assert root_of(f"AttributeError: 'Sequential' object has no attribute 'my_{name}'\n") is None
+
+
+def test_a_flag_that_a_program_does_not_know_is_unknown() -> None:
+    text = (
+        "FATAL Flags parsing error: Unknown command line flag 'epochs'\nPass --helpshort or --helpfull to see help.\n"
+    )
+    assert roles_of(diagnose_text(text)) == {"unknown"}

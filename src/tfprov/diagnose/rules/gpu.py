@@ -179,6 +179,7 @@ RULES: tuple[Rule, ...] = (
         rank=55,
         cases=(
             Case(when="no-failure", code=NOTHING),
+            Case(when="host-memory and worked-after", code=NOTHING),
             Case(when="host-memory", code="oom-killed", rank=80),
             Case(when="informational-line", code="gpu-memory-in-use", rank=24),
         ),

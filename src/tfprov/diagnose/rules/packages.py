@@ -263,14 +263,21 @@ RULES: tuple[Rule, ...] = (
         needs=(
             "has no attribute 'predict_",
             *("attribute 'fit_generator'", "attribute 'evaluate_generator'"),
+            *(
+                "attribute 'output_names'",
+                "attribute 'input_names'",
+                "attribute 'state_updates'",
+                "attribute 'reset_states'",
+            ),
             "argument(s) not recognized",
             "in the new keras optimizer",
             "interpret optimizer identifier: <",
             "interpret optimizer identifier: `<",
         ),
-        pattern=r"'(?:Sequential|Functional|Model)' object has no attribute '(?:predict_classes|(?:predict|fit|evaluate)_generator)'|'(?:Sequential|Functional)' object has no attribute 'predict_proba'|Argument\(s\) not recognized: \{'(?:lr|decay)'|\w+ is deprecated in the new Keras optimizer|Could not interpret optimizer identifier: `?<(?:tf_)?(?:keras|tensorflow)\b",
+        pattern=r"'(?:Sequential|Functional|Model)' object has no attribute '(?:predict_classes|(?:predict|fit|evaluate)_generator|(?:out|in)put_names|state_updates|reset_states)'|'(?:Sequential|Functional)' object has no attribute 'predict_proba'|Argument\(s\) not recognized: \{'(?:lr|decay)'|\w+ is deprecated in the new Keras optimizer|Could not interpret optimizer identifier: `?<(?:tf_)?(?:keras|tensorflow)\b",
         examples=(
             "AttributeError: 'Sequential' object has no attribute 'predict_classes'",
+            "AttributeError: 'Sequential' object has no attribute 'output_names'",
             "ValueError: Argument(s) not recognized: {'lr': 0.001}",
             "ValueError: decay is deprecated in the new Keras optimizer, please check the docstring for valid arguments, or use the legacy optimizer, e.g., tf.keras.optimizers.legacy.Adam.",
             "ValueError: Could not interpret optimizer identifier: <keras.optimizers.Adam object at 0x7f5c>",
