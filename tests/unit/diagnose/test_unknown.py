@@ -172,4 +172,15 @@ def test_an_exception_that_python_passes_over_is_no_failure(said: str) -> None:
 
 @pytest.mark.parametrize("line", ["multiprocessing.context.TimeoutError", "TimeoutError: timed out after 100 s."])
 def test_waiting_too_long_for_a_result_is_not_the_network(line: str) -> None:
-    assert [one.role for one in diagnose_text(f"{line}\n").findings] == ["unknown"]
+    raising = '    raise TimeoutError(f"timed out after {timeout} s.")\n'
+    assert [one.role for one in diagnose_text(f"{raising}{line}\n").findings] == ["unknown"]
+
+
+def test_the_name_of_a_saved_layer_hides_no_module() -> None:
+    said = "WARNING:absl:<keras.layers.recurrent.LSTMCell object> has the same name 'LSTMCell' as a built-in Keras "
+    text = f"{said}object. Consider renaming <class 'keras.layers.recurrent.LSTMCell'> to avoid naming conflicts\n"
+    assert diagnose_text(text).root is None
+    own = "AttributeError: module 'x' has no attribute 'y' (consider renaming '/srv/x.py' since it has the same name)\n"
+    root = diagnose_text(own).root
+    assert root is not None
+    assert root.code == "shadowed-module"

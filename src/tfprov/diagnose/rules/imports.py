@@ -128,7 +128,7 @@ RULES: tuple[Rule, ...] = (
             "consider renaming",
         ),
         pattern=r"cannot import name '\w+' from (?:partially initialized module )?'(?P<module>\w+)' (?:\(most likely [^)]*\) )?\((?!.*(?:site|dist)-packages)(?!.*[/\\]lib[/\\]python\d)[^)]*[/\\](?P=module)\.py\)|module '(?:logging|random|types|queue|code|string|copy|json|enum|select|socket|platform|tempfile|token|signal|math|operator|statistics|email|typing|abc|io|struct|ssl)' has no attribute '\w+'|; '(?:tensorflow\w*|tf_\w+|keras\w*|numpy|google|pandas|scipy|torch|sklearn|h5py|matplotlib|PIL|cv2|utils|models)' is not a package|partially initialized module '(?:tensorflow|keras|numpy|h5py|protobuf|pandas|random|types|logging|queue|code|copy|string|typing)'|partially initialized module '(?:tensorflow|keras|numpy|h5py)' has no attribute|module 'tensorflow' has no attribute '(?:__version__|constant|Variable|keras|io|compat)'|import numpy from its source directory"
-        r"|cannot import name '\w+' from (?:partially initialized module )?'(?:tensorflow|keras|numpy)' \((?!.*(?:site|dist)-packages)|since it has the same name as the (?:standard library|third-party)|consider renaming",
+        r"|cannot import name '\w+' from (?:partially initialized module )?'(?:tensorflow|keras|numpy)' \((?!.*(?:site|dist)-packages)|since it has the same name as the (?:standard library|third-party)|consider renaming (?!<class )",
         examples=(
             "ModuleNotFoundError: No module named 'tensorflow.keras'; 'tensorflow' is not a package",
             "AttributeError: partially initialized module 'tensorflow' has no attribute 'constant' (most likely due to a circular import)",

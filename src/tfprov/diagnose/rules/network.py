@@ -137,7 +137,7 @@ RULES: tuple[Rule, ...] = (
             "client.timeout exceeded",
             "socket.timeout",
         ),
-        pattern=r"deadline has elapsed|(?:read|connect\w*|operation|request|response|socket|handshake|connection to \S+|net\w*)\b.{0,40}? timed[- ]out|timeout\('timed out'\)|(?<!multiprocessing\.context\.)TimeoutError\b(?!: timed out after)|(?:Read|Connect)Timeout|network timeout|Timeout was reached|os error (?:110|60|10060)\)|\[Errno (?:110|60)\]|\[WinError 10060\]"
+        pattern=r"deadline has elapsed|(?:read|connect\w*|operation|request|response|socket|handshake|connection to \S+|net\w*)\b.{0,40}? timed[- ]out|timeout\('timed out'\)|(?<!multiprocessing\.context\.)TimeoutError\b(?!: timed out after|\(f?.timed out after)|(?:Read|Connect)Timeout|network timeout|Timeout was reached|os error (?:110|60|10060)\)|\[Errno (?:110|60)\]|\[WinError 10060\]"
         r"|Operation too slow|UV_HTTP_TIMEOUT|socket\.timeout|^timeout: timed out|\bETIMEDOUT\b|(?:read|connection|handshake|i/o) time ?out\b|context deadline exceeded|Client\.Timeout exceeded",
         examples=(
             "pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='files.example', port=443): Read timed out.",
