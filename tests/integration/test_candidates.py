@@ -773,6 +773,12 @@ def test_what_overwrites_the_files_of_another_package_is_left_out(site: Site, tm
     left_out = f"`opencv-python` is left out beside `opencv-python-headless`: {why}"
     assert left_out in site.lock.read_text()
     assert left_out in site.run("plan", "train.toml").stdout
+    # A line whose marker is false asks for nothing.
+    ask(site, "augmenter", "opencv-python-headless", "opencv-python; sys_platform == 'never'")
+    done = site.run("lock", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert "although the profile asks for it" not in done.stderr
+    assert left_out in site.lock.read_text()
     # What is asked for by name stays.
     ask(site, "faces", "opencv-python")
     site.up()

@@ -8,7 +8,7 @@ give a newer release. If none of them resolves, changed profiles are tried, so t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from packaging.requirements import Requirement
@@ -54,9 +54,10 @@ from tfprov.plan.decide import decide
 from tfprov.plan.demands import wants_nightly
 from tfprov.plan.outlived import outlived
 from tfprov.plan.records import Candidate, Constraint, Decision, Listing, Plan
-from tfprov.plan.tags import supported_tags
+from tfprov.plan.tags import marker_environment, supported_tags
 from tfprov.profile.records import Profile
 from tfprov.redact import redact
+from tfprov.requires_dist import applies
 from tfprov.structured import minor_of
 
 # Minimum time for avoiding old versions of single packages; otherwise it may take as long as the choice itself took.
@@ -305,7 +306,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
             return replace(best, decision=replace(best.decision, variables=needed))
         _check_possible(found)
         found = sparing(to_apply(found), asked_for(asked))
-        _tell_left_out(context, profile, found)
+        _tell_left_out(context, profile, found, marker_environment(python, "cpython", machine.facts))
         if any(row.leaves_out for row in found):
             # All other rows only add requirements, so what had no solution before still has none.
             hopeless.clear()
@@ -329,9 +330,12 @@ def _check_possible(rows: Sequence[Break]) -> None:
             )
 
 
-def _tell_left_out(context: Context, profile: Profile, rows: Sequence[Break]) -> None:
+def _tell_left_out(
+    context: Context, profile: Profile, rows: Sequence[Break], environment: Mapping[str, object]
+) -> None:
     """Warn about requested packages that are left out because another package provides the same modules."""
-    asked: dict[str, str] = {canonicalize_name(Requirement(text).name): text for text in profile.packages.requirements}
+    needed = ((Requirement(text), text) for text in profile.packages.requirements)
+    asked: dict[str, str] = {canonicalize_name(each.name): text for each, text in needed if applies(each, environment)}
     for row in rows:
         if row.leaves_out and row.package in asked:
             text = f"`{asked[row.package]}` is left out, although the profile asks for it, beside `{row.beside}`"
