@@ -181,7 +181,7 @@ def test_a_source_that_no_python_can_build_is_not_tried_on_each(
 
 def test_a_search_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = SimpleNamespace(candidates=(candidate(13),))
-    monkeypatch.setattr(solving, "decide", lambda *_: plan)
+    monkeypatch.setattr(solving, "plan_for_all", lambda *_: plan)
     monkeypatch.setattr(solving, "solve_unbroken", lambda *_, **__: "found")
     machine = cast("Machine", SimpleNamespace(facts=None, offers=None))
     for seconds, found in ((60, "found"), (-1, None)):
@@ -203,7 +203,7 @@ def test_a_search_builds_what_some_python_has_wheels_of_only_after_every_python_
         return "found"
 
     pythons = tuple(map(candidate, (13, 12, 10)))
-    monkeypatch.setattr(solving, "decide", lambda *_: SimpleNamespace(candidates=pythons))
+    monkeypatch.setattr(solving, "plan_for_all", lambda *_: SimpleNamespace(candidates=pythons))
     monkeypatch.setattr(solving, "solve_unbroken", solve_unbroken)
     profile = Profile.model_validate({"name": "train", "packages": {"build": build}})
     machine = cast("Machine", SimpleNamespace(facts=None, offers=None))
