@@ -242,10 +242,11 @@ def test_what_stands_in_the_way_is_said(site: Site, tmp_path: Path) -> None:
         2,
         f"error[path-not-ours]: `{place}` cannot become a modulefile",
     )
-    assert refused(site, "-o", f"{place}2", "--prefix", "/a b") == (
-        2,
-        "error[usage]: `/a b` cannot be the path of an environment",
-    )
+    for prefix in ("/a b", "/"):
+        assert refused(site, "-o", f"{place}2", "--prefix", prefix) == (
+            2,
+            f"error[usage]: `{prefix}` cannot be the path of an environment",
+        )
     assert refused(site, "-o", f"{place}2", "--base", str(tmp_path)) == (
         2,
         f"error[usage]: `{tmp_path}` cannot be used as a base image",

@@ -67,7 +67,7 @@ def export(
         wanted = exporting.ExportRequest(
             form=form.value,
             output=Path.cwd() / target,
-            prefix=prefix.rstrip("/"),
+            prefix=prefix.rstrip("/") or prefix,
             base=None if base is None else Path.cwd() / base,
             python_at=python_at,
             replace=force,

@@ -36,7 +36,8 @@ from tfprov.trees import put_in_place
 from tfprov.writing import write_atomic
 
 Format: TypeAlias = Literal["oci", "squashfs", "tar", "modulefile"]
-_PREFIX = re.compile(r"(/[A-Za-z0-9._-]+)+")
+_PREFIX = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+)+")
+"""A path without `.` and `..`, with which no archive can be unpacked."""
 _OWN = re.compile(rf"(\.gitignore|CACHEDIR\.TAG|(.*/)?{BINDING}\.(py|pth|start))")
 _SQUASHFS = ("-comp", "zstd", "-Xcompression-level", "9", "-quiet", "-no-progress", "-noappend")
 _NAMED = 3

@@ -23,7 +23,7 @@ def refused(request: ExportRequest, folder: Path) -> tuple[str, str, str]:
     return caught.value.code.name, caught.value.what, caught.value.hint
 
 
-@pytest.mark.parametrize("prefix", ["relative", "/with blank", "/ü", "/a//b", "/x\n"])
+@pytest.mark.parametrize("prefix", ["relative", "/with blank", "/ü", "/a//b", "/x\n", "/", "/a/../b", "/.", "/a/.."])
 def test_an_environment_gets_a_path_that_every_script_can_hold(tmp_path: Path, prefix: str) -> None:
     request = ExportRequest(form="tar", output=tmp_path / "out.tar", prefix=prefix)
     assert refused(request, tmp_path) == (
