@@ -11,18 +11,26 @@ from pathlib import Path
 from tfprov import process
 from tfprov.envs.generations import Environment
 from tfprov.errors import TfprovError
+from tfprov.words import quoted
 
 
 def command_of(arguments: Sequence[str], variables_: Mapping[str, str]) -> list[str]:
     """The command with the full path of its program, from the PATH in the `variables` of the environment.
 
     Raises:
-        TfprovError: `usage` when there is no such program.
+        TfprovError: `usage` when there is no such program, or it is not executable.
     """
     name = arguments[0]
     # On Windows `which` looks for a bare name in the working directory first: a `python.exe` there would run.
     ours = process.program(name, variables_) if os.path.basename(name) == name else None  # noqa: PTH119 - not a path
     program = ours or shutil.which(name, path=variables_["PATH"])
+    if program is None and os.path.dirname(name) and os.path.exists(name):  # noqa: PTH110, PTH120 - any text
+        is_folder = Path(name).is_dir()
+        raise TfprovError(
+            "usage",
+            f"`{name}` is {'a folder' if is_folder else 'not executable'}",
+            hint="name a program" if is_folder else f"`chmod +x {quoted(name)}`, or start it with its interpreter",
+        )
     if program is None:
         raise TfprovError(
             "usage",

@@ -86,3 +86,15 @@ def test_a_command_that_is_nowhere_is_named(tmp_path: Path) -> None:
         *("usage", "there is no command `tensorbord` in the environment or on PATH"),
         "what it installs is in the profile under `[packages]`",
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no permission to execute")
+def test_a_file_that_is_there_but_cannot_be_started_is_told_as_that(tmp_path: Path) -> None:
+    script = tmp_path / "my job.sh"
+    script.write_text("echo hi\n")
+    assert refusal(lambda: command_of([str(script)], {"PATH": os.defpath})) == (
+        *("usage", f"`{script}` is not executable", f"`chmod +x '{script}'`, or start it with its interpreter"),
+    )
+    assert refusal(lambda: command_of([str(tmp_path)], {"PATH": os.defpath})) == (
+        *("usage", f"`{tmp_path}` is a folder", "name a program"),
+    )
