@@ -139,9 +139,9 @@ class Site:
 
 
 def first_home(folder: Path) -> Path:
-    """The home after the first environment in this folder."""
+    """The home after the first environment in this folder, of a release that needs nothing else on Windows."""
     site = Site.make(folder, is_new=True)
-    site.offer(sham_wheel(folder / "built", RELEASE))
+    site.offer(sham_wheel(folder / "built", OLDER))
     site.write()
     site.up()
     return site.home

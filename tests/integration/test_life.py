@@ -19,7 +19,7 @@ pytestmark = [
 
 def test_an_environment_is_made_remade_taken_back_and_removed(tmp_path: Path) -> None:
     """One test, because each process takes seconds under Wine."""
-    site = Site.make(tmp_path)
+    site = Site.make(tmp_path, is_new=True)
     site.offer(sham_wheel(site.root / "built", OLDER))
     site.write("[environment]\npath = 'envs\\.venv'\n")
     planned = site.run("plan", "train.toml", "--json")
