@@ -258,7 +258,7 @@ def _check_lines(context: DecisionContext) -> None:
     if found and all(found):
         hint = "; ".join(ways.without_one(context, _variants(context)[-1]))
         what = "lines of the profile exclude each other"
-        raise TfprovError("resolver-conflict", what, evidence=found[0], hint=hint)
+        raise TfprovError("resolver-conflict", what, evidence=found[0], hint=hint or None)
 
 
 def _variants(context: DecisionContext) -> tuple[Accelerator, ...]:
