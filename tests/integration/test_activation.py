@@ -127,6 +127,7 @@ def test_it_follows_updates_and_rollbacks(site: Site) -> None:
     site.profile.write_text(text, encoding="utf-8")
     assert evaluate(site, ["bash"], printed + asked) == RELEASE
     assert site.run("env", "train.toml", "--format", "sh").stdout == printed
+    site.up()  # verified again, for the tests that follow
 
 
 def test_direnv_takes_the_line_that_is_made_for_it(site: Site, tmp_path: Path) -> None:

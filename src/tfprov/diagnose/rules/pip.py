@@ -211,12 +211,12 @@ RULES: tuple[Rule, ...] = (
             "outside target directory",
             "bad metadata in <pip",
             "due to an oserror: record",
-            "no item named '",
+            "no item named ",
         ),
         pattern=r"BadZipFile|bad zip ?file|Bad CRC-32|File is not a zip file|Wheel '.*' located at .* is invalid|Error -[35] while decompressing|unexpected end of data|not a gzip(?:ped)? file|Bad magic number for (?:file|central)|Compressed file ended before"
         r"|has an invalid wheel|tarfile\.ReadError|zlib\.error|\.whl\b.* (?:is corrupt|truncated)|truncated file: eof = \d|file signature not found|not in gzip format|does not look like a tar archive|End-of-central-directory signature not found|cannot find zipfile directory|Corrupt input data|[Uu]nexpected end of (?:archive|input)|file ends unexpectedly"
         r"|uses unknown compression for member|is not a [Dd]ebian format archive|corrupted filesystem tarfile|(?:corrupted|truncated) record at \d+|accessible '\.keras' zip file"
-        r"|trying to install outside target directory|Bad metadata in <pip\.|due to an OSError: RECORD$|no item named '[^']{1,200}\.dist-info/",
+        r"|trying to install outside target directory|Bad metadata in <pip\.|due to an OSError: RECORD$|no item named '?[^']{1,200}\.dist-info/",
         examples=(
             "zipfile.BadZipFile: Bad CRC-32 for file 'tensorflow/python/_pywrap_tensorflow_internal.so'",
             "ERROR: Wheel 'tensorflow' located at /tmp/x.whl is invalid.",
