@@ -204,7 +204,6 @@ def _translator(facts: Facts) -> str:
 
 def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
     _check_releases(context, listing)
-    _check_lines(context)
     notes = [*context.demands.notes]
     facts = context.facts
     if facts.system.value == "linux" and facts.emulation.value is not None:
@@ -228,6 +227,8 @@ def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
             no_cuda = context.gpus
             continue
         _check_gpu_count(context, accelerator)
+        # After what the machine lacks, which no change of a line helps.
+        _check_lines(context)
         fits, misses = evaluate(context, accelerator)
         chosen = first(fits)
         if chosen is not None:

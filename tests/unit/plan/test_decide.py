@@ -605,6 +605,15 @@ def test_lines_that_exclude_each_other_are_all_named_and_no_release_is_blamed() 
     ]
 
 
+def test_what_the_machine_lacks_comes_before_lines_that_exclude_each_other() -> None:
+    """Without one of the lines it would not fit either, as a hint would say."""
+    asked = profile(None, "cuda", packages={"requirements": ["numpy<1.26", "numpy>=2"]})
+    with pytest.raises(TfprovError, match="CUDA cannot work on this machine"):
+        plan(asked, Host())
+    with pytest.raises(TfprovError, match="exclude each other"):
+        plan(asked, HOSTS["v100"][0])
+
+
 def test_a_constraint_that_excludes_a_line_is_named_with_it() -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile(packages={"requirements": ["six>=2"], "constraints": ["six<2"]}), Host())
