@@ -30,7 +30,7 @@ from tfprov.digests import bytes_of
 from tfprov.envs import documents, launchers, manifest, rollbacks
 from tfprov.envs.holders import holders
 from tfprov.envs.layout import ADOPTED, python_in
-from tfprov.envs.links import by_real_folder, drop, leads, led, switch
+from tfprov.envs.links import by_real_folder, delete_copy, drop, leads, led, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.place import check_above, check_execution, check_free, check_links, check_way, is_noexec, spelled
@@ -249,7 +249,8 @@ class Environment:
         """Switch the stable path to a sealed generation, by one rename. Does nothing if it leads there already.
 
         Raises:
-            TfprovError: `path-not-ours` when somebody else's file has appeared at the stable path.
+            TfprovError: `path-not-ours` when somebody else's file has appeared at the stable path;
+                `environment-in-use` when a process runs from a copy that stands in place of the link.
         """
         if generation.seal is None:
             raise TfprovError("internal", f"generation {generation.number} is not verified and cannot be activated")
@@ -257,7 +258,7 @@ class Environment:
         target = generation.path.relative_to(self.root)
         if not leads(self._current, target, generation.path):
             if led(self._current) is None and self._current.is_dir():
-                trees.delete(to_trash(self._current))  # a copy of what it led to, as backups and clouds make of links
+                delete_copy(self._current)
             switch(self._current, target, generation.path)
         if self.owner.link:
             link = Path(self.owner.link)

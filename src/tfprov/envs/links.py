@@ -10,9 +10,13 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from tfprov import trees
 from tfprov.envs import fronts, launchers
+from tfprov.envs.holders import running_from
+from tfprov.errors import TfprovError
 from tfprov.paths import beside
 from tfprov.renames import plain
+from tfprov.trash import to_trash
 from tfprov.writing import sync_folder
 
 
@@ -72,3 +76,19 @@ def switch(link: Path, target: Path, generation: Path) -> None:
     # Before anything behind the old link is deleted. Not an error if it fails: the rename is done.
     with contextlib.suppress(OSError):
         sync_folder(link.parent)
+
+
+def delete_copy(current: Path) -> None:
+    """Delete a copy of a generation in place of the link to it, as backups and clouds make of links.
+
+    Raises:
+        TfprovError: `environment-in-use` when a process runs from it.
+    """
+    if users := running_from(current.resolve()):
+        raise TfprovError(
+            "environment-in-use",
+            f"`{current}` is a folder, not a link to the generation in use, and cannot be replaced now",
+            evidence=tuple(map(str, users)),
+            hint="try again when these processes have ended",
+        )
+    trees.delete(to_trash(current))

@@ -24,7 +24,7 @@ def command_of(arguments: Sequence[str], variables_: Mapping[str, str]) -> list[
     # On Windows `which` looks for a bare name in the working directory first: a `python.exe` there would run.
     ours = process.program(name, variables_) if os.path.basename(name) == name else None  # noqa: PTH119 - not a path
     program = ours or shutil.which(name, path=variables_["PATH"])
-    if program is None and os.path.dirname(name) and os.path.exists(name):  # noqa: PTH110, PTH120 - any text
+    if program is None and os.path.dirname(name) and os.path.exists(name):  # noqa: PTH110, PTH120 - any text may stand there
         is_folder = Path(name).is_dir()
         raise TfprovError(
             "usage",

@@ -262,6 +262,28 @@ class TestThePathOfTheProfile:
         assert current.is_symlink()
         assert list(environment.root.glob(".*")) == []
 
+    @posix
+    def test_a_copy_in_place_of_the_link_stays_while_a_process_runs_from_it(self, folder: Path) -> None:
+        environment = linked(folder, folder / ".venv")
+        generation = activated(environment)
+        current = environment.root / "current"
+        current.unlink()
+        shutil.copytree(generation.path, current)
+        job = current / "bin" / "job"
+        job.parent.mkdir(exist_ok=True)
+        shutil.copy(str(shutil.which("sleep")), job)
+        with subprocess.Popen([job, "100"]) as running:
+            try:
+                with pytest.raises(TfprovError) as failure:
+                    environment.activate(generation)
+            finally:
+                running.kill()
+        assert code_of(failure) == "environment-in-use"
+        assert str(running.pid) in failure.value.evidence[0]
+        assert job.is_file()
+        environment.activate(generation)
+        assert current.is_symlink()
+
     def test_what_appears_there_while_we_build_is_not_overwritten(self, folder: Path) -> None:
         link = folder / ".venv"
         environment = linked(folder, link)
