@@ -186,17 +186,19 @@ def test_what_is_in_the_way_is_said(site: Site, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="it forks")
-def test_without_a_stdout_every_command_that_looks_ends_well(site: Site, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
+def test_without_a_stdout_every_command_that_looks_ends_well(site: Site) -> None:
     # The profile of the folder, so that no command has to name one.
-    (project / "tfprov.toml").symlink_to(site.profile)
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", WITHOUT_A_STDOUT, *LOOKING],
-        env=environ(site),
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    default = site.root / "tfprov.toml"
+    default.symlink_to(site.profile.name)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", WITHOUT_A_STDOUT, *LOOKING],
+            env=environ(site),
+            cwd=site.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        default.unlink()
     assert done.stdout.splitlines() == [f"{words} 0" for words in LOOKING], done.stderr

@@ -18,17 +18,21 @@ _HINT = "set TFPROV_HOME to a folder on another file system; `environment.path` 
 
 
 def spelled(path: Path) -> Path:
-    """A path with its links resolved, and in the case that the disk stores.
+    """A path with the links on the way to it resolved, and in the case that the disk stores.
 
     Most macOS disks accept `Train.toml` for `train.toml`. Names that do not exist keep the case they were given in.
+    A link stays what it is if it leads out of its folder: one profile that is linked into two projects is of both.
     """
+    place = path.parent.resolve() / path.name
     real = path.resolve()
+    if real.parent != place.parent:
+        real = place
     if sys.platform == "darwin":
         import fcntl
 
         for place in (real, real.parent):
             with contextlib.suppress(OSError):
-                opened = os.open(place, os.O_RDONLY)
+                opened = os.open(place, os.O_RDONLY | getattr(os, "O_SYMLINK", 0))
                 try:
                     found = Path(os.fsdecode(fcntl.fcntl(opened, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0")))
                 finally:

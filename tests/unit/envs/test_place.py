@@ -118,3 +118,25 @@ def test_on_macos_two_spellings_of_a_profile_are_one_environment(
     monkeypatch.undo()
     assert found == {before}
     assert missing == environment_id("x", on_disk.with_name("Other.toml"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="few users of Windows may make links")
+def test_a_profile_that_is_linked_into_two_projects_has_an_environment_in_each(tmp_path: Path) -> None:
+    shared = tmp_path / "shared" / "train.toml"
+    (tmp_path / "by-a-link").symlink_to("one")
+    for name in ("shared", "one", "two"):
+        (tmp_path / name).mkdir()
+    shared.touch()
+    projects = [tmp_path / name / "train.toml" for name in ("one", "two")]
+    for link in projects:
+        link.symlink_to(shared)
+    assert len({environment_id("train", path) for path in (shared, *projects)}) == 3
+    assert environment_id("train", tmp_path / "by-a-link" / "train.toml") == environment_id("train", projects[0])
+    # What the link leads to may change: a folder that Kubernetes mounts leads elsewhere after each change.
+    before = environment_id("train", projects[0])
+    projects[0].unlink()
+    projects[0].symlink_to("/nowhere/train.toml")
+    assert environment_id("train", projects[0]) == before
+    # Two names in one folder are of one project.
+    (tmp_path / "shared" / "tfprov.toml").symlink_to("train.toml")
+    assert environment_id("train", tmp_path / "shared" / "tfprov.toml") == environment_id("train", shared)
