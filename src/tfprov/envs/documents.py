@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tfprov.envs.records import Cure, Owner, Seal
 from tfprov.host.records import Card, Fingerprint
 from tfprov.lock.target_records import Target
 from tfprov.structured import json_of
+
+OWNER = "owner.json"
 
 _Kind = type[Owner | Seal | Target | Cure | Fingerprint | Card]
 _PLAIN: dict[str, type] = {"str": str, "bool": bool, "int": int, "dict[str, object]": dict}
@@ -38,6 +41,19 @@ def owner(content: bytes) -> Owner:
         ValueError: the file was not written by tfprov, or is damaged.
     """
     return Owner(**_keys(Owner, _table(content)))
+
+
+def read_owner(root: Path) -> Owner | None:
+    """The owner of an environment's folder; None where none can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        return owner((root / OWNER).read_bytes())
+    return None
+
+
+def found_owner(root: Path) -> Owner | None:
+    """The owner of a folder, which is unknown where tfprov made an environment in it; None for any other folder."""
+    is_ours = os.path.lexists(root / OWNER) or os.path.isdir(root / "generations")  # noqa: PTH112 - False when refused
+    return read_owner(root) or (Owner(name=root.name, profile="") if is_ours else None)
 
 
 def seal(content: bytes, *, root: Path) -> Seal:

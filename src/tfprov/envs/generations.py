@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"\d{4,}")
 _ASIDE = ".aside"
-_OWNER = "owner.json"
 
 
 def environment_id(name: str, profile: Path) -> str:
@@ -83,11 +82,8 @@ class Environment:
     @classmethod
     def open(cls, root: Path) -> Environment | None:
         """The environment in a folder; None if tfprov did not make the folder."""
-        try:
-            owner = documents.owner((root / _OWNER).read_bytes())
-        except (OSError, ValueError):
-            return None
-        return cls(root, owner=owner)
+        owner = documents.read_owner(root)
+        return None if owner is None else cls(root, owner=owner)
 
     def claim(self) -> None:
         """Make the folder and record its owner, unless that has been done.
@@ -105,7 +101,7 @@ class Environment:
             links = {*before.owner.former, before.owner.link} - {self.owner.link, ""}
             self.owner = dataclasses.replace(self.owner, former=tuple(sorted(links)))
         if before is None or before.owner != self.owner:
-            write_atomic(self.root / _OWNER, documents.dump(self.owner))
+            write_atomic(self.root / documents.OWNER, documents.dump(self.owner))
 
     def _before(self) -> Environment | None:
         """The environment on disk. If this run asks for no stable path, the old one stays: somebody may use it."""
@@ -268,7 +264,7 @@ class Environment:
         if self.owner.former:
             drop(self.owner.former, self._current)
             self.owner = dataclasses.replace(self.owner, former=())
-            write_atomic(self.root / _OWNER, documents.dump(self.owner))
+            write_atomic(self.root / documents.OWNER, documents.dump(self.owner))
 
     def _lead(self, link: Path, generation: Generation) -> None:
         """Point the profile's stable path at `current`: with a link, or launchers on a file system without links."""
@@ -438,8 +434,9 @@ class Environment:
 
 
 def environments(folder: Path) -> tuple[Environment, ...]:
-    """All environments below a folder, sorted by name."""
+    """All environments below a folder, sorted by name, with those of unknown owners."""
     if not folder.is_dir():
         return ()
-    found = (Environment.open(path) for path in folder.iterdir() if not path.name.startswith("."))
-    return tuple(sorted((one for one in found if one is not None), key=lambda one: (one.owner.name, one.id)))
+    roots = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    found = [Environment(path, owner=owner) for path in roots if (owner := documents.found_owner(path)) is not None]
+    return tuple(sorted(found, key=lambda one: (one.owner.name, one.id)))

@@ -16,8 +16,8 @@ class Owner:
     """The profile that an environment's folder belongs to.
 
     Attributes:
-        name: name of the profile.
-        profile: the profile file, absolute.
+        name: name of the profile; of the folder, where the owner is unknown.
+        profile: the profile file, absolute; empty where the owner is unknown, because its record cannot be read.
         link: stable path outside tfprov's folders (`environment.path`), or empty.
         former: stable paths that the profile asked for earlier; their links are deleted once the new one works.
     """
@@ -26,6 +26,11 @@ class Owner:
     profile: str
     link: str = ""
     former: tuple[str, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the record of the owner can be read."""
+        return bool(self.profile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

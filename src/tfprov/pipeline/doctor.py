@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from tfprov.adopt.judge import findings
 from tfprov.adopt.read import read, settings_of
-from tfprov.envs import rollbacks
+from tfprov.envs import documents, rollbacks
 from tfprov.envs.bytecode import cut_bytecode
 from tfprov.envs.generations import Environment
 from tfprov.envs.integrity import bad_files, foreign_files, installed
@@ -29,6 +29,7 @@ from tfprov.paths import home
 from tfprov.pipeline.backends.choose import Backend, backend_at, backend_of, lock_of
 from tfprov.pipeline.context import Request
 from tfprov.pipeline.environments import backend_for, find, verified
+from tfprov.pipeline.named import of_nobody
 from tfprov.pipeline.reckoning import SEEDS
 from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.standing import Standing
@@ -62,7 +63,8 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
         *_machine(generation, environ),
         *_leaks(facts),
     )
-    return tuple(replace(one, fix=_typed(one.fix, name)) for one in found)
+    typed = name if environment.owner.is_known else ""
+    return tuple(replace(one, fix=_typed(one.fix, typed)) for one in found)
 
 
 def _typed(fix: str, name: str) -> str:
@@ -134,7 +136,7 @@ def as_error(findings: tuple[Defect, ...], name: str) -> TfprovError | None:
 
 
 def _place(environment: Environment, generation: Generation) -> Iterator[Defect]:
-    """A defect if the environment was moved since it was made."""
+    """Defects of the environment's place: moved since it was made, or without the record of its profile."""
     if environment.moved(generation):
         yield Defect(
             code="environment-moved",
@@ -142,6 +144,14 @@ def _place(environment: Environment, generation: Generation) -> Iterator[Defect]
             expected=f"`{generation.seal.place if generation.seal else ''}`",
             found="moved, and its commands name the old place",
             fix="run `tfprov up` to rebuild it from its image",
+        )
+    if documents.read_owner(environment.root) is None:
+        yield Defect(
+            code="file-damaged",
+            path=str(environment.root / documents.OWNER),
+            expected="the record of the profile that it was made of",
+            found="damaged, or gone",
+            fix="run `tfprov up`" if environment.owner.is_known else of_nobody(environment).hint,
         )
 
 

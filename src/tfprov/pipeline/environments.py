@@ -178,9 +178,9 @@ def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict
     generation = verified(environment, request.profile)
     try:
         # The profile that the environment was made from: the request may give the name of the environment instead.
-        path, shipped = source.find(environment.owner.profile, cwd=request.cwd)
+        path, shipped = source.find(environment.owner.profile or request.profile, cwd=request.cwd)
     except TfprovError:
-        path, shipped = source.find(request.profile, cwd=request.cwd)
+        path, shipped = profile_of(request.profile, cwd=request.cwd, home=paths.home(request.environ))
     wanted = smoke_request(load(path, overrides=request.overrides, shipped=shipped), generation.sealed.target)
     if level is not None:
         wanted = dataclasses.replace(wanted, level=level)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tfprov.digests import sha256_of
+from tfprov.envs.documents import OWNER
 from tfprov.envs.generations import Environment, environments
 from tfprov.errors import TfprovError
 from tfprov.paths import Home, expanded
@@ -18,16 +19,18 @@ def profile_of(name: str, *, cwd: Path, home: Home) -> tuple[Path, bool]:
     where it is the only environment of that name, it takes precedence over a shipped profile.
 
     Raises:
-        TfprovError: `profile-missing`; `environment-missing` when several environments have the name.
+        TfprovError: `profile-missing`; `environment-missing` when several environments have the name; `file-damaged`
+            when the record of the profile cannot be read.
     """
     try:
         path, shipped = source.find(name, cwd=cwd)
     except TfprovError as error:
         if error.code.name != "profile-missing" or not name:
             raise
-        there = [one for one in environments_of(name, home) if Path(one.owner.profile).is_file()]
+        named = environments_of(name, home)
+        there = [one for one in named if Path(one.owner.profile).is_file()]
         if not there:
-            raise
+            raise next((of_nobody(one) for one in named if not one.owner.is_known), error) from None
         only = one_of(name, there)
         return Path(only.owner.profile), Path(only.owner.profile).parent == source.shipped_folder()
     if shipped:
@@ -60,6 +63,16 @@ def one_of(name: str, named: list[Environment]) -> Environment:
         f"several environments are called `{name}`",
         evidence=tuple(f"{one.id}: {one.owner.profile}" for one in named),
         hint="name one by its id or its profile",
+    )
+
+
+def of_nobody(environment: Environment) -> TfprovError:
+    """What to say of an environment whose owner is unknown."""
+    return TfprovError(
+        "file-damaged",
+        f"the record of the profile that `{environment.id}` was made of cannot be read",
+        evidence=(f"`{environment.root / OWNER}`",),
+        hint=f"`tfprov up` with that profile writes it again; `tfprov remove {environment.id}` deletes the environment",
     )
 
 

@@ -15,6 +15,7 @@ from tfprov.envs.records import Generation, Seal
 from tfprov.envs.rollbacks import Rollback
 from tfprov.errors import TfprovError
 from tfprov.pipeline.backends.choose import backend_of, lock_of
+from tfprov.pipeline.named import of_nobody
 from tfprov.pipeline.standing import Standing, next_step
 from tfprov.profile import source
 from tfprov.smoke.verdict import from_document
@@ -105,6 +106,16 @@ def _look(environment: Environment, standing: Standing) -> Status:
     """
     up = f"`tfprov up {quoted(environment.owner.profile)}`"
     generation = environment.active()
+    if not environment.owner.is_known:
+        damage = of_nobody(environment)
+        return Status(
+            environment=environment,
+            generation=generation,
+            state="unusable",
+            code=damage.code.name,
+            reasons=(damage.what, *damage.evidence),
+            next_step=damage.hint,
+        )
     if generation is None or generation.seal is None:
         mistake = _mistake(Path(environment.owner.profile))
         return Status(

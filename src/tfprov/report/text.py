@@ -284,12 +284,18 @@ def listing(
         differences: changes of packages from the generation before, by folder.
         changes: changes of this machine since a generation was proved, by folder.
     """
+    from tfprov.pipeline.named import of_nobody
+
     lines = []
     for environment in environments:
         active = environment.active()
         generations = environment.generations()
         lines.append(f"{environment.owner.name}  {environment.place}")
-        lines.append(f"  profile {environment.owner.profile}")
+        if environment.owner.is_known:
+            lines.append(f"  profile {environment.owner.profile}")
+        else:
+            damage = of_nobody(environment)
+            lines += [f"  damaged ({damage.code.name}): {damage.what}", f"  next    {damage.hint}"]
         for generation in reversed(generations):
             seal = generation.seal
             if seal is None:

@@ -8,11 +8,15 @@ import pytest
 
 from outcomes import SEAL, with_python
 from sham import make_environment
-from tfprov.envs.generations import Environment, environment_id
+from tfprov import paths
+from tfprov.envs.generations import Environment, environment_id, environments
 from tfprov.envs.layout import executables_in
 from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
 from tfprov.pipeline.environments import find, remove, rollback, smoke_foreign, variables, verified
+from tfprov.pipeline.named import profile_of
+from tfprov.pipeline.status import look
+from tfprov.report import text
 
 
 @pytest.fixture
@@ -37,6 +41,36 @@ def made(home: Path, name: str, profile: Path, generations: int = 0, folder: str
 
 def code_of(failure: pytest.ExceptionInfo[TfprovError]) -> str:
     return failure.value.code.name
+
+
+UNREADABLE = (None, b"", b"{", b"null", b'{"name": 1}', b"[" * 9000, b'{"name": "train"}')
+"""What may have become of the record of an owner; None for no file."""
+
+
+@pytest.mark.parametrize("record", UNREADABLE)
+def test_an_environment_whose_owner_cannot_be_read_is_listed_with_the_next_step_and_is_reached_by_its_id(
+    tmp_path: Path, environ: dict[str, str], record: bytes | None
+) -> None:
+    profile = tmp_path / "train.toml"
+    profile.write_text('name = "train"\n')
+    environment = made(tmp_path / "home", "train", profile, generations=1)
+    file = environment.root / "owner.json"
+    file.unlink() if record is None else file.write_bytes(record)
+    every = environments(environment.root.parent)
+    assert [one.root for one in every] == [environment.root]
+    remedy = f"`tfprov up` with that profile writes it again; `tfprov remove {environment.id}` deletes the environment"
+    assert remedy in text.listing(every)
+    (status,) = look(every, environ)
+    assert (status.code, status.next_step) == ("file-damaged", remedy)
+    with pytest.raises(TfprovError) as failure:
+        profile_of(environment.id, cwd=tmp_path, home=paths.home(environ))
+    assert (code_of(failure), failure.value.hint) == ("file-damaged", remedy)
+    assert find("train.toml", cwd=tmp_path, environ=environ).owner == environment.owner
+    found = find(environment.id, cwd=tmp_path, environ=environ)
+    assert verified(found, environment.id).path == environment.root / "generations" / "0001"
+    remove(found, environment.id)
+    assert not environment.root.exists()
+    assert profile.exists()
 
 
 class TestFind:
