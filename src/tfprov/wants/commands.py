@@ -57,9 +57,6 @@ _OF_FILES = (
 _TAKE_A_VALUE_OF_CONDA = re.compile(r"^(?:-[ncpf]|--(?:name|channel|prefix|file|solver|platform|subdir))$")
 # Of a notebook or a terminal, in commands that were copied from there.
 _PROMPT = re.compile(r"^\s*(?:[!%]|\$\s)\s*")
-# Also in a list or a quotation.
-_FENCE = re.compile(r"^[\s>*+-]*(?:```|~~~)")
-_INLINE = re.compile(r"(?<!`)(`{1,2})(?P<code>[^`]+)\1(?!`)")
 
 # Options of `pip install` about how to install, or for which target; they do not change what is requested.
 _FLAGS = re.compile(
@@ -81,13 +78,23 @@ _NOTHING = "nothing in it says what is needed: it has no `pip install` or `conda
 _NOTHING_IN_NOTEBOOK = f"{_NOTHING}; `tfprov init --from FILE` writes a profile with what it imports"
 
 
-def read(kind: Kind, text: str, basket: Basket) -> None:
-    """Add what the commands in a file install to the basket, without running any of them."""
+def read(kind: Kind, text: str, basket: Basket, *, is_all: bool = True) -> bool:
+    """Add what the commands in a file install to the basket, without running any of them.
+
+    Args:
+        kind: of the file.
+        text: of the file, or the code in it.
+        basket: that is filled.
+        is_all: whether nothing but commands can say what the file needs, so that it is a problem to find none.
+
+    Returns:
+        Whether one of them installs something.
+    """
     try:
         found, values = _commands_in(kind, text, basket)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         basket.problem(basket.name, f"it cannot be read: {error}")
-        return
+        return False
     is_any = kind == "dockerfile" and _images(found, basket, values)
     reader = _Commands(basket, _copied(found) if kind == "dockerfile" else {})
     for line, place in found:
@@ -99,23 +106,11 @@ def read(kind: Kind, text: str, basket: Basket) -> None:
             reader.read(filled(_shell_form(run["command"]), values), f"{basket.name}:{place}")
     is_any |= reader.is_any
     for where, words in reader.elsewhere:
-        (basket.note if is_any else basket.problem)(where, words)
-    if not is_any and not reader.elsewhere:
+        (basket.note if is_any or not is_all else basket.problem)(where, words)
+    if is_all and not is_any and not reader.elsewhere:
         texts = {"program": NO_BLOCK, "notebook": _NOTHING_IN_NOTEBOOK}
         basket.problem(basket.name, texts.get(kind, _NOTHING))
-
-
-def code_in(text: str) -> str:
-    """The code in Markdown or reStructuredText: fenced, indented, or within a line. All other lines are blank."""
-    found: list[str] = []
-    is_fenced = False
-    for line in text.splitlines():
-        is_fence = _FENCE.match(line) is not None
-        is_fenced = is_fenced != is_fence
-        is_code = is_fenced or line.startswith(("    ", "\t"))
-        within = "; ".join(each["code"] for each in _INLINE.finditer(line))
-        found.append("" if is_fence else line if is_code else within)
-    return "\n".join(found)
+    return is_any
 
 
 def _commands_in(kind: Kind, text: str, basket: Basket) -> tuple[list[tuple[CommandLine, str]], dict[str, str]]:

@@ -195,9 +195,9 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
 
         commands.read(kind, text, basket)
     elif kind == "instructions":
-        from tfprov.wants import commands
+        from tfprov.wants import instructions
 
-        commands.read("shell", commands.code_in(text), basket)
+        instructions.read(text, basket)
     elif kind in ("pyproject", "pipfile", "script"):
         _read_project(kind, text, basket, parts)
     else:
