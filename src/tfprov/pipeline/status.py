@@ -133,7 +133,7 @@ def _look(environment: Environment, standing: Standing) -> Status:
     outdated = _outdated(environment, seal, lock, up, kind=seal.kind)
     # After a rollback, profile and lock are those of the generation that was left, unless they were taken back, too.
     rolled_back = rollbacks.read(environment.root, generation) if outdated else None
-    if rolled_back is not None:
+    if rolled_back is not None and not _profile_changed(environment, rolled_back.profile_digest, up):
         outdated = _outdated(environment, rolled_back, lock, up, kind=seal.kind)
     found = unusable or outdated or _stale(changed, up)
     return Status(
@@ -231,7 +231,8 @@ def _lock_changed(known: str, lock: Path | None, up: str, *, kind: str) -> _Find
         mistake = (f"`{lock.name}` changed: {error.what}", *error.evidence)
         return _Finding(state="outdated", code=error.code.name, reasons=mistake, next_step=error.hint)
     reasons = (f"`{lock.name}` changed",)
-    return _Finding(state="outdated", code="verdict-stale", reasons=reasons, next_step=f"{up} installs what it lists")
+    step = f"{up} installs what it lists, or renews it if the profile asks for something else"
+    return _Finding(state="outdated", code="verdict-stale", reasons=reasons, next_step=step)
 
 
 def _stale(changed: tuple[MachineChange, ...], up: str) -> _Finding | None:
