@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfprov.cli.options import Json, ProfileName, output_of
-from tfprov.cli.output import failures
 
 if TYPE_CHECKING:
     from tfprov.envs.generations import Environment
@@ -64,8 +63,7 @@ def env(
     They stay right after updates and rollbacks. What is for direnv, mise or a `.env` file names the variables of yours
     that the profile names (`${TOKEN}`); every other form has their values.
     """
-    output = output_of("env", as_json=as_json or form is VariableFormat.json)
-    with failures(output):
+    with output_of("env", as_json=as_json or form is VariableFormat.json) as output:
         from tfprov.pipeline.variables import changes
         from tfprov.report.shells import spelled
 
@@ -85,8 +83,7 @@ def activate(
     ] = None,
 ) -> None:
     """Print what makes the environment of PROFILE active in a shell that evaluates it."""
-    output = output_of("activate", as_json=False)
-    with failures(output):
+    with output_of("activate", as_json=False) as output:
         from tfprov.paths import home
         from tfprov.pipeline.started_from import shell_here
         from tfprov.pipeline.variables import activation

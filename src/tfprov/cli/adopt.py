@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from tfprov.cli.options import Json, Quiet, Verbose, output_of
-from tfprov.cli.output import failures
 
 app = typer.Typer()
 
@@ -59,8 +58,7 @@ def adopt(
     quiet: Quiet = False,
 ) -> None:
     """Write a profile and a lock that recreate an environment which tfprov did not make; or put that in its place."""
-    output = output_of("adopt", as_json, verbose, quiet)
-    with failures(output):
+    with output_of("adopt", as_json, verbose, quiet) as output:
         from tfprov.errors import TfprovError
         from tfprov.pipeline.adopting import Asking, survey
         from tfprov.pipeline.adopting import adopt as write_profile

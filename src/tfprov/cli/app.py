@@ -28,7 +28,6 @@ from tfprov.cli import (
     status,
 )
 from tfprov.cli.options import output_of
-from tfprov.cli.output import failures
 
 app = typer.Typer(
     name="tfprov",
@@ -60,8 +59,7 @@ def _root(
 ) -> None:
     if version or context.invoked_subcommand is not None:
         return
-    output = output_of("", as_json=False)
-    with failures(output):
+    with output_of("", as_json=False) as output:
         from tfprov.pipeline.next_steps import next_steps
         from tfprov.report import text
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from tfprov.cli.options import Json, Locked, Overrides, ProfileName, Quiet, Upgrade, Verbose, output_of, request_of
-from tfprov.cli.output import failures
 
 if TYPE_CHECKING:
     from tfprov.profile.records import PlatformName
@@ -54,8 +53,7 @@ def bundle(
     quiet: Quiet = False,
 ) -> None:
     """Write all that a machine without network needs for PROFILE: wheels, lock, checks, and tfprov itself."""
-    output = output_of("bundle", as_json, verbose, quiet)
-    with failures(output):
+    with output_of("bundle", as_json, verbose, quiet) as output:
         from tfprov.errors import TfprovError
         from tfprov.lock.platforms import PLATFORMS
         from tfprov.pipeline import bundle_source, bundling

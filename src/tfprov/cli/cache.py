@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from tfprov.cli.options import Json, Overrides, ProfileName, output_of
-from tfprov.cli.output import failures
 
 app = typer.Typer(no_args_is_help=True, help="Inspect or clean what tfprov keeps beside the environments.")
 
@@ -18,8 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Inspect or clean what tfprov keeps
 @app.command(name="info")
 def cache_info(as_json: Json = False) -> None:
     """Say what is kept where, environments included, and how much of the disk it takes."""
-    output = output_of("cache info", as_json)
-    with failures(output):
+    with output_of("cache info", as_json) as output:
         from tfprov.paths import home
         from tfprov.pipeline.cache import info
         from tfprov.report import documents, text
@@ -31,8 +29,7 @@ def cache_info(as_json: Json = False) -> None:
 @app.command(name="verify")
 def cache_verify(as_json: Json = False) -> None:
     """Read every wheel of the store and remove those that are damaged."""
-    output = output_of("cache verify", as_json)
-    with failures(output):
+    with output_of("cache verify", as_json) as output:
         from tfprov.paths import home
         from tfprov.pipeline.cache import verify
 
@@ -47,8 +44,7 @@ def cache_prune(
     as_json: Json = False,
 ) -> None:
     """Remove the least recently used wheels, and what no environment needs; say how much of the disk is free for it."""
-    output = output_of("cache prune", as_json)
-    with failures(output):
+    with output_of("cache prune", as_json) as output:
         from tfprov.paths import home
         from tfprov.pipeline.cache import prune
         from tfprov.pipeline.limits import parse_size
@@ -61,8 +57,7 @@ def cache_prune(
 @app.command(name="clear")
 def cache_clear(as_json: Json = False) -> None:
     """Remove every wheel and everything unpacked; environments stay as they are."""
-    output = output_of("cache clear", as_json)
-    with failures(output):
+    with output_of("cache clear", as_json) as output:
         from tfprov.paths import home
         from tfprov.pipeline.cache import clear
         from tfprov.report import documents, text
@@ -78,8 +73,7 @@ def cache_key(
     as_json: Json = False,
 ) -> None:
     """Print a key for the cache of a CI system: it changes when the lock does. Asks no network."""
-    output = output_of("cache key", as_json)
-    with failures(output):
+    with output_of("cache key", as_json) as output:
         from tfprov.pipeline.caching import cache_key as key_of
 
         found = key_of(profile, cwd=Path.cwd(), environ=os.environ, overrides=tuple(overrides or ()))
@@ -89,8 +83,7 @@ def cache_key(
 @app.command(name="dir", epilog="Example: TFPROV_STORE=.cache/tfprov tfprov cache dir")
 def cache_dir(as_json: Json = False) -> None:
     """Print the folder that is worth keeping between jobs: the store of wheels. `TFPROV_STORE` moves it."""
-    output = output_of("cache dir", as_json)
-    with failures(output):
+    with output_of("cache dir", as_json) as output:
         from tfprov.paths import home
 
         found = home(os.environ)

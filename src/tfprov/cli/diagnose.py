@@ -13,7 +13,7 @@ import typer
 
 from tfprov.cli import completion
 from tfprov.cli.options import Json, output_of
-from tfprov.cli.output import failures, require_answers
+from tfprov.cli.output import require_answers
 from tfprov.harmless import harmless
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say what the cause in a log is, on which lines, what is harmless, and what to do next."""
-    output = output_of("explain", as_json)
-    with failures(output):
+    with output_of("explain", as_json) as output:
         from tfprov.errors import TfprovError
         from tfprov.report import diagnosis
 
@@ -150,8 +149,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Bundle facts, profile, plan, journals, logs and lock for a bug report; secrets and names are taken out."""
-    output = output_of("report", as_json)
-    with failures(output):
+    with output_of("report", as_json) as output:
         from tfprov.pipeline.support_report import check, gather, write
         from tfprov.profile.source import nearest
         from tfprov.report import text

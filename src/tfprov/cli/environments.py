@@ -11,11 +11,10 @@ from typer.core import TyperCommand
 
 from tfprov.cli import completion
 from tfprov.cli.options import Json, ProfileName, output_of
-from tfprov.cli.output import failures, require_answers
+from tfprov.cli.output import Output, require_answers
 from tfprov.cli.plain import go_back
 
 if TYPE_CHECKING:
-    from tfprov.cli.output import Output
     from tfprov.paths import Home
 
 app = typer.Typer()
@@ -43,8 +42,7 @@ def run(
     ] = False,
 ) -> None:
     """Run a command in the environment of PROFILE; its exit status is passed on."""
-    output = output_of("run", as_json=False)
-    with failures(output):
+    with output_of("run", as_json=False) as output:
         from tfprov.errors import TfprovError
         from tfprov.events import Note
         from tfprov.pipeline.commands import command_of, runs_elsewhere
@@ -72,8 +70,7 @@ def run(
 @app.command()
 def shell(profile: ProfileName = "") -> None:
     """Start a shell in which the environment of PROFILE is active."""
-    output = output_of("shell", as_json=False)
-    with failures(output):
+    with output_of("shell", as_json=False):
         from tfprov.paths import home
         from tfprov.pipeline.environments import find, verified
         from tfprov.pipeline.shell import interactive
@@ -91,8 +88,7 @@ def list_(as_json: Json = False) -> None:
 
     Below each stands what it has that the one before it had not.
     """
-    output = output_of("list", as_json)
-    with failures(output):
+    with output_of("list", as_json) as output:
         from tfprov.envs.differences import of_each
         from tfprov.envs.generations import environments
         from tfprov.events import Note
@@ -132,7 +128,7 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Go back to an older verified generation, at once. Profile and lock stay as they are."""
-    go_back(output_of("rollback", as_json), profile, number=number)
+    go_back(Output(command="rollback", json=as_json, environ=os.environ), profile, number=number)
 
 
 @app.command(epilog="Examples: tfprov remove train.toml · tfprov remove --all && tfprov cache clear")
@@ -151,8 +147,7 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Delete the environment of PROFILE with all its generations; what `adopt --in-place` replaced only if told so."""
-    output = output_of("remove", as_json)
-    with failures(output):
+    with output_of("remove", as_json) as output:
         from tfprov.envs.takeover import adopted_folder
         from tfprov.errors import TfprovError
         from tfprov.paths import home
@@ -240,4 +235,4 @@ def _confirm(question: str, *, yes: bool) -> None:
         return
     require_answers("nothing was deleted", "pass `--yes`")
     if not typer.confirm(question, err=True):
-        raise typer.Exit(1)
+        raise SystemExit(1)

@@ -12,7 +12,6 @@ import typer
 from tfprov import __version__
 from tfprov.cli import completion
 from tfprov.cli.options import Json, Overrides, ProfileName, Quiet, Verbose, output_of, request_of
-from tfprov.cli.output import failures
 from tfprov.structured import json_text
 
 app = typer.Typer()
@@ -61,8 +60,7 @@ def smoke(
     quiet: Quiet = False,
 ) -> None:
     """Prove an existing environment again. Changes nothing."""
-    output = output_of("smoke", as_json, verbose, quiet)
-    with failures(output):
+    with output_of("smoke", as_json, verbose, quiet) as output:
         from tfprov.errors import TfprovError
         from tfprov.pipeline.environments import find, smoke_again, smoke_foreign, verified
         from tfprov.pipeline.up import facts as facts_of
@@ -124,8 +122,7 @@ def doctor(
     quiet: Quiet = False,
 ) -> None:
     """Examine an environment: every file, the packages against the lock, the interpreter, the driver, what leaks in."""
-    output = output_of("doctor", as_json, verbose, quiet)
-    with failures(output):
+    with output_of("doctor", as_json, verbose, quiet) as output:
         from tfprov.errors import TfprovError
         from tfprov.pipeline.doctor import as_error, examine, examine_foreign
         from tfprov.pipeline.doctor import repair as put_right
@@ -159,8 +156,7 @@ def repair(
     quiet: Quiet = False,
 ) -> None:
     """Put back what is damaged, if anything is, and prove it; packages that are not in the lock go."""
-    output = output_of("repair", as_json, verbose, quiet)
-    with failures(output):
+    with output_of("repair", as_json, verbose, quiet) as output:
         from tfprov.pipeline.doctor import repair as put_right
         from tfprov.pipeline.environments import word_for
         from tfprov.report import documents, text
@@ -180,8 +176,7 @@ def log(
     as_json: Json = False,
 ) -> None:
     """Print the journal of a run of PROFILE as JSON lines."""
-    output = output_of("log", as_json)
-    with failures(output):
+    with output_of("log", as_json) as output:
         from tfprov.errors import TfprovError
         from tfprov.journal import journals, read
         from tfprov.paths import home

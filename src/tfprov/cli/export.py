@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from tfprov.cli.options import Json, ProfileName, output_of
-from tfprov.cli.output import failures
 
 app = typer.Typer()
 
@@ -56,8 +55,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Make an image, a file system, an archive or a modulefile of the environment of PROFILE."""
-    output = output_of("export", as_json)
-    with failures(output):
+    with output_of("export", as_json) as output:
         from tfprov.errors import TfprovError
         from tfprov.pipeline import exporting
         from tfprov.report import exports

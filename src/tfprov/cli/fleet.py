@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from tfprov.cli.options import Json, Overrides, ProfileName, output_of, request_of
-from tfprov.cli.output import failures
 from tfprov.errors import TfprovError
 
 app = typer.Typer()
@@ -19,8 +18,7 @@ app = typer.Typer()
 @app.command(epilog="Example: tfprov files train.toml | tar -cf train.tar -T -")
 def files(profile: ProfileName = "", overrides: Overrides = None, as_json: Json = False) -> None:
     """List the files that PROFILE consists of: itself, what it names, its lock; to take it to another machine."""
-    output = output_of("files", as_json)
-    with failures(output):
+    with output_of("files", as_json) as output:
         from tfprov.pipeline.parts import parts
 
         found = parts(request_of(profile, overrides))
@@ -54,8 +52,7 @@ def gather(
     as_json: Json = False,
 ) -> None:
     """Make one report of the results of many machines; fails unless every host is verified."""
-    output = output_of("gather", as_json)
-    with failures(output):
+    with output_of("gather", as_json) as output:
         from tfprov.report import fleet
         from tfprov.report.page import PAGE
         from tfprov.smoke.attestation import check_command

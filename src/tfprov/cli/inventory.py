@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from tfprov.cli.options import Json, ProfileName, output_of
-from tfprov.cli.output import failures
 
 app = typer.Typer()
 
@@ -26,8 +25,7 @@ def sbom(
 
     Without `-o` the document is printed as it is; with `--json` in one of tfprov's own.
     """
-    output = output_of("sbom", as_json)
-    with failures(output):
+    with output_of("sbom", as_json) as output:
         from tfprov.pipeline.inventory import bill_of_materials
         from tfprov.report import inventory
 
@@ -63,8 +61,7 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Compare the packages in the environment of PROFILE with advisories that were brought along; no network."""
-    output = output_of("audit", as_json)
-    with failures(output):
+    with output_of("audit", as_json) as output:
         from tfprov.errors import TfprovError
         from tfprov.pipeline.inventory import audit as compare
         from tfprov.report import inventory

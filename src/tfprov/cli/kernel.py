@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from tfprov.cli.options import Json, ProfileName, output_of
-from tfprov.cli.output import failures
 
 app = typer.Typer(help="Jupyter kernels that run in an environment, whichever generation of it is in use.")
 
@@ -25,8 +24,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Make the environment of PROFILE a kernel of Jupyter; it must have ipykernel."""
-    output = output_of("kernel add", as_json)
-    with failures(output):
+    with output_of("kernel add", as_json) as output:
         from tfprov.pipeline import kernels
         from tfprov.pipeline.environments import find, verified
 
@@ -40,8 +38,7 @@ def add(
 @app.command(name="list")
 def list_(as_json: Json = False) -> None:
     """List the kernels that were made of environments."""
-    output = output_of("kernel list", as_json)
-    with failures(output):
+    with output_of("kernel list", as_json) as output:
         from tfprov.paths import home
         from tfprov.pipeline import kernels
 
@@ -54,8 +51,7 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def remove(profile: ProfileName = "", as_json: Json = False) -> None:
     """Delete the kernels of PROFILE; the environment stays."""
-    output = output_of("kernel remove", as_json)
-    with failures(output):
+    with output_of("kernel remove", as_json) as output:
         from tfprov.pipeline import kernels
         from tfprov.pipeline.environments import find
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tfprov.cli import completion
-from tfprov.cli.output import Output
+from tfprov.cli.output import Output, failures
 
 if TYPE_CHECKING:
     from tfprov.pipeline.context import Request
@@ -40,9 +42,16 @@ Offline = Annotated[bool, typer.Option("--offline", help="Use only what is on th
 Locked = Annotated[bool, typer.Option("--locked", help="Fail rather than make or change a lock; for CI.")]
 
 
-def output_of(command: str, as_json: bool = False, verbose: bool = False, quiet: bool = False) -> Output:
-    """Where `command` writes its results, in the form that its options ask for."""
-    return Output(command=command, json=as_json, verbose=verbose, quiet=quiet, environ=os.environ)
+@contextmanager
+def output_of(command: str, as_json: bool = False, verbose: bool = False, quiet: bool = False) -> Iterator[Output]:
+    """The output of `command`, in the form that its options ask for; ends the command with whatever the block raises.
+
+    Raises:
+        SystemExit: with the exit status of a failure, which was printed.
+    """
+    output = Output(command=command, json=as_json, verbose=verbose, quiet=quiet, environ=os.environ)
+    with failures(output):
+        yield output
 
 
 def request_of(

@@ -7,7 +7,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -212,54 +212,42 @@ def _tell(stream: TextIO | None, words: str) -> None:
 
 
 @contextmanager
-def failures(output: Output, extra: Callable[[], Mapping[str, object]] = dict) -> Iterator[None]:
-    """Turn whatever ends the command into words (or a document) and an exit status.
-
-    Args:
-        output: how the command speaks.
-        extra: keys for the document of a failed command, such as the verdict of a failed smoke test.
+def failures(output: Output) -> Iterator[None]:
+    """Print why the command failed, whatever ended it.
 
     Raises:
         SystemExit: with the exit status of the failure.
     """
     try:
         yield
-    except TfprovError as error:
-        output.failure(error, extra())
-        raise SystemExit(error.exit_code) from error
-    except KeyboardInterrupt as error:
-        stopped = TfprovError("interrupted", f"`tfprov {output.command}` was interrupted")
-        output.failure(stopped, extra())
-        raise SystemExit(stopped.exit_code) from error
     except BrokenPipeError as error:
         # Whoever read our output has gone; there is nobody left to tell.
         sys.stdout = None
         raise SystemExit(1) from error
-    except OSError as error:
+    except (Exception, KeyboardInterrupt) as error:
+        failure = _failure_of(error, output.command)
+        output.failure(failure)
+        raise SystemExit(failure.exit_code) from error
+
+
+def _failure_of(error: Exception | KeyboardInterrupt, command: str) -> TfprovError:
+    """The failure that an exception stands for."""
+    if isinstance(error, TfprovError):
+        return error
+    if isinstance(error, OSError):
         from tfprov.ladder.classify import classify_exception
 
-        failure = _without_folder() or _of_place(error, _classed(error, classify_exception(error)))
-        output.failure(failure, extra())
-        raise SystemExit(failure.exit_code) from error
-    except (MemoryError, RecursionError, UnicodeEncodeError) as error:
-        failure = _unspellable(error) if isinstance(error, UnicodeEncodeError) else _exhausted(error)
-        output.failure(failure, extra())
-        raise SystemExit(failure.exit_code) from error
-    except Exception as error:
-        from typer import Abort, Exit
+        return _without_folder() or _of_place(error, _classed(error, classify_exception(error)))
+    if isinstance(error, (MemoryError, RecursionError, UnicodeEncodeError)):
+        return _unspellable(error) if isinstance(error, UnicodeEncodeError) else _exhausted(error)
+    interrupted = TfprovError("interrupted", f"`tfprov {command}` was interrupted")
+    if isinstance(error, KeyboardInterrupt):
+        return interrupted
+    from typer import Abort
 
-        if isinstance(error, Exit):
-            raise
-        if isinstance(error, Abort):
-            # Ctrl-C, or the end of the input, at a question.
-            stopped = TfprovError("interrupted", f"`tfprov {output.command}` was interrupted")
-            output.failure(stopped, extra())
-            raise SystemExit(stopped.exit_code) from error
-        bug = _refused(error) or TfprovError(
-            "internal", f"{type(error).__name__}: {error}", evidence=(_traceback(error),)
-        )
-        output.failure(bug, extra())
-        raise SystemExit(bug.exit_code) from error
+    if isinstance(error, Abort):  # Ctrl-C, or the end of the input, at a question
+        return interrupted
+    return _refused(error) or TfprovError("internal", f"{type(error).__name__}: {error}", evidence=(_traceback(error),))
 
 
 def _traceback(error: BaseException, *, limit: int | None = None) -> str:

@@ -26,7 +26,7 @@ from tfprov.cli.options import (
     output_of,
     request_of,
 )
-from tfprov.cli.output import failures
+from tfprov.cli.output import Output
 from tfprov.cli.plain import bring_up
 from tfprov.structured import json_of
 
@@ -101,7 +101,8 @@ def up(
             drift=drift.value if drift else "",
         )
 
-    bring_up(output_of("up", as_json, verbose, quiet), asked, junit=junit)
+    output = Output(command="up", json=as_json, verbose=verbose, quiet=quiet, environ=os.environ)
+    bring_up(output, asked, junit=junit)
 
 
 @app.command(epilog="Examples: tfprov plan cuda · tfprov facts --json > host.json; tfprov plan cuda --host host.json")
@@ -117,8 +118,7 @@ def plan(
     verbose: Verbose = False,
 ) -> None:
     """Say what `up` would do and why, what was refused and why. Changes nothing."""
-    output = output_of("plan", as_json, verbose)
-    with failures(output):
+    with output_of("plan", as_json, verbose) as output:
         from tfprov.pipeline.up import plan as run_plan
         from tfprov.report import documents, text
 
@@ -142,8 +142,7 @@ def lock(
     quiet: Quiet = False,
 ) -> None:
     """Make the lock of PROFILE and nothing else: the exact files, with hashes."""
-    output = output_of("lock", as_json, verbose, quiet)
-    with failures(output):
+    with output_of("lock", as_json, verbose, quiet) as output:
         from tfprov.pipeline.up import lock as run_lock
         from tfprov.report import documents, text
 
@@ -156,8 +155,7 @@ def lock(
 @app.command()
 def facts(as_json: Json = False) -> None:
     """Print what this machine is; `--json` has each fact with its source."""
-    output = output_of("facts", as_json)
-    with failures(output):
+    with output_of("facts", as_json) as output:
         from tfprov.host.facts import dump
         from tfprov.pipeline.up import facts as gather_facts
         from tfprov.report import facts as report
@@ -181,8 +179,7 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Write a commented profile that fits this machine."""
-    output = output_of("init", as_json)
-    with failures(output):
+    with output_of("init", as_json) as output:
         from tfprov.pipeline.init import init as write_profile
 
         target = Path.cwd() / path
@@ -212,8 +209,7 @@ def init(
 @app.command()
 def schema(as_json: Json = False) -> None:
     """Print the JSON Schema of profiles, for editors."""
-    output = output_of("schema", as_json)
-    with failures(output):
+    with output_of("schema", as_json) as output:
         from tfprov.profile.schema import json_schema
 
         found = json_schema()

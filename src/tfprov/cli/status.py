@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from tfprov.cli.options import Json, ProfileName, output_of
+from tfprov.cli.options import Json, ProfileName
+from tfprov.cli.output import Output
 from tfprov.cli.plain import tell_status
 
 app = typer.Typer()
@@ -37,7 +38,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Say whether environments are verified on this machine as it is now, what changed, and what `up` would do."""
-    output = output_of("status", as_json)
+    output = Output(command="status", json=as_json, environ=os.environ)
     # Neither `nan` nor more than the system can wait.
     if watch is not None and not 0.1 <= watch <= _LONGEST_PAUSE_S:
         raise typer.BadParameter(f"{watch} is not between 0.1 and {_LONGEST_PAUSE_S} seconds", param_hint="'--watch'")

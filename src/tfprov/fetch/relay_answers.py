@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
@@ -55,9 +55,7 @@ class Pages:
     validators it also sends them all again. With this cache each page is read once in ten minutes, and has a validator.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start empty."""
-        self._clock = clock
+    def __init__(self) -> None:
         self._known: dict[str, tuple[str, float]] = {}
 
     def unchanged(self, address: str, asked: Mapping[str, str]) -> RelayAnswer | None:
@@ -65,7 +63,7 @@ class Pages:
         if any("no-cache" in asked.get(name, "") for name in ("Cache-Control", "Pragma")):
             return None
         state, until = self._known.get(address, ("", 0.0))
-        if not state or state != _state_in(asked) or self._clock() >= until:
+        if not state or state != _state_in(asked) or time.monotonic() >= until:
             return None
         return RelayAnswer(status=304, headers={"ETag": state} if "If-None-Match" in asked else {})
 
@@ -86,7 +84,7 @@ class Pages:
             state = headers.get("ETag") or headers["Last-Modified"]
         elif answer.status != 304:
             return answer
-        self._known[address] = (state, self._clock() + _FRESH_SECONDS)
+        self._known[address] = (state, time.monotonic() + _FRESH_SECONDS)
         return replace(answer, headers=headers)
 
 
