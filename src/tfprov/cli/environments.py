@@ -151,8 +151,9 @@ def remove(
         from tfprov.envs.takeover import adopted_folder
         from tfprov.errors import TfprovError
         from tfprov.paths import home
-        from tfprov.pipeline.environments import find, remove_old
-        from tfprov.pipeline.environments import remove as delete
+        from tfprov.pipeline.environments import find
+        from tfprov.pipeline.removing import remove as delete
+        from tfprov.pipeline.removing import remove_old
 
         if every:
             if profile:
@@ -191,7 +192,7 @@ def remove(
 
 def _remove_all(output: Output, kept: Home, *, yes: bool, force: bool) -> None:
     from tfprov.envs.generations import environments
-    from tfprov.pipeline.environments import remove_all
+    from tfprov.pipeline.removing import remove_all
 
     names = ", ".join(one.owner.name for one in environments(kept.environments)) or "none"
     _confirm(f"Delete every environment below {kept.environments} ({names})?", yes=yes)
@@ -211,7 +212,7 @@ def _remove_all(output: Output, kept: Home, *, yes: bool, force: bool) -> None:
 def _remove_all_old(output: Output, kept: Home, *, yes: bool, force: bool) -> None:
     from tfprov.envs.generations import environments
     from tfprov.envs.takeover import replaced
-    from tfprov.pipeline.environments import remove_old
+    from tfprov.pipeline.removing import remove_old
 
     found = [(one, old) for one in environments(kept.environments) if (old := replaced(one)) is not None]
     names = ", ".join(one.owner.name for one, _ in found) or "none"

@@ -13,8 +13,9 @@ from tfprov.envs.generations import Environment, environment_id, environments
 from tfprov.envs.layout import executables_in
 from tfprov.envs.records import Generation, Owner
 from tfprov.errors import TfprovError
-from tfprov.pipeline.environments import find, remove, rollback, smoke_foreign, variables, verified
+from tfprov.pipeline.environments import find, rollback, smoke_foreign, variables, verified
 from tfprov.pipeline.named import profile_of
+from tfprov.pipeline.removing import remove
 from tfprov.pipeline.status import look
 from tfprov.report import text
 
