@@ -44,7 +44,7 @@ def codes(incomplete: str) -> list[tuple[str, str]]:
 def _profiles() -> Iterator[str]:
     from tfprov.envs.generations import environments
     from tfprov.paths import home
-    from tfprov.profile import source
+    from tfprov.profile import finding
 
     here = Path.cwd()
     for path in here.glob("*.toml"):
@@ -52,7 +52,7 @@ def _profiles() -> Iterator[str]:
             if path.name == "tfprov.toml" or (path.name != "pyproject.toml" and _is_profile(path)):
                 yield path.name
     yield from (one.owner.name for one in environments(home(os.environ).environments))
-    yield from (path.stem for path in source.shipped())
+    yield from (path.stem for path in finding.shipped())
 
 
 def _is_profile(path: Path) -> bool:

@@ -151,7 +151,7 @@ def report(
     """Bundle facts, profile, plan, journals, logs and lock for a bug report; secrets and names are taken out."""
     with output_of("report", as_json) as output:
         from tfprov.pipeline.support_report import check, gather, write
-        from tfprov.profile.source import nearest
+        from tfprov.profile.finding import nearest
         from tfprov.report import text
 
         check(to)

@@ -21,7 +21,7 @@ from tfprov.errors import TfprovError
 from tfprov.pipeline.backends.choose import Backend, backend_of
 from tfprov.pipeline.context import Context, Request, environment_of
 from tfprov.pipeline.named import called_by, environments_of, one_of, only_one_of, profile_of
-from tfprov.profile import source
+from tfprov.profile import finding, source
 
 if TYPE_CHECKING:
     from tfprov.events import Emit
@@ -177,7 +177,7 @@ def smoke_again(request: Request, *, level: Level | None, emit: Emit) -> Verdict
     generation = verified(environment, request.profile)
     try:
         # The profile that the environment was made from: the request may give the name of the environment instead.
-        path, shipped = source.find(environment.owner.profile or request.profile, cwd=request.cwd)
+        path, shipped = finding.find(environment.owner.profile or request.profile, cwd=request.cwd)
     except TfprovError:
         path, shipped = profile_of(request.profile, cwd=request.cwd, home=paths.home(request.environ))
     wanted = smoke_request(load(path, overrides=request.overrides, shipped=shipped), generation.sealed.target)

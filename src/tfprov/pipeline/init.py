@@ -12,9 +12,10 @@ from tfprov.paths import home, relative
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.products import check_new
+from tfprov.profile.finding import PROFILE, is_stand_in, lists, nearest
 from tfprov.profile.nearby import lists_under_other_names
 from tfprov.profile.records import Profile
-from tfprov.profile.source import PROFILE, glance, is_stand_in, lists, nearest, plain_name
+from tfprov.profile.source import glance, plain_name
 from tfprov.profile.template import profile_template
 from tfprov.wants.as_wheels import as_wheels
 from tfprov.wants.imported import Imported, imported, is_program

@@ -23,7 +23,7 @@ from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.host.system import home_folder, running_system
 from tfprov.paths import HOME_VARIABLE, Home, expanded
-from tfprov.profile.source import is_stand_in
+from tfprov.profile.finding import is_stand_in
 from tfprov.structured import json_of, texts_of
 from tfprov.writing import write_atomic
 

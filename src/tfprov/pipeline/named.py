@@ -9,7 +9,7 @@ from tfprov.envs.documents import OWNER
 from tfprov.envs.generations import Environment, environments
 from tfprov.errors import TfprovError
 from tfprov.paths import Home, expanded
-from tfprov.profile import source
+from tfprov.profile import finding
 
 
 def profile_of(name: str, *, cwd: Path, home: Home) -> tuple[Path, bool]:
@@ -23,7 +23,7 @@ def profile_of(name: str, *, cwd: Path, home: Home) -> tuple[Path, bool]:
             when the record of the profile cannot be read.
     """
     try:
-        path, shipped = source.find(name, cwd=cwd)
+        path, shipped = finding.find(name, cwd=cwd)
     except TfprovError as error:
         if error.code.name != "profile-missing" or not name:
             raise
@@ -32,7 +32,7 @@ def profile_of(name: str, *, cwd: Path, home: Home) -> tuple[Path, bool]:
         if not there:
             raise next((of_nobody(one) for one in named if not one.owner.is_known), error) from None
         only = one_of(name, there)
-        return Path(only.owner.profile), Path(only.owner.profile).parent == source.shipped_folder()
+        return Path(only.owner.profile), Path(only.owner.profile).parent == finding.shipped_folder()
     if shipped:
         named = environments_of(name, home)
         bundled = [one for one in named if bundle_of(one, home)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tfprov.errors import TfprovError
 from tfprov.pipeline.environments import find
-from tfprov.profile import source
+from tfprov.profile import finding
 from tfprov.profile.nearby import lists_under_other_names
 from tfprov.words import quoted
 
@@ -28,7 +28,7 @@ class Situation:
 
 def next_steps(cwd: Path, environ: Mapping[str, str]) -> Situation:
     """The state of a folder (profile, environment, or neither) and the commands to suggest. Writes nothing."""
-    profile = source.nearest(cwd)
+    profile = finding.nearest(cwd)
     if profile is None:
         others = lists_under_other_names(cwd)
         return Situation(
@@ -41,7 +41,7 @@ def next_steps(cwd: Path, environ: Mapping[str, str]) -> Situation:
                 ("tfprov explain FILE", "say what a log of a failed installation or run means"),
             ),
         )
-    implied = source.is_stand_in(profile)
+    implied = finding.is_stand_in(profile)
     words = f"`{profile.name}` says what this folder needs" if implied else f"`{profile.name}` is the profile here"
     if profile.parent != cwd:
         words = f"`{profile}` is the profile of this folder"

@@ -25,8 +25,8 @@ from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.uv import uv_executable
 from tfprov.plan.tags import marker_environment, supported_tags
+from tfprov.profile.finding import shipped_folder
 from tfprov.profile.records import PlatformName
-from tfprov.profile.source import shipped_folder
 from tfprov.structured import toml_of
 from tfprov.temporary import temporary
 

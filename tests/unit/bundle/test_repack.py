@@ -9,7 +9,7 @@ import pytest
 
 from sham import install
 from tfprov.bundle import repack
-from tfprov.profile.source import shipped_folder
+from tfprov.profile.finding import shipped_folder
 from told import refusal
 
 

@@ -25,7 +25,7 @@ from tfprov.cli import main
 from tfprov.cli.output import Output
 from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.records import Generation, Owner
-from tfprov.profile.source import shipped
+from tfprov.profile.finding import shipped
 
 if sys.platform != "win32":
     import fcntl

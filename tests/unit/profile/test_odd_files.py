@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tfprov.errors import TfprovError
+from tfprov.profile.finding import nearest
 from tfprov.profile.load import load
-from tfprov.profile.source import glance, nearest
+from tfprov.profile.source import glance
 
 DEEP = "[" * 100_000
 

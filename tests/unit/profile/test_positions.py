@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from tfprov.profile.finding import shipped
 from tfprov.profile.positions import Key, line_of, lines_of_keys
-from tfprov.profile.source import shipped
 
 if sys.version_info >= (3, 11):
     import tomllib

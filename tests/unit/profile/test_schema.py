@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tfprov.errors import TfprovError
+from tfprov.profile.finding import shipped
 from tfprov.profile.load import load
 from tfprov.profile.schema import DIALECT, json_schema
-from tfprov.profile.source import shipped
 
 if sys.version_info >= (3, 11):
     import tomllib

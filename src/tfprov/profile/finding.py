@@ -1,0 +1,144 @@
+"""Finds the file of a profile: by its path, by the name of a shipped one, or from the folder of a project."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tfprov.contents import content_of
+from tfprov.errors import TfprovError
+from tfprov.paths import expanded
+from tfprov.structured import toml_of
+from tfprov.words import quoted
+
+PROFILE = "tfprov.toml"
+_LISTS = (
+    *("pyproject.toml", "requirements.txt", "environment.yml", "environment.yaml"),
+    *("Pipfile", "pixi.toml", "setup.cfg", "setup.py"),
+)
+
+
+def is_stand_in(path: Path) -> bool:
+    """Whether a dependency file stands in for the profile of its folder, because that has none."""
+    return path.name in _LISTS and nearest(path.parent) == path and not _has_own_table(path)
+
+
+def shipped_folder() -> Path:
+    """The folder of the profiles that come with tfprov: in the installed package, or at the top of a checkout."""
+    # Imported late, because a profile that is given by its path does not need it.
+    from importlib import resources
+
+    package = Path(str(resources.files("tfprov")))
+    installed = package / "profiles"
+    return installed if installed.is_dir() else package.parents[1] / "profiles"
+
+
+def shipped() -> tuple[Path, ...]:
+    """Paths of the shipped profiles, sorted by name."""
+    # In a checkout, locks of these profiles may be in the same folder.
+    return tuple(sorted(path for path in shipped_folder().glob("*.toml") if not path.name.startswith("pylock.")))
+
+
+def nearest(cwd: Path) -> Path | None:
+    """The profile for a folder: `tfprov.toml` or `[tool.tfprov]` in `pyproject.toml`, there or in a folder above.
+
+    Without either, a dependency file in the folder itself; None when there is none of these.
+
+    Raises:
+        OSError: a `pyproject.toml` or `setup.cfg` cannot be read.
+    """
+    for folder in (cwd, *cwd.parents):
+        if (folder / PROFILE).is_file():
+            return folder / PROFILE
+        if _has_own_table(folder / "pyproject.toml"):
+            return folder / "pyproject.toml"
+    return next(iter(lists(cwd)), None)
+
+
+def _has_own_table(path: Path) -> bool:
+    """Whether a file is a `pyproject.toml` that contains a profile."""
+    is_project = path.name == "pyproject.toml" and path.is_file()
+    return is_project and re.search(rb"(?m)^\[tool\.tfprov[\].]", content_of(path)) is not None
+
+
+def lists(folder: Path) -> tuple[Path, ...]:
+    """The dependency files in a folder, in the order of preference.
+
+    Raises:
+        OSError: a `pyproject.toml` or `setup.cfg` cannot be read.
+    """
+    return tuple(path for name in _LISTS if (path := folder / name).is_file() and _says_needs(path))
+
+
+def _says_needs(path: Path) -> bool:
+    """Whether a file lists dependencies, rather than only settings of tools; False for tfprov's own checkout."""
+    if path.name == "pyproject.toml":
+        from tfprov.wants.pyproject import has_dependencies
+        from tfprov.wants.tables import table
+
+        try:
+            document = toml_of(content_of(path).decode("utf-8-sig"))
+        except ValueError:
+            return True  # its reader reports the mistake
+        return has_dependencies(document) and table(document, "project").get("name") != "tfprov"
+    return path.name != "setup.cfg" or b"install_requires" in content_of(path)
+
+
+def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
+    """The file that a PROFILE argument refers to, and whether it is a shipped profile.
+
+    Args:
+        name: a path, or the name of a shipped profile; a file takes precedence, so that a shipped profile never hides
+            it. Empty for the profile of the folder.
+        cwd: the folder, to which a path is relative.
+
+    Raises:
+        TfprovError: `profile-missing`.
+        OSError: as in `nearest`.
+    """
+    if not name:
+        here = nearest(cwd)
+        if here is not None:
+            return here, False
+        from tfprov.profile.nearby import lists_under_other_names
+
+        evidence = [
+            "neither `tfprov.toml` nor `[tool.tfprov]` in `pyproject.toml`, here or in a folder above",
+            "no file here that says what a project needs, such as `requirements.txt`",
+        ]
+        hint = "make one with `tfprov init`, or name a profile"
+        if there := lists_under_other_names(cwd):
+            evidence.append(f"files that may say it: {', '.join(f'`{each}`' for each in there)}")
+            hint = f"name the file that says what is needed, as in `tfprov up {quoted(there[0])}`"
+        elif any(next(cwd.glob(each), None) for each in ("*.py", "*.ipynb")):
+            hint = "`tfprov init` writes one with the packages that the Python files here import"
+        raise TfprovError("profile-missing", f"`{cwd}` has no profile", evidence=tuple(evidence), hint=hint)
+    path = cwd / expanded(name)
+    if path.is_file():
+        return path.absolute(), False
+    if path.is_symlink() and not path.exists():
+        raise TfprovError(
+            "profile-missing",
+            f"`{name}` is a link to `{path.readlink()}`, and there is nothing",
+            hint="correct the link, or name the file itself",
+        )
+    names = {file.stem: file for file in shipped()}
+    if name in names:
+        return names[name], True
+    if path.is_dir():
+        raise TfprovError("profile-missing", f"`{name}` is a folder, not a profile")
+    if path.exists():
+        raise TfprovError("profile-missing", f"`{name}` is not a regular file", hint="a profile is a TOML file")
+    import difflib
+
+    close = difflib.get_close_matches(name, names, n=1)
+    nearby = sorted(file.name for file in cwd.glob("*.toml") if file.name != "pyproject.toml")[:5]
+    evidence = [f"shipped profiles: {', '.join(names)}"]
+    if nearby:
+        evidence.append(f"files here: {', '.join(nearby)}")
+    raise TfprovError(
+        "profile-missing",
+        f"there is no profile `{name}`",
+        evidence=tuple(evidence),
+        hint=f"did you mean `{close[0]}`?" if close else "make one with `tfprov init`, or name a shipped profile",
+    )

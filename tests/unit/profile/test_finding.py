@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from tfprov.errors import TfprovError
+from tfprov.profile.finding import find, shipped, shipped_folder
+from tfprov.profile.load import load
+from tfprov.profile.nearby import lists_under_other_names
+from tfprov.profile.source import glance
+
+
+def write(folder: Path, text: str, name: str = "train.toml") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+class TestShipped:
+    @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+    def test_each_loads_and_is_named_like_its_file(self, path: Path) -> None:
+        loaded = load(path, shipped=True)
+        assert loaded.profile.name == path.stem
+        assert loaded.shipped
+
+    def test_there_are_some_and_they_are_listed_by_name(self) -> None:
+        names = [path.stem for path in shipped()]
+        assert names == sorted(names)
+        assert {"auto", "cpu", "cuda"} <= set(names)
+
+    def test_an_installed_package_has_them_inside(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(resources, "files", lambda _name: tmp_path / "src" / "tfprov")
+        assert shipped_folder() == tmp_path / "profiles"
+        (tmp_path / "src" / "tfprov" / "profiles").mkdir(parents=True)
+        assert shipped_folder() == tmp_path / "src" / "tfprov" / "profiles"
+
+
+class TestFind:
+    def test_a_name_is_a_shipped_profile(self, tmp_path: Path) -> None:
+        path, is_shipped = find("cpu", cwd=tmp_path)
+        assert (path.name, is_shipped) == ("cpu.toml", True)
+
+    def test_a_path_wins_over_a_shipped_name(self, tmp_path: Path) -> None:
+        mine = write(tmp_path, 'name = "mine"', "cpu")
+        assert find("cpu", cwd=tmp_path) == (mine, False)
+
+    def test_a_folder_does_not_hide_a_shipped_name(self, tmp_path: Path) -> None:
+        (tmp_path / "cpu").mkdir()
+        assert find("cpu", cwd=tmp_path)[1]
+
+    def test_a_relative_path_is_relative_to_the_folder_given(self, tmp_path: Path) -> None:
+        (tmp_path / "sub").mkdir()
+        path = write(tmp_path / "sub", 'name = "x"')
+        assert find("sub/train.toml", cwd=tmp_path) == (path, False)
+        assert find(str(path), cwd=Path("/")) == (path, False)
+
+    def refusal(self, name: str, cwd: Path) -> TfprovError:
+        with pytest.raises(TfprovError) as failure:
+            find(name, cwd=cwd)
+        assert failure.value.code.name == "profile-missing"
+        return failure.value
+
+    def test_a_mistyped_name_gets_a_suggestion(self, tmp_path: Path) -> None:
+        error = self.refusal("cudaa", tmp_path)
+        assert error.what == "there is no profile `cudaa`"
+        assert error.hint == "did you mean `cuda`?"
+
+    def test_a_name_unlike_any_gets_the_files_that_are_here(self, tmp_path: Path) -> None:
+        for name in ("b.toml", "a.toml", "pyproject.toml"):
+            write(tmp_path, "", name)
+        error = self.refusal("xyzzy", tmp_path)
+        names = ", ".join(path.stem for path in shipped())
+        assert error.evidence == (f"shipped profiles: {names}", "files here: a.toml, b.toml")
+        assert error.hint == "make one with `tfprov init`, or name a shipped profile"
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+    def test_a_link_to_nothing_says_where_it_leads(self, tmp_path: Path) -> None:
+        (tmp_path / "train.toml").symlink_to("gone.toml")
+        error = self.refusal("train.toml", tmp_path)
+        assert error.what == "`train.toml` is a link to `gone.toml`, and there is nothing"
+        assert error.hint == "correct the link, or name the file itself"
+
+    def test_a_folder_is_no_profile(self, tmp_path: Path) -> None:
+        (tmp_path / "folder").mkdir()
+        assert self.refusal("folder", tmp_path).what == "`folder` is a folder, not a profile"
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX has named pipes")
+    def test_a_pipe_is_not_read(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        assert self.refusal("pipe", tmp_path).what == "`pipe` is not a regular file"
+
+    def test_the_home_of_an_unknown_user_is_just_not_there(self, tmp_path: Path) -> None:
+        self.refusal("~no-such-user/train.toml", tmp_path)
+
+
+class TestNearest:
+    def found(self, cwd: Path) -> Path:
+        path, is_shipped = find("", cwd=cwd)
+        assert not is_shipped
+        return path
+
+    def test_the_profile_of_the_folder_or_of_one_above_is_meant(self, tmp_path: Path) -> None:
+        inner = tmp_path / "a" / "b"
+        inner.mkdir(parents=True)
+        above = write(tmp_path, 'name = "x"', "tfprov.toml")
+        assert self.found(inner) == above
+        project = write(tmp_path / "a", "[tool.tfprov.smoke]\n", "pyproject.toml")
+        assert self.found(inner) == project
+        here = write(inner, 'name = "y"', "tfprov.toml")
+        assert self.found(inner) == here
+
+    def test_a_project_that_is_silent_about_it_is_passed_by(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        above = write(tmp_path, 'name = "x"', "tfprov.toml")
+        write(tmp_path / "a", "[project]\ndependencies = []\n", "pyproject.toml")
+        assert self.found(tmp_path / "a") == above
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("pyproject.toml", '[project]\ndependencies = ["six"]\n'),
+            ("requirements.txt", "six\n"),
+            ("environment.yml", "dependencies: [six]\n"),
+            ("Pipfile", '[packages]\nsix = "*"\n'),
+            ("pixi.toml", '[workspace]\nname = "x"\n[pypi-dependencies]\nsix = "*"\n'),
+            ("setup.cfg", "[options]\ninstall_requires = six\n"),
+            ("setup.py", "from setuptools import setup\nsetup(install_requires=['six'])\n"),
+        ],
+    )
+    def test_without_one_a_file_that_says_what_is_needed_is_the_profile(
+        self, tmp_path: Path, name: str, text: str
+    ) -> None:
+        (tmp_path / "My project!").mkdir()
+        path = write(tmp_path / "My project!", text, name)
+        write(tmp_path / "My project!", "[tool.black]\n" if name != "pyproject.toml" else text, "pyproject.toml")
+        assert self.found(path.parent) == path
+        loaded = load(path)
+        assert (loaded.profile.name, loaded.requirements) == ("My-project", ("six",))
+        assert loaded.notes == (f"`{name}` is taken for a profile; `tfprov init` writes one",)
+        assert glance(path, shipped=False) == loaded.source
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("pixi.toml", '[workspace]\nname = "x"\n[pypi-dependencies]\nsix = "*"\n'),
+            ("pylock.toml", 'lock-version = "1.0"\n[[packages]]\nname = "six"\nversion = "1.16.0"\n'),
+            ("Dockerfile.gpu", "FROM x\nRUN pip install six\n"),
+            ("gpu.dockerfile", "FROM x\nRUN pip install six\n"),
+            ("install.bat", "pip install six\r\n"),
+            ("README.md", "Use `pip install six`.\n"),
+            ("requirements", "six\n"),
+            ("reqs.pip", "six==1.16.0\n"),
+            ("default.json", '{"_meta": {}, "default": {"six": {"version": "==1.16.0"}}}'),
+        ],
+    )
+    def test_any_list_can_be_named_whatever_it_is_called(self, tmp_path: Path, name: str, text: str) -> None:
+        loaded = load(write(tmp_path, text, name))
+        assert [line.partition("==")[0] for line in loaded.requirements] == ["six"]
+
+    @pytest.mark.parametrize("name", ["train", "train.profile", "train.toml"])
+    def test_a_profile_can_have_any_name(self, tmp_path: Path, name: str) -> None:
+        text = 'name = "mine"\npackages.requirements = ["six"]\n'
+        assert load(write(tmp_path, text, name)).profile.name == "mine"
+
+    def test_where_there_is_nothing_the_way_on_is_named(self, tmp_path: Path) -> None:
+        write(tmp_path, "[metadata]\n", "setup.cfg")
+        with pytest.raises(TfprovError) as failure:
+            find("", cwd=tmp_path)
+        assert failure.value.code.name == "profile-missing"
+        assert failure.value.hint == "make one with `tfprov init`, or name a profile"
+
+    def test_programs_alone_are_named_as_the_source_of_one(self, tmp_path: Path) -> None:
+        (tmp_path / "train.py").write_text("import tensorflow\n")
+        with pytest.raises(TfprovError) as failure:
+            find("", cwd=tmp_path)
+        assert failure.value.hint == "`tfprov init` writes one with the packages that the Python files here import"
+
+    @pytest.mark.parametrize(
+        ("names", "told"),
+        [
+            (["requirements-gpu.txt", "requirements-cpu.txt"], ["requirements-cpu.txt", "requirements-gpu.txt"]),
+            (["requirements/dev.txt", "requirements/base.txt"], ["requirements/base.txt", "requirements/dev.txt"]),
+            (["a.ipynb", "Dockerfile", "env_gpu.yml", "notes.txt"], ["env_gpu.yml", "Dockerfile", "a.ipynb"]),
+            (["conda.yaml", "dev-requirements.txt"], ["dev-requirements.txt", "conda.yaml"]),
+            pytest.param(
+                ["Requirements.txt"],
+                ["Requirements.txt"],
+                marks=pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="that is requirements.txt there"),
+            ),
+            (["uv.lock", "requirements.in"], ["requirements.in", "uv.lock"]),
+            (["reqs.txt", "deps.txt", "require me.txt"], ["deps.txt", "reqs.txt"]),
+            (["src/requirements.txt", "binder/environment.yml"], ["binder/environment.yml", "src/requirements.txt"]),
+            (
+                [".github/workflows/ci.yml", "README.md", "setup.sh"],
+                ["README.md", "setup.sh", ".github/workflows/ci.yml"],
+            ),
+            (["SETUP.md", "make_env_gpu.ps1", "_execute.bat"], ["SETUP.md", "_execute.bat", "make_env_gpu.ps1"]),
+        ],
+    )
+    def test_lists_under_other_names_are_named(self, tmp_path: Path, names: list[str], told: list[str]) -> None:
+        for name in names:
+            (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+            write(tmp_path, asking_for("tensorflow", name), name)
+        with pytest.raises(TfprovError) as failure:
+            find("", cwd=tmp_path)
+        assert failure.value.evidence[-1] == f"files that may say it: {', '.join(f'`{name}`' for name in told)}"
+        assert failure.value.hint == f"name the file that says what is needed, as in `tfprov up {told[0]}`"
+
+    @pytest.mark.parametrize(
+        "name", ["README.md", "docs/requirements.txt", ".github/workflows/ci.yml", "a.ipynb", "install.sh"]
+    )
+    def test_what_is_further_from_the_project_must_ask_for_tensorflow(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        write(tmp_path, asking_for("sphinx", name), name)
+        assert lists_under_other_names(tmp_path) == ()
+        write(tmp_path, asking_for("tf-nightly", name), name)
+        assert lists_under_other_names(tmp_path) == (name,)
+
+    @pytest.mark.parametrize("folder", ["", "profiles/"])
+    def test_the_lock_of_a_profile_is_not_named_but_one_alone_is(self, tmp_path: Path, folder: str) -> None:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name in ("pylock.train.toml", "pylock.toml"):
+            text = 'lock-version = "1.0"\n[[packages]]\nname = "tensorflow"\nversion = "2.16.1"\n'
+            write(tmp_path, text, f"{folder}{name}")
+        assert set(lists_under_other_names(tmp_path)) == {f"{folder}pylock.toml", f"{folder}pylock.train.toml"}
+        write(tmp_path, 'name = "train"\n', f"{folder}train.toml")
+        assert lists_under_other_names(tmp_path) == (f"{folder}pylock.toml",)
+
+    def test_files_that_ask_for_nothing_are_not_named(self, tmp_path: Path) -> None:
+        for name in ("requirements-dev.txt", "a.ipynb", "Dockerfile", "env.yml", "poetry.lock"):
+            write(tmp_path, "", name)
+        (tmp_path / "requirements-gone.txt").symlink_to("nowhere")
+        (tmp_path / "requirements-folder.txt").mkdir()
+        assert lists_under_other_names(tmp_path) == ()
+
+
+def asking_for(package: str, name: str) -> str:
+    """The text of a file of that name which asks for a package."""
+    command = f"pip install {package}"
+    texts = {
+        ".ipynb": json.dumps({"cells": [{"cell_type": "code", "source": f"!{command}"}], "nbformat": 4}),
+        ".md": f"```\n{command}\n```\n",
+        **dict.fromkeys((".sh", ".bat", ".ps1"), f"{command}\n"),
+        ".lock": f'version = 1\n\n[[package]]\nname = "{package}"\nversion = "2.16.1"\nsource = {{ registry = "x" }}\n',
+    }
+    if ".github" in name:
+        return f"on: push\njobs:\n  test:\n    steps:\n      - run: {command}\n"
+    if name.endswith(("yml", "yaml")):
+        return f"dependencies:\n  - {package}\n"
+    return texts.get(Path(name).suffix, f"RUN {command}\n" if name == "Dockerfile" else f"{package}\n")
