@@ -196,6 +196,12 @@ def no_gpu(context: DecisionContext, refusal: Refusal) -> TfprovError:
     )
 
 
+def _cuda_from_elsewhere(context: DecisionContext) -> Iterator[str]:
+    if not context.from_conda:
+        yield "name an index or a folder that has a wheel with CUDA under `index.extra` or `index.find-links`"
+    yield "use NVIDIA's container for this platform"
+
+
 def _told(ways: Iterable[str]) -> str | None:
     """Hints in one line; None without any. The last of several begins with `or`."""
     return "; ".join(dict.fromkeys(ways)).removeprefix("or ") or None
@@ -220,9 +226,7 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
     elif refusal.code == "windows-no-gpu":
         yield "run tfprov inside WSL2, where CUDA works"
     elif refusal.code == "wheel-without-cuda" and context.facts.system.value == "linux":
-        if not context.from_conda:
-            yield "name an index or a folder that has a wheel with CUDA under `index.extra` or `index.find-links`"
-        yield "use NVIDIA's container for this platform"
+        yield from _cuda_from_elsewhere(context)
     elif refusal.code == "docker-no-gpu":
         yield into_container(context.facts.container.value, refusal.why)
     elif refusal.code == "gpu-no-driver":
@@ -366,8 +370,11 @@ def _platform_hints(context: DecisionContext, nearest: Miss) -> Iterator[str]:
 
 
 def ways_to_cuda(context: DecisionContext) -> Iterator[str]:
-    """Notes on how to use CUDA, where GPU and driver work but no admitted release supports them."""
+    """Notes on how to use the NVIDIA GPUs of this machine, where no admitted release can."""
     if isinstance(context.gpus, Refusal):
+        is_linux, seen = context.facts.system.value == "linux", context.facts.gpus.value
+        if context.gpus.code == "wheel-without-cuda" and is_linux and any(gpu.vendor == "nvidia" for gpu in seen):
+            yield f"for CUDA: {_told(_cuda_from_elsewhere(context))}"
         return
     _, misses = evaluate(context, "cuda")
     told = [miss for miss in misses if miss.depth in (Depth.GPU, Depth.DRIVER, Depth.PYTHON)]

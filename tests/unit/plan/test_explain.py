@@ -359,6 +359,9 @@ def test_a_plan_for_an_old_driver_tells_the_whole_story() -> None:
 def test_auto_on_a_gpu_that_nothing_serves_names_the_ways_to_cuda() -> None:
     found = plan(profile(), Host(gpus=(hosts.RTX5090,), driver="575.57.08"))
     assert any(note.startswith("for CUDA: conda-forge's TensorFlow 2.19.1") for note in found.notes)
+    for gpus, told in ((), False), ((hosts.ORIN,), True):
+        notes = plan(profile(), Host(gpus=gpus, machine="aarch64", flags=("asimd",))).notes
+        assert any("for CUDA: name an index" in note and "NVIDIA's container" in note for note in notes) is told
     assert not any("for CUDA" in note for note in plan(profile(), Host()).notes)
 
 
