@@ -32,10 +32,13 @@ from tfprov.errors import CODES, Group
 
 Condition = Callable[[View, Hit], bool]
 
+# Whole names only: `numpy-stl`, `torchsummary` or `jaxtyping` are other people's projects, for any platform.
 _FAMILY = re.compile(
-    r"^(tensorflow|tf-nightly|tf_nightly|intel-tensorflow|tf-keras|keras|tensorboard|numpy|protobuf|h5py|nvidia-|jax|"
-    r"torch|scipy|pandas|ml-dtypes|grpcio|absl|libclang|setuptools|wheel|pip$|opencv|scikit|matplotlib|tflite|"
-    r"mediapipe|ai-edge|onnx)"
+    r"(?:intel-)?tensorflow(?:[-_.].*)?|tf[-_]nightly.*|tf-keras|tensorboard|numpy|scipy|pandas|matplotlib|protobuf|h5py"
+    r"|keras(?:-(?:applications|cv|hub|nightly|nlp|preprocessing|tuner))?|ml-dtypes|grpcio(?:-(?:status|tools))?|absl-py"
+    r"|libclang|pip|setuptools|wheel|nvidia-.*|jax(?:lib|-(?:cuda|rocm).*)?|torch(?:audio|data|text|vision)?"
+    r"|opencv(?:-contrib)?-python(?:-headless)?|scikit-(?:image|learn)|tflite-(?:model-maker|runtime|support)(?:-nightly)?"
+    r"|mediapipe(?:-model-maker)?|ai-edge-.*|onnx(?:runtime)?(?:-(?:directml|gpu))?"
 )
 _FOR_ANY_PLATFORM = frozenset({"absl-py", "keras", "pip", "setuptools", "tensorboard", "tf-keras", "wheel"})
 
@@ -79,7 +82,7 @@ def _needs_platform(_view: View, hit: Hit) -> bool:
     """Other projects of that family exist for some platforms only, but not names that only begin like TensorFlow's."""
     name = package_of(hit)
     is_other = name.startswith("tensorflow-") and not _TENSORFLOWS.fullmatch(name)
-    return bool(_FAMILY.match(name)) and name not in _FOR_ANY_PLATFORM and not is_other
+    return bool(_FAMILY.fullmatch(name)) and name not in _FOR_ANY_PLATFORM and not is_other
 
 
 def _python_unfit(view: View, hit: Hit) -> bool:
@@ -109,7 +112,7 @@ def _index_is_empty(view: View, hit: Hit) -> bool:
 
 def _misspelt(_view: View, hit: Hit) -> bool:
     name = package_of(hit)
-    if not name or _FAMILY.match(name):
+    if not name or _FAMILY.fullmatch(name):
         return False
     near = difflib.get_close_matches(
         name, ("tensorflow", "tensorflow-gpu", "tensorflow-cpu", "keras"), n=1, cutoff=0.75
@@ -127,7 +130,7 @@ def _no_such_project(_view: View, hit: Hit) -> bool:
     """An index answers so for each project that it does not have. Those of TensorFlow's family are on every index."""
     pages = [_PAGE_OF_PROJECT.search(line.text) for line in hit.lines]
     names = [one and (one["project"] or one["project__simple"]) for one in pages]
-    return all(name and not _FAMILY.match(name.lower()) for name in names)
+    return all(name and not _FAMILY.fullmatch(name.lower()) for name in names)
 
 
 def _placeholder(view: View, hit: Hit) -> bool:

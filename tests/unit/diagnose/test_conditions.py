@@ -70,6 +70,23 @@ def test_a_wheel_that_does_not_fit_says_by_its_tags_why(
     assert holds(condition, view(**context), hit(wheel=wheel)) is expected
 
 
+@pytest.mark.parametrize(
+    "name", ["numpy", "torchvision", "opencv-python-headless", "scikit-image", "jaxlib", "onnxruntime"]
+)
+def test_a_project_of_the_family_may_lack_wheels_for_a_platform(name: str) -> None:
+    assert holds("needs-platform", view(), hit(package=name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["numpy-stl", "numpydoc", "torchsummary", "jaxtyping", "scikit-fuzzy", "keras-bert", "pandas-ta", "wheelhouse"],
+)
+def test_a_name_that_only_begins_like_one_of_the_family_does_not_belong_to_it(name: str) -> None:
+    assert not holds("needs-platform", view(), hit(package=name))
+    page = f"Could not fetch URL https://index.example/simple/{name}/: 404 Client Error: Not Found for url: x"
+    assert holds("no-such-project", view(), hit(page))
+
+
 def test_an_informational_line_counts_only_when_all_are() -> None:
     calm, loud = "I tensorflow/core/x.cc:1] x", "E tensorflow/core/x.cc:1] x"
     assert holds("informational-line", view(), hit(calm, calm))
