@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # All control characters except line ends and tabs, separators that some programs treat as line ends, marks that change
 # the text direction, and surrogates.
@@ -17,6 +18,11 @@ def harmless(text: str) -> str:
     if not text.isascii() or not text.isprintable():
         text = _HIDDEN.sub(_written, text.replace("\r\n", "\n"))
     return _COMMAND.sub(lambda found: f"{found[1] or found[2]} ", text) if "::" in text or "##" in text else text
+
+
+def lined(rows: Iterable[str]) -> str:
+    """Rows one below the other, each on one line, so that no part of a name or path passes for a row of its own."""
+    return "\n".join(row.replace("\n", "\\x0a") for row in rows)
 
 
 def _written(found: re.Match[str]) -> str:

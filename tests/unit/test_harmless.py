@@ -6,18 +6,26 @@ import io
 import json
 import unicodedata
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outcomes import BUILT
 from tfprov.cli.app import app
 from tfprov.cli.output import Output
+from tfprov.envs.generations import Environment
+from tfprov.envs.records import Owner
 from tfprov.errors import TfprovError
 from tfprov.events import Note, Progress
 from tfprov.harmless import harmless
-from tfprov.report import ci, inventory, junit, page
+from tfprov.pipeline.cache import Kept
+from tfprov.pipeline.exporting import Made
+from tfprov.pipeline.status import Status
+from tfprov.report import ci, exports, inventory, junit, page, text
+from tfprov.report import status as status_report
 from tfprov.report.progress import PlainReporter, ProgressText
 from tfprov.smoke.records import Device, Leg, Verdict
 from tfprov.structured import json_text
@@ -87,6 +95,25 @@ def test_no_way_to_the_screen_lets_it_through(evil: str, capsys: pytest.CaptureF
     assert is_harmless(stream.getvalue())
     shown = ProgressText(lambda: 0.0).describe(Progress(stage="smoke", what=evil, done=1, total=2, unit="checks"))
     assert is_harmless(shown)
+
+
+def test_no_part_of_a_name_or_path_is_a_line_of_its_own() -> None:
+    evil = "a\nerror[internal]: b"
+    environment = Environment(Path(f"/{evil}"), owner=Owner(name=evil, profile=f"/{evil}", link=f"/{evil}"))
+    status = Status(
+        environment=environment, generation=None, state="missing", code="usage", reasons=(evil,), next_step=evil
+    )
+    printed = (
+        text.listing([environment]),
+        text.error(TfprovError("usage", evil, hint=evil)).partition(": ")[2],
+        text.outcome(replace(BUILT, environment=environment), profile=evil),
+        text.kept([Kept(what="wheels", path=Path(evil), bytes=0, files=0)]),
+        status_report.words((status,)),
+        exports.made(Made(path=Path(evil), digest="", size=0, prefix=evil, needs=(), left=(evil,)), "tar"),
+    )
+    for words in printed:
+        assert "error[" in words
+        assert not [line for line in words.splitlines() if line.startswith("error[")], words
 
 
 @pytest.mark.parametrize("evil", [EVIL, *COMMANDS])

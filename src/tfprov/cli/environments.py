@@ -13,6 +13,7 @@ from tfprov.cli import completion
 from tfprov.cli.options import Json, ProfileName, output_of
 from tfprov.cli.output import Output, require_answers
 from tfprov.cli.plain import go_back
+from tfprov.harmless import lined
 
 if TYPE_CHECKING:
     from tfprov.paths import Home
@@ -179,7 +180,7 @@ def remove(
             return
         held = delete(environment, profile, force=force)
         output.result(
-            "\n".join([f"{environment.owner.name} is removed", *(f"  although {each}" for each in held)]),
+            lined([f"{environment.owner.name} is removed", *(f"  although {each}" for each in held)]),
             {
                 "removed": {
                     "name": environment.owner.name,
@@ -201,7 +202,7 @@ def _remove_all(output: Output, kept: Home, *, yes: bool, force: bool) -> None:
     lines += [f"  although {each}" for each in held]
     lines += [f"  left      wheels and other caches: `tfprov cache clear`; records of runs: {kept.state}"]
     output.result(
-        "\n".join(lines),
+        lined(lines),
         {
             "removed": [{"name": one.owner.name, "path": one.root} for one in gone],
             "in_use": [str(each) for each in held],
@@ -221,7 +222,7 @@ def _remove_all_old(output: Output, kept: Home, *, yes: bool, force: bool) -> No
         remove_old(one, force=force)
     lines = [f"the environment that {one.owner.name} replaced is removed" for one, _ in found]
     output.result(
-        "\n".join(lines or ["no environment that was replaced is kept"]),
+        lined(lines or ["no environment that was replaced is kept"]),
         {"removed": [{"name": one.owner.name, "path": old.path} for one, old in found], "in_use": []},
     )
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tfprov.cli.options import Json, ProfileName, output_of
+from tfprov.harmless import lined
 
 app = typer.Typer(help="Jupyter kernels that run in an environment, whichever generation of it is in use.")
 
@@ -43,9 +44,9 @@ def list_(as_json: Json = False) -> None:
         from tfprov.pipeline import kernels
 
         found = kernels.kernels(home(os.environ))
-        lines = [f"{one.name}  {one.title}\n  {one.folder}" for one in found]
+        lines = [row for one in found for row in (f"{one.name}  {one.title}", f"  {one.folder}")]
         none = "no kernels yet: `tfprov kernel add PROFILE` makes one"
-        output.result("\n".join(lines) or none, {"kernels": [asdict(one) for one in found]})
+        output.result(lined(lines) or none, {"kernels": [asdict(one) for one in found]})
 
 
 @app.command()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tfprov.cli.output import Output, failures
 from tfprov.errors import TfprovError
+from tfprov.harmless import lined
 
 if TYPE_CHECKING:
     from tfprov.cli.ci_reporter import CiReporter
@@ -203,8 +204,12 @@ def go_back(output: Output, profile: str, *, number: int | None) -> None:
         found = rollback(environment, number=number)
         version = found.seal.tensorflow if found.seal else ""
         output.result(
-            f"{environment.owner.name} is at generation {found.number} again (TensorFlow {version})\n"
-            f"  place     {environment.stable}\n"
-            "  note      profile and lock are unchanged: the next `tfprov up` asks whether to go forward again",
+            lined(
+                (
+                    f"{environment.owner.name} is at generation {found.number} again (TensorFlow {version})",
+                    f"  place     {environment.stable}",
+                    "  note      profile and lock are unchanged: the next `tfprov up` asks whether to go forward again",
+                )
+            ),
             {"environment": {"name": environment.owner.name, "path": environment.stable, "generation": found.number}},
         )

@@ -28,6 +28,7 @@ from tfprov.cli.options import (
 )
 from tfprov.cli.output import Output
 from tfprov.cli.plain import bring_up
+from tfprov.harmless import lined
 from tfprov.structured import json_of
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ def init(
             "imported": programs and {"packages": programs.projects, "unknown": programs.unknown},
             "others": written.others,
         }
-        output.result("\n".join(lines), found)
+        output.result(lined(lines), found)
 
 
 @app.command()

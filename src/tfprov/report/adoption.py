@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from tfprov.harmless import lined
 from tfprov.redact import redact
 from tfprov.report import documents
 from tfprov.report.text import findings as findings_text
@@ -50,13 +51,13 @@ def text(result: Adoption) -> str:
     lines += ["", f"profile   {result.profile}", f"lock      {result.lock}"]
     if result.outcome is None:
         lines += [f"next      tfprov plan {result.profile.name}; tfprov up {result.profile.name}"]
-        return redact("\n".join(lines))
-    lines += ["", outcome(result.outcome, profile=result.profile.name)]
+        return redact(lined(lines))
+    lines += ["", *outcome(result.outcome, profile=result.profile.name).splitlines()]
     lines += [
         f"  before    kept in {result.kept}",
         "            `tfprov rollback` goes back to it; `tfprov remove --old` deletes it",
     ]
-    return redact("\n".join(lines))
+    return redact(lined(lines))
 
 
 def what(found: ForeignEnvironment) -> str:
@@ -122,7 +123,7 @@ def survey_text(surveyed: Sequence[Surveyed]) -> str:
         lines.append(f"  {f'wrong: {state}' if state else 'no problem is visible in its metadata'}")
         where = "" if one.refusal else " --in-place"
         lines.append(f"  tfprov adopt {quoted(str(found.named))}{where}{f'  ({one.refusal})' if one.refusal else ''}")
-    return redact("\n".join(lines)) if lines else "no environment with a TensorFlow that tfprov did not make"
+    return redact(lined(lines)) if lines else "no environment with a TensorFlow that tfprov did not make"
 
 
 def survey_document(surveyed: Sequence[Surveyed]) -> Document:

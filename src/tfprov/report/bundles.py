@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfprov.harmless import lined
 from tfprov.redact import redact
 from tfprov.words import count, quoted, size
 
@@ -35,7 +36,7 @@ def made(found: Bundled) -> str:
     else:
         lines.append(_line("use", f"tfprov up --bundle {named}"))
         lines.append(_line("", f"without tfprov: {named}/bootstrap up"))
-    return redact("\n".join(lines))
+    return redact(lined(lines))
 
 
 def checked(found: Bundle) -> str:
@@ -45,7 +46,7 @@ def checked(found: Bundle) -> str:
     lines += _content(found.manifest, found.id)
     if absent:
         lines.append(_line("delta", f"{count(len(absent), 'file')} only in the bundle {found.manifest.base[:12]}"))
-    return redact("\n".join(lines))
+    return redact(lined(lines))
 
 
 def document(manifest: Manifest, *, id_: str, path: str) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from tfprov.harmless import lined
 from tfprov.pipeline.exporting import Made
 from tfprov.words import size
 
@@ -18,7 +19,7 @@ def made(what: Made, form: str) -> str:
     if what.left:
         words = "set where it is used" if form == "modulefile" else "not included, since they refer to your variables"
         lines.append(f"  left      {', '.join(what.left)}: {words}")
-    return "\n".join(lines)
+    return lined(lines)
 
 
 def document(what: Made) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tfprov.harmless import lined
 from tfprov.host.records import Disk, Facts, Gpu, IndexConfig, Interpreter, Proxies
 from tfprov.redact import redact
 from tfprov.words import count, size
@@ -35,7 +36,7 @@ def facts(found: Facts) -> str:
     lines = [
         f"{label if number == 0 else '':<{_LABEL}}{text}" for label, texts in rows for number, text in enumerate(texts)
     ]
-    return redact("\n".join([*lines, "", "`tfprov facts --json` has all of it, each with its source"]))
+    return redact(lined([*lines, "", "`tfprov facts --json` has all of it, each with its source"]))
 
 
 def _system(found: Facts) -> str:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from tfprov.contents import given_text
 from tfprov.errors import CODES, TfprovError
+from tfprov.harmless import lined
 from tfprov.redact import redact
 from tfprov.report.page import code, page, table, text
 from tfprov.smoke import attestation
@@ -241,7 +242,7 @@ def describe(hosts: Sequence[Host]) -> str:
             lines.append(f"    generation {host.generation}, before {host.before or 'none'}")
         elif host.state in {ROLLED_BACK, KEPT}:
             lines.append(f"    in use    generation {host.generation}")
-    return redact("\n".join(lines))
+    return redact(lined(lines))
 
 
 def document(hosts: Sequence[Host]) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tfprov.errors import TfprovError
+from tfprov.harmless import lined
 from tfprov.inventory.advisories import AdvisoryMatch, Audit
 from tfprov.products import Product
 from tfprov.structured import json_of, json_text
@@ -50,7 +51,7 @@ def audited(name: str, found: Audit) -> str:
     for one in found.accepted:
         lines.append(f"  accepted  {one.package} {one.version}: {_names(one)}")
     lines += [f"  unused    `--accept {each}`: no advisory of that name affects it" for each in found.unused]
-    return "\n".join(lines)
+    return lined(lines)
 
 
 def _lines(one: AdvisoryMatch) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from tfprov.harmless import lined
 from tfprov.pipeline.status import Status
 from tfprov.products import Product
 from tfprov.redact import redact
@@ -19,7 +20,7 @@ _FIRST = b"# HELP tfprov_status_timestamp_seconds "
 def words(found: tuple[Status, ...]) -> str:
     """A line for each environment and each of its devices, with the reasons why one is no longer verified."""
     lines = [line for one in found for line in _lines(one)]
-    return redact("\n".join(lines)) if lines else "no environments yet: `tfprov up PROFILE` makes one"
+    return redact(lined(lines)) if lines else "no environments yet: `tfprov up PROFILE` makes one"
 
 
 def document(found: tuple[Status, ...]) -> dict[str, object]:

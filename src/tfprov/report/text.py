@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tfprov.envs.differences import shortened
 from tfprov.envs.layout import executables_in
 from tfprov.errors import Group, TfprovError
+from tfprov.harmless import lined
 from tfprov.redact import redact
 from tfprov.words import count, duration, powershell_quoted, quoted, size
 
@@ -43,14 +44,14 @@ def error(failure: TfprovError) -> str:
         lines += ["", f"hint: {failure.hint}"]
     if failure.code.group not in {Group.BUG, Group.USAGE, Group.INTERRUPTED}:
         lines.append(f"more: `tfprov explain --code {failure.code.name}`")
-    return redact("\n".join(lines))
+    return redact(lined(lines))
 
 
 def next_steps(situation: Situation) -> str:
     """What was found in a folder, and the commands to continue with."""
     width = max(len(command) for command, _ in situation.steps)
     steps = (f"  {command:{width}}  {what}" for command, what in situation.steps)
-    return "\n".join((situation.words, "", *steps, "", "`tfprov --help` lists all commands"))
+    return lined((situation.words, "", *steps, "", "`tfprov --help` lists all commands"))
 
 
 def outcome(
@@ -103,7 +104,7 @@ def outcome(
             ),
         ),
     )
-    return redact("\n".join(lines))
+    return redact(lined(lines))
 
 
 def activation(folder: PurePath, shell: str, *, for_cmd: bool = True) -> tuple[str, ...]:
@@ -133,7 +134,7 @@ def lock(found: Lock) -> str:
     if len(known) == len(found.files):
         lines += _block("size", (f"{size(sum(known))} to download",))
     lines += _block("renewed", found.changes or ("no: it was up to date",))
-    return redact("\n".join(lines))
+    return redact(lined(lines))
 
 
 def device_line(device: Device) -> str:
@@ -164,7 +165,7 @@ def verdict(found: Verdict) -> str:
     lines += [f"  cured: {text}" for text in found.cures]
     if found.note:
         lines.append(f"  note: {found.note}")
-    return redact("\n".join(lines))
+    return redact(lined(lines))
 
 
 def tally(found: Verdict) -> str:
@@ -214,7 +215,7 @@ def plan(found: Plan, *, verbose: bool = False) -> str:
     if found.refused:
         lines += ["", f"refused ({len(found.refused)}):"]
         lines += refusals(found.refused, verbose=verbose)
-    return redact("\n".join(lines))
+    return redact(lined(lines))
 
 
 def refusals(refused: Iterable[Refused], *, verbose: bool = False, most: int = 4) -> list[str]:
@@ -246,7 +247,7 @@ def findings(found: Iterable[Defect]) -> str:
         if len(group) > _FINDINGS:
             lines.append(f"  … and {len(group) - _FINDINGS} more: `--json` has them all")
         lines.append(f"  fix: {group[0].fix}")
-    return redact("\n".join(lines))
+    return redact(lined(lines))
 
 
 def kept(found: Iterable[Kept]) -> str:
@@ -254,7 +255,7 @@ def kept(found: Iterable[Kept]) -> str:
     folders = tuple(found)
     rows = [f"{one.what:<12} {size(one.bytes):>9}  {count(one.files, 'file'):>14}  {one.path}" for one in folders]
     total = size(sum(one.bytes for one in folders))
-    return "\n".join([*rows, f"{'together':<12} {total:>9}  (shared files are counted once, in the first)"])
+    return lined([*rows, f"{'together':<12} {total:>9}  (shared files are counted once, in the first)"])
 
 
 def swept(found: Swept) -> str:
@@ -267,7 +268,7 @@ def swept(found: Swept) -> str:
 def support_report(parts: Iterable[Part]) -> str:
     """The parts of a support report, one per line, shown before it is written."""
     rows = [f"  {part.name:<28} {size(len(part.text.encode())):>9}  {part.what}" for part in parts]
-    return "\n".join(["the report would contain (without credentials, user names, host names and homes):", *rows])
+    return lined(["the report would contain (without credentials, user names, host names and homes):", *rows])
 
 
 def listing(
@@ -316,7 +317,7 @@ def listing(
             lines += [f"      stale ({each.code}): {each}" for each in changes.get(generation.path, ())]
         if not generations:
             lines.append("    no verified generation")
-    return "\n".join(lines) if lines else "no environments yet: `tfprov up PROFILE` makes one"
+    return lined(lines) if lines else "no environments yet: `tfprov up PROFILE` makes one"
 
 
 def _first_line(text: str) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tfprov.errors import TfprovError
+from tfprov.harmless import lined
 from tfprov.redact import redact
 from tfprov.report import html, junit
 from tfprov.report.page import PAGE
@@ -114,7 +115,7 @@ def text(differences: Sequence[Difference]) -> str:
     for one in differences:
         mark = "!" if one.worse else " "
         lines.append(f"  {mark} {one.what}: {one.was or 'not there'} -> {one.now or 'not there'}")
-    return redact("\n".join(lines))
+    return redact(lined(lines))
 
 
 def document(differences: Sequence[Difference]) -> list[dict[str, object]]:
