@@ -177,7 +177,7 @@ class Image:
             except OSError:
                 damaged.append(ImageFile(path, int(size), int(mtime)))
             else:
-                if found.st_size != int(size) or path in wrong:
+                if found.st_size != int(size) or not found.st_mode & stat.S_IRUSR or path in wrong:
                     damaged.append(ImageFile(path, int(size), int(mtime)))
                 elif found.st_mtime_ns != int(mtime):
                     touched.append(ImageFile(path, int(size), int(mtime)))

@@ -105,7 +105,8 @@ class TreeStore:
             for row in rows:
                 size, mtime, path = row.split(" ", 2)
                 found = os.lstat(base + path)
-                if found.st_size != int(size) or found.st_mtime_ns != int(mtime) or not stat.S_ISREG(found.st_mode):
+                readable = stat.S_ISREG(found.st_mode) and found.st_mode & stat.S_IRUSR
+                if found.st_size != int(size) or found.st_mtime_ns != int(mtime) or not readable:
                     return None
                 files.append(path)
         except (OSError, ValueError):

@@ -633,6 +633,12 @@ class TestDamage:
         assert damage.altered == ("lib/a.py", "lib/deep/er/b.so")
         assert str(damage) == "2 altered files, such as `lib/a.py`"
 
+    @pytest.mark.skipif(os.name == "nt", reason="there, everybody reads a file who may read its folder")
+    def test_a_file_that_its_owner_may_not_read_is_damage_for_root_too(self, environment: Environment) -> None:
+        generation = sealed(environment)
+        (generation.path / "lib" / "a.py").chmod(0o044)
+        assert environment.damage(generation).altered == ("lib/a.py",)
+
     def test_a_whole_folder_may_be_missing(self, environment: Environment) -> None:
         import shutil
 

@@ -113,6 +113,12 @@ def test_a_file_written_to_in_place_is_noticed_even_with_the_same_size(image: Im
     assert [entry.path for entry in image.damage()] == [MODULE]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there, everybody reads a file who may read its folder")
+def test_a_file_that_its_owner_may_not_read_is_damage_for_root_too(image: Image) -> None:
+    (image.folder / "tree" / MODULE).chmod(0o044)
+    assert [entry.path for entry in image.damage()] == [MODULE]
+
+
 def test_a_file_that_was_merely_touched_is_no_damage_and_gets_its_time_back(tmp_path: Path) -> None:
     environment = tmp_path / "env"
     library = environment / "lib" / "python3.12" / "site-packages"
