@@ -129,6 +129,11 @@ def mappings_of(value: object) -> list[dict[str, Any]]:
     return [each for each in list_of(value) if isinstance(each, dict)]
 
 
+def string_of(value: object) -> str:
+    """The value if it is a text; otherwise an empty one."""
+    return value if isinstance(value, str) else ""
+
+
 def texts_of(value: object) -> tuple[str, ...]:
     """Those items of a list that are texts; none if the value is not a list."""
     return tuple(each for each in list_of(value) if isinstance(each, str))

@@ -33,7 +33,7 @@ from tfprov.profile.records import Profile
 from tfprov.smoke.cures import _bounds
 from tfprov.smoke.group import renumbered
 from tfprov.smoke.runner import _order
-from tfprov.structured import list_of, mapping_of, mappings_of, minor_of, texts_of, version_in, whole_number
+from tfprov.structured import list_of, mapping_of, mappings_of, minor_of, string_of, texts_of, version_in, whole_number
 
 OTHERS = [None, True, 3, 1.5, "text", b"bytes", ("a",), {"a"}]
 
@@ -46,7 +46,7 @@ def test_what_is_not_a_table_reads_as_an_empty_one(value: object) -> None:
 
 @pytest.mark.parametrize("value", [*OTHERS, {"a": 1}], ids=repr)
 def test_what_is_not_a_list_reads_as_an_empty_one(value: object) -> None:
-    assert (list_of(value), mappings_of(value), texts_of(value)) == ([], [], ())
+    assert (list_of(value), mappings_of(value), texts_of(value), string_of(value)) == ([], [], (), "")
     assert list_of([value]) == [value]
 
 

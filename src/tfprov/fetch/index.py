@@ -26,7 +26,7 @@ from tfprov.ladder.climb import TransferError
 from tfprov.lock.records import LockedFile
 from tfprov.plan.records import IndexFile, Listing
 from tfprov.redact import redact, without_userinfo
-from tfprov.structured import json_of
+from tfprov.structured import json_of, string_of
 from tfprov.times import is_moment
 
 if TYPE_CHECKING:
@@ -337,22 +337,17 @@ def parse_json(body: bytes, base: str) -> list[Link]:
             Link(
                 filename=str(entry["filename"]),
                 url=urljoin(base, str(entry["url"])),
-                sha256=_text(entry.get("hashes", {}).get("sha256")),
-                requires_python=_text(entry.get("requires-python")),
+                sha256=string_of(entry.get("hashes", {}).get("sha256")) or None,
+                requires_python=string_of(entry.get("requires-python")) or None,
                 size=size if type(size := entry.get("size")) is int and size > 0 else None,
                 yanked=bool(entry.get("yanked")),
                 uploaded=at if isinstance(at := entry.get("upload-time"), str) and is_moment(at) else None,
-                provenance=urljoin(base, place) if (place := _text(entry.get("provenance"))) else None,
+                provenance=urljoin(base, place) if (place := string_of(entry.get("provenance"))) else None,
             )
             for entry in page["files"]
         ]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise not_an_index(error, base) from error
-
-
-def _text(value: object) -> str | None:
-    """The value if it is a text, and not an empty one."""
-    return value if isinstance(value, str) and value else None
 
 
 def not_an_index(error: Exception, base: str) -> TransferError:

@@ -11,7 +11,7 @@ from tfprov import process
 from tfprov.host.devices import UNNAMED, pci_address
 from tfprov.host.graphics import Graphics
 from tfprov.host.records import Driver, Fact, Gpu, MigSlice, Problem
-from tfprov.structured import json_of
+from tfprov.structured import json_of, string_of
 
 # The first query after boot wakes every GPU, seconds each, unless the persistence daemon keeps them awake.
 QUERY_TIMEOUT_S = 30.0
@@ -117,9 +117,9 @@ def _nvml_gpu(entry: Mapping[str, object]) -> Gpu:
     capability, mode = entry.get("compute_capability"), entry.get("compute_mode")
     return Gpu(
         index=_whole(entry.get("index")) or 0,
-        name=_word(entry.get("name")) or "unknown NVIDIA GPU",
-        uuid=_word(entry.get("uuid")),
-        pci=pci_address(_word(entry.get("pci"))),
+        name=string_of(entry.get("name")) or "unknown NVIDIA GPU",
+        uuid=string_of(entry.get("uuid")) or None,
+        pci=pci_address(string_of(entry.get("pci")) or None),
         compute_capability=".".join(str(part) for part in capability) if isinstance(capability, list) else None,
         memory_total=_whole(entry.get("memory_total")),
         memory_used=_whole(entry.get("memory_used")),
@@ -135,14 +135,10 @@ def _nvml_gpu(entry: Mapping[str, object]) -> Gpu:
 
 def _slice(part: Mapping[str, object]) -> MigSlice:
     return MigSlice(
-        uuid=_word(part.get("uuid")) or "",
-        name=_word(part.get("name")) or "",
+        uuid=string_of(part.get("uuid")),
+        name=string_of(part.get("name")),
         memory_total=_whole(part.get("memory_total")),
     )
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def _whole(value: object) -> int | None:

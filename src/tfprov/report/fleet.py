@@ -14,7 +14,7 @@ from tfprov.harmless import lined
 from tfprov.redact import redact
 from tfprov.report.page import code, page, table, text
 from tfprov.smoke import attestation
-from tfprov.structured import json_of, list_of, mapping_of
+from tfprov.structured import json_of, list_of, mapping_of, string_of
 from tfprov.words import count
 
 VERIFIED = "verified"
@@ -167,12 +167,12 @@ def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
     return Host(
         name=name,
         state=state,
-        code=_text(why.get("code")) or None,
-        what=_text(why.get("what")),
-        evidence=tuple(_text(one) for one in list_of(evidence)),
-        hint=_text(why.get("hint")),
+        code=string_of(why.get("code")) or None,
+        what=string_of(why.get("what")),
+        evidence=tuple(string_of(one) for one in list_of(evidence)),
+        hint=string_of(why.get("hint")),
         tensorflow=_version(found),
-        python=next(filter(None, (_text(each.get("python")) for each in (found, environment, verdict))), ""),
+        python=next(filter(None, (string_of(each.get("python")) for each in (found, environment, verdict))), ""),
         before=_number(found.get("before")),
         generation=_number(found.get("generation")) or _number(environment.get("generation")),
         checks=tuple(_checks(found.get("devices"))),
@@ -182,10 +182,10 @@ def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
 def _version(found: Mapping[str, object]) -> str:
     target, verdict = found.get("tensorflow"), found.get("verdict")
     if isinstance(target, Mapping):
-        return _text(target.get("version"))
+        return string_of(target.get("version"))
     if isinstance(verdict, Mapping):
-        return _text(verdict.get("tensorflow"))
-    return _text(target)
+        return string_of(verdict.get("tensorflow"))
+    return string_of(target)
 
 
 def _checks(devices: object) -> Iterator[Check]:
@@ -193,20 +193,16 @@ def _checks(devices: object) -> Iterator[Check]:
         legs = mapping_of(device).get("legs")
         for leg in map(mapping_of, list_of(legs)):
             yield Check(
-                device=_text(mapping_of(device).get("name")),
-                leg=_text(leg.get("leg")),
+                device=string_of(mapping_of(device).get("name")),
+                leg=string_of(leg.get("leg")),
                 ok=leg.get("ok") is True,
                 skipped=leg.get("skipped") is True,
-                code=_text(leg.get("code")) or None,
-                evidence=_text(leg.get("evidence")),
+                code=string_of(leg.get("code")) or None,
+                evidence=string_of(leg.get("evidence")),
             )
 
 
 # A result comes from another machine: values of an unexpected type are dropped.
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _number(value: object) -> int | None:

@@ -22,7 +22,7 @@ from tfprov.products import Product
 from tfprov.redact import redact_all
 from tfprov.smoke.records import Verdict
 from tfprov.smoke.verdict import as_document
-from tfprov.structured import json_of, list_of, mapping_of, mappings_of
+from tfprov.structured import json_of, list_of, mapping_of, mappings_of, string_of
 
 FORMAT = 1
 _LARGEST = 16 << 20
@@ -160,7 +160,7 @@ def read(path: Path) -> Receipt:
     return Receipt(
         made=str(content.get("made", "")),
         tfprov=str(content.get("tfprov", "")),
-        lock=_text(content.get("lock")),
+        lock=string_of(content.get("lock")) or None,
         machine={str(name): str(value) for name, value in mapping_of(content.get("machine")).items()},
         document={"verdict": content["verdict"], "devices": content["devices"]},
     )
@@ -270,7 +270,3 @@ RECEIPT = Product(what="a receipt", is_ours=_is_receipt)
 
 def _is_whole(content: Mapping[str, object]) -> bool:
     return isinstance(content.get("verdict"), dict) and isinstance(content.get("devices"), list)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -15,7 +15,7 @@ from tfprov.smoke import causes, health, requirements, surroundings
 from tfprov.smoke.group import ENVIRONMENT, GroupOutcome, Lost, ProbeSession, add_facts, probe_session, run_group
 from tfprov.smoke.records import Device, Leg, Level, ShellHazard, SmokeRequest, Verdict
 from tfprov.smoke.script import run_script
-from tfprov.structured import mappings_of, texts_of, whole_number
+from tfprov.structured import mappings_of, string_of, texts_of, whole_number
 from tfprov.words import duration
 
 
@@ -52,7 +52,7 @@ def smoke(
             _charge_all_reduce(session, outcome)
         outcomes += _scripts(session, core)
         outcomes.append(_health(session, "after", anyway=any(_is_taken(leg) for _, leg in _legs(outcomes))))
-        python_version = _text(core.facts.get("python"))
+        python_version = string_of(core.facts.get("python")) or None
         around = surroundings.findings(session.python, environ, Path.cwd(), python_version)
     verdict = _verdict(request, core, outcomes, around, time.monotonic() - started)
     for finding in verdict.findings:
@@ -273,14 +273,14 @@ def _verdict(
         core.log,
         accelerator=request.accelerator,
         cuda_build=_cuda_build(build),
-        place=_text(facts.get("place")) or "",
+        place=string_of(facts.get("place")),
     )
     _explain_missing_gpus(by_device, why)
     log = "".join(outcome.log for outcome in outcomes)
     _say_who_holds(by_device, log, facts)
     _add_health(request, by_device, log, facts)
     descriptions = dict(_pairs(facts.get("descriptions")))
-    python = _text(facts.get("python"))
+    python = string_of(facts.get("python")) or None
     note = ""
     if request.gpu == "later":
         note = "no GPU was tested: only that the GPU libraries can be loaded"
@@ -290,7 +290,7 @@ def _verdict(
             Device(name=name, kind=_kind(name), legs=tuple(by_device[name]), description=descriptions.get(name, ""))
             for name in sorted(by_device, key=_order)
         ),
-        tensorflow=_text(facts.get("tensorflow")),
+        tensorflow=string_of(facts.get("tensorflow")) or None,
         python=python,
         seconds=seconds,
         note=note,
@@ -344,7 +344,7 @@ def _add_health(request: SmokeRequest, by_device: dict[str, list[Leg]], log: str
     history = health.History(
         before=_xids(facts.get("xids_before")),
         after=_xids(facts.get("xids_after")),
-        source=_text(facts.get("xids_source")) or "",
+        source=string_of(facts.get("xids_source")),
     )
     for name in names:
         if name in before and name in after:
@@ -382,7 +382,3 @@ def _order(name: str) -> tuple[int, int]:
 
 def _pairs(value: object) -> tuple[tuple[str, str], ...]:
     return tuple((str(key), str(each)) for key, each in value.items()) if isinstance(value, dict) else ()
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
