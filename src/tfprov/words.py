@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Sequence
 
 _TOLD_APART = re.compile(r"[^\w\\/.:=@%+-]")
 """Characters that cmd or PowerShell treat as the end of a word, or as syntax."""
@@ -34,6 +35,17 @@ def duration(seconds: float) -> str:
 def count(number: int, noun: str) -> str:
     """A number with its noun: `1 file`, `3 files`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def first_of(texts: Sequence[str], most: int) -> tuple[str, ...]:
+    """The texts; of more than `most` the first ones, and how many more there are: `a`, `b`, `and 3 more`."""
+    return (*texts[:most], f"and {len(texts) - most} more") if len(texts) > most else tuple(texts)
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The names on one line, and how many there are beyond the first `most`: `a, b and 3 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def quoted(text: str, *, windows: bool = os.name == "nt") -> str:

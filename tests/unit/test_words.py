@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfprov.words import count, duration, move_aside, powershell_quoted, quoted, size
+from tfprov.words import count, duration, first_of, listed, move_aside, powershell_quoted, quoted, size
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,12 @@ def test_a_word_for_powershell_has_all_its_quotes_doubled(apostrophe: str) -> No
 def test_what_is_in_the_way_is_moved_by_the_command_that_the_system_has() -> None:
     assert move_aside("my env", windows=False) == "mv 'my env' 'my env.old'"
     assert move_aside("my env", windows=True) == 'move "my env" "my env.old"'
+
+
+@pytest.mark.parametrize(
+    ("names", "rows", "line"),
+    [("", (), ""), ("ab", ("a", "b"), "a, b"), ("abcd", ("a", "b", "and 2 more"), "a, b and 2 more")],
+)
+def test_of_many_names_the_first_are_given_and_the_others_counted(names: str, rows: tuple[str, ...], line: str) -> None:
+    assert first_of(list(names), 2) == rows
+    assert listed(list(names), 2) == line

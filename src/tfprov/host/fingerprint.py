@@ -22,6 +22,7 @@ from tfprov.host.records import (
     vector_units,
 )
 from tfprov.times import shown
+from tfprov.words import listed
 
 _BLOCK = 1 << 20
 _NAMED = 3
@@ -288,5 +289,4 @@ def _told(fingerprint: Fingerprint) -> str:
 
 
 def _names(cards: list[Card]) -> str:
-    more = f" and {len(cards) - _NAMED} more" if len(cards) > _NAMED else ""
-    return ", ".join(map(str, cards[:_NAMED])) + more
+    return listed([str(card) for card in cards], _NAMED)

@@ -16,7 +16,7 @@ from tfprov.host.records import Hazard
 from tfprov.host.system import ROOT, System, exists, glob, home_folder, names
 from tfprov.paths import nearest_folder
 from tfprov.redact import redact
-from tfprov.words import size
+from tfprov.words import listed, size
 
 # Name, failure code, effect. Any value counts, except where `_SWITCHES` says that some values mean "off".
 _VARIABLES = (
@@ -219,7 +219,7 @@ def of_user_site(environ: Mapping[str, str], *, system: System) -> Iterator[Haza
             for folder in glob(base, pattern):
                 found = [name for name in names(folder) if _USER_PACKAGES.match(name) and "-info" not in name]
                 if found:
-                    why = f"the user's own {_listing(found)} can be imported by every Python that is not isolated"
+                    why = f"the user's own {listed(found, 3)} can be imported by every Python that is not isolated"
                     yield Hazard(code="path-leak", name="user site", value=str(folder), why=why)
 
 
@@ -278,8 +278,3 @@ def foreign_libraries(environ: Mapping[str, str]) -> tuple[str, ...]:
         if is_stub or any(_FOREIGN.match(name) for name in libraries):
             found.append(entry)
     return tuple(found)
-
-
-def _listing(found: list[str]) -> str:
-    shown = ", ".join(found[:3])
-    return shown if len(found) <= 3 else f"{shown} and {len(found) - 3} more"

@@ -15,6 +15,7 @@ from tfprov.archives import damage_as
 from tfprov.contents import regular
 from tfprov.errors import TfprovError
 from tfprov.structured import json_of, list_of, mapping_of, mappings_of
+from tfprov.words import first_of
 
 _ECOSYSTEM = "PyPI"
 _LARGEST = 32 << 20
@@ -102,11 +103,10 @@ def audit(installed: Mapping[str, str], places: Sequence[Path], *, accepted: Seq
                 hint="give an OSV export for PyPI: its `all.zip`, a folder of its files, or one of them",
             )
     if bad:
-        more = (f"and {len(bad) - _MOST_NAMED} more",) if len(bad) > _MOST_NAMED else ()
         raise TfprovError(
             "advisory-invalid",
             f"{len(bad)} of the files cannot be read as advisories, so the environment cannot be checked",
-            evidence=(*bad[:_MOST_NAMED], *more),
+            evidence=first_of(bad, _MOST_NAMED),
         )
     merged = _merged(found)
     known = set(accepted)

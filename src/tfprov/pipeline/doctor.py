@@ -35,7 +35,7 @@ from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.standing import Standing
 from tfprov.pipeline.up import up
 from tfprov.visual_cpp import BRINGS
-from tfprov.words import quoted
+from tfprov.words import first_of, quoted
 
 _ABSENT_LIBRARY = "windows-dll-load"
 _NAMED = 6
@@ -124,13 +124,11 @@ def as_error(findings: tuple[Defect, ...], name: str) -> TfprovError | None:
     if not wrong:
         return None
     first = wrong[0]
-    evidence = [f"{one.code}: `{one.path}`: {one.found}, expected {one.expected}" for one in wrong[:_NAMED]]
-    if len(wrong) > _NAMED:
-        evidence.append(f"and {len(wrong) - _NAMED} more")
+    evidence = [f"{one.code}: `{one.path}`: {one.found}, expected {one.expected}" for one in wrong]
     return TfprovError(
         first.code,
         f"`{name}` is not as it should be: {CODES[first.code].meaning}",
-        evidence=tuple(evidence),
+        evidence=first_of(evidence, _NAMED),
         hint=first.fix,
     )
 

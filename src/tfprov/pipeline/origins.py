@@ -11,6 +11,7 @@ from tfprov.fetch.index import Offering, offerings
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.redact import redact, without_userinfo
+from tfprov.words import listed
 
 _MOST_NAMES = 3
 
@@ -52,7 +53,7 @@ def origins(context: Context, machine: Machine, projects: Iterable[str], *, are_
         # With the strategy `best` a project on several indexes has no single origin: the newest version wins.
         for index in dict.fromkeys(offering.indexes[0] for offering in found):
             served = [offering.project for offering in found if offering.indexes[0] == index]
-            lines.append(f"`{_shown(index)}` serves {_listed(served)}")
+            lines.append(f"`{_shown(index)}` serves {_quoted(served)}")
     serving = {index for offering in found for index in offering.indexes}
     useless = [index for index in network.further if are_all and index not in serving]
     lines += [f"`{_shown(index)}` has none of the packages" for index in useless]
@@ -64,7 +65,7 @@ def _on_several(found: tuple[Offering, ...], *, merged: bool) -> Iterable[str]:
     parts = []
     for indexes in dict.fromkeys(offering.indexes for offering in several):
         names = [offering.project for offering in several if offering.indexes == indexes]
-        parts.append(f"on {' and '.join(f'`{_shown(index)}`' for index in indexes)}: {_listed(names)}")
+        parts.append(f"on {' and '.join(f'`{_shown(index)}`' for index in indexes)}: {_quoted(names)}")
     if not merged:
         return (f"{part}; the first one is used" for part in parts)
     taken = 'the newest version wins; `index.extra` with `index.strategy = "first"` would use the first index'
@@ -75,6 +76,5 @@ def _shown(index: str) -> str:
     return redact(without_userinfo(index))
 
 
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:_MOST_NAMES])
-    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"
+def _quoted(names: list[str]) -> str:
+    return listed([f"`{name}`" for name in names], _MOST_NAMES)

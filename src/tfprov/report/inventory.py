@@ -12,7 +12,7 @@ from tfprov.harmless import lined
 from tfprov.inventory.advisories import AdvisoryMatch, Audit
 from tfprov.products import Product
 from tfprov.structured import json_of, json_text
-from tfprov.words import count
+from tfprov.words import count, first_of
 
 _LARGEST = 64 << 20
 _MOST_EVIDENCE = 5
@@ -73,11 +73,10 @@ def failure(name: str, found: Audit) -> TfprovError | None:
         return None
     packages = sorted({one.package for one in found.found})
     each = [f"{one.package} {one.version}: {_names(one)}" for one in found.found]
-    more = [f"and {len(each) - _MOST_EVIDENCE} more"] if len(each) > _MOST_EVIDENCE else []
     return TfprovError(
         "advisory-found",
         f"advisories affect {', '.join(f'`{package}`' for package in packages)} in the environment of `{name}`",
-        evidence=(*each[:_MOST_EVIDENCE], *more),
+        evidence=first_of(each, _MOST_EVIDENCE),
     )
 
 

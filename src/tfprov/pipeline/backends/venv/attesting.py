@@ -13,7 +13,7 @@ from tfprov.lock.attestations import Publisher, check_same, require_library, ver
 from tfprov.lock.records import Lock, LockedFile
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
-from tfprov.words import count
+from tfprov.words import count, listed
 
 
 def attest_new(
@@ -92,12 +92,10 @@ def _attested(
             found[file.name] = publishers
     missing = [file.filename for file in files if file.name not in found]
     if missing and policy == "require":
-        shown = ", ".join(f"`{name}`" for name in missing[:5])
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise TfprovError(
             "attestation-missing",
             f"{len(missing)} of {len(files)} files have no attestation of their publisher, and the profile requires it",
-            evidence=(f"{shown}{more}", '`index.attestations = "require"`'),
+            evidence=(listed([f"`{name}`" for name in missing], 5), '`index.attestations = "require"`'),
         )
     if files:
         context.emit(Note(text=f"{len(files) - len(missing)} of {len(files)} files have a publisher who signed them"))
