@@ -150,7 +150,7 @@ class Download:
         """
         file, partial = self._file, self._file.partial
         if changed.total in (None, partial.total) and file.overlaps():
-            file.network.health.distrust_validators(file.host)
+            file.network.health.distrust(file.host, "validators")
             raise TransferError("net-reset", f"`{file.name}` has a new validator and the same content")
         had, known = partial.arrived, partial.total
         partial.reset(total=known if changed.total is None else changed.total)

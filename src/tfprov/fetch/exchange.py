@@ -99,7 +99,7 @@ class RemoteFile:
     @property
     def may_use_ranges(self) -> bool:
         """Whether to ask for parts."""
-        return self.ranges is not False and self.network.health.trusts_ranges(self.host)
+        return self.ranges is not False and self.network.health.trusts(self.host, "ranges")
 
     def client(self) -> httpx.Client:
         """A new HTTP client for one thread. Close it."""
@@ -131,7 +131,7 @@ class RemoteFile:
             changed = total is not None and partial.total is not None and total != partial.total
             if known is not None and known.url == origin.url and None not in (known.validator, origin.validator):
                 changed = changed or (
-                    known.validator != origin.validator and self.network.health.trusts_validators(self.host)
+                    known.validator != origin.validator and self.network.health.trusts(self.host, "validators")
                 )
             if changed and partial.arrived:
                 raise ChangedError(total)
@@ -199,7 +199,7 @@ def _headers(piece: tuple[int, int | None], file: RemoteFile) -> dict[str, str]:
         # Also for a file that is small or of unknown size: the response tells whether ranges work, and the size.
         last = (end if end is not None else start + Pieces.SMALLEST) - 1
         headers["Range"] = f"bytes={start}-{last}"
-        trusted = file.network.health.trusts_validators(file.host)
+        trusted = file.network.health.trusts(file.host, "validators")
         if trusted and not whole and origin and origin.validator and origin.url == file.address:
             headers["If-Range"] = origin.validator
     if file.options.uncached:
@@ -280,7 +280,7 @@ def _accept(response: httpx.Response, piece: tuple[int, int | None], file: Remot
         return 0, total
     first, total = range_of(response)
     if first is None or first > start:
-        file.network.health.distrust_ranges(file.host)
+        file.network.health.distrust(file.host, "ranges")
         raise TransferError(
             "mirror-http-error",
             f"the server sent another part of `{file.name}` than was requested",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import Literal
 
 from tfprov.errors import TfprovError
 
@@ -18,7 +19,7 @@ class Health:
     _bad: dict[str, TfprovError] = field(default_factory=dict)
     _good: set[str] = field(default_factory=set)
     _caps: dict[str, int] = field(default_factory=dict)
-    _distrusted: set[str] = field(default_factory=set)
+    _distrusted: set[tuple[str, str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def worked(self, name: str) -> None:
@@ -45,25 +46,15 @@ class Health:
         with self._lock:
             self._caps[host] = min(count, self._caps.get(host, count))
 
-    def distrust_validators(self, host: str) -> None:
-        """Record that the server gives different validators for the same content."""
+    def distrust(self, host: str, what: Literal["ranges", "validators"]) -> None:
+        """Record that a server sends other ranges than requested, or several validators for the same content."""
         with self._lock:
-            self._distrusted.add(f"validators of {host}")
+            self._distrusted.add((host, what))
 
-    def trusts_validators(self, host: str) -> bool:
-        """Whether another validator means another file on this server."""
+    def trusts(self, host: str, what: Literal["ranges", "validators"]) -> bool:
+        """Whether to request ranges from a server, or to take another validator of it for another file."""
         with self._lock:
-            return f"validators of {host}" not in self._distrusted
-
-    def distrust_ranges(self, host: str) -> None:
-        """Record that the server sends other ranges than requested."""
-        with self._lock:
-            self._distrusted.add(host)
-
-    def trusts_ranges(self, host: str) -> bool:
-        """Whether to send range requests to this server."""
-        with self._lock:
-            return host not in self._distrusted
+            return (host, what) not in self._distrusted
 
     def problem(self, name: str) -> TfprovError | None:
         """Why a route or source is avoided, or None."""
