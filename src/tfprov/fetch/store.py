@@ -345,7 +345,7 @@ class Store:
                     damaged.append(file)
         return tuple(damaged)
 
-    def prune(self, *, cap_bytes: int, keep: Collection[str] = ()) -> Swept:
+    def prune(self, *, cap_bytes: int) -> Swept:
         """Remove least recently used files until at most `cap_bytes` remain.
 
         Files that a running process holds or works on are kept. Other partial files and copies, and what killed runs
@@ -353,7 +353,6 @@ class Store:
 
         Args:
             cap_bytes: 0 removes everything that may be removed.
-            keep: hashes that must be kept, even if the store remains above the cap.
         """
         if self.common is not None:
             self.common.prune(cap_bytes=cap_bytes)
@@ -362,16 +361,16 @@ class Store:
         try:
             # No process may take a lease between the check of the leases and the removal.
             with guard(self.root / "leases"):
-                return self._prune(cap_bytes, frozenset(keep))
+                return self._prune(cap_bytes)
         except filelock.Timeout:
             return Swept(files=0, bytes=0)  # another process is evicting
         except OSError as error:
             raise classify_exception(error) from error
 
-    def _prune(self, cap_bytes: int, keep: Collection[str]) -> Swept:
+    def _prune(self, cap_bytes: int) -> Swept:
         removed, freed = 0, 0
         for sha256, path in left_over(self.root / "partial", at_once=cap_bytes == 0):
-            if self._free(sha256, keep) and (size := self._remove_partial(sha256, path)) is not None:
+            if self._free(sha256) and (size := self._remove_partial(sha256, path)) is not None:
                 freed += size
                 removed += 1
         locks.sweep(self.root / "locks")
@@ -380,15 +379,15 @@ class Store:
         for stored in files:
             if total <= cap_bytes:
                 break
-            if self._free(stored.sha256, keep) and self._remove(stored):
+            if self._free(stored.sha256) and self._remove(stored):
                 removed += 1
                 freed += stored.size
                 total -= stored.size
         return Swept(files=removed, bytes=freed)
 
-    def _free(self, sha256: str, keep: Collection[str]) -> bool:
+    def _free(self, sha256: str) -> bool:
         """Whether no process needs a file. Checked for each file anew, because this process may have been suspended."""
-        return sha256 not in keep and sha256 not in leased(self.root / "leases")
+        return sha256 not in leased(self.root / "leases")
 
     def clear(self) -> Swept:
         """Remove everything that no running process needs."""

@@ -215,7 +215,9 @@ def test_prune_never_takes_what_this_run_needs(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     old = put(store, tmp_path, b"a" * 100, "a", 1.0)
     new = put(store, tmp_path, b"b" * 100, "b", 2.0)
-    store.prune(cap_bytes=100, keep={old.sha256})
+    lease = store.hold({old.sha256})
+    store.prune(cap_bytes=100)
+    assert lease is not None
     assert store.has(old)
     assert not store.has(new)
 
