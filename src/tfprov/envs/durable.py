@@ -21,9 +21,11 @@ SECONDS = 30.0
 survive a loss of power in the next minute."""
 
 
-def begin(folder: Path) -> None:
-    """Start flushing the file system of a folder in the background, without waiting for it."""
-    threading.Thread(target=_write_back, args=(folder,), daemon=True).start()
+def begin(folder: Path) -> threading.Thread:
+    """Start flushing the file system of a folder in the background, without waiting for it; returns the thread."""
+    thread = threading.Thread(target=_write_back, args=(folder,), daemon=True)
+    thread.start()
+    return thread
 
 
 def settle(folder: Path, *, seconds: float = SECONDS) -> bool:
@@ -36,8 +38,7 @@ def settle(folder: Path, *, seconds: float = SECONDS) -> bool:
     Returns:
         Whether it finished in time.
     """
-    thread = threading.Thread(target=_write_back, args=(folder,), daemon=True)
-    thread.start()
+    thread = begin(folder)
     thread.join(seconds)
     return not thread.is_alive()
 

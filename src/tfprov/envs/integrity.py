@@ -88,10 +88,12 @@ def bad_files(environment: Path, *, workers: int) -> tuple[BadFile, ...]:
         workers: number of threads; hashing releases the GIL.
     """
     rows = [row for one in installed(environment) for row in _rows(environment, one)]
-    batches = [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        found = pool.map(lambda batch: _check(environment, batch), batches)
-        return tuple(bad for batch in found for bad in batch)
+    found = digests(environment, [row.path for row in rows], workers=workers)
+    return tuple(
+        BadFile(path=row.path, project=row.project, expected=row.expected, found=found[row.path])
+        for row in rows
+        if found[row.path] != row.expected
+    )
 
 
 def recorded(environment: Path) -> dict[str, str]:
@@ -114,7 +116,7 @@ def digests(root: Path, paths: Sequence[str], *, workers: int) -> dict[str, str]
 
 def foreign_files(environment: Path) -> tuple[str, ...]:
     """Files among the packages that no package owns, relative to the environment, sorted."""
-    owned = {row.path for one in installed(environment) for row in _rows(environment, one, unstable=True)}
+    owned = owners(environment)
     found = []
     for library in site_packages(environment):
         prefix = library.relative_to(environment).as_posix()
@@ -132,16 +134,6 @@ def _rows(environment: Path, project: Installed, *, unstable: bool = False) -> I
         checked = expected.startswith("sha256=") and name.rpartition("/")[2] not in _UNSTABLE
         if unstable or (checked and not name.endswith(".pyc")):
             yield _Row(f"{library}/{name}", project.name, expected)
-
-
-def _check(environment: Path, rows: Sequence[_Row]) -> list[BadFile]:
-    bad = []
-    root = str(environment)
-    for row in rows:
-        found = digest(f"{root}/{row.path}")
-        if found != row.expected:
-            bad.append(BadFile(path=row.path, project=row.project, expected=row.expected, found=found))
-    return bad
 
 
 def digest(path: str) -> str:
