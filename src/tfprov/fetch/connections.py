@@ -174,7 +174,6 @@ class SpeedMeter:
     """Measures the speed of a whole download, and whether the connections added last increased it."""
 
     def __init__(self) -> None:
-        """Start measuring now."""
         self._at = time.monotonic()
         self._used = time.process_time()
         self._busy = False

@@ -69,7 +69,6 @@ class Keyring:
     """
 
     def __init__(self) -> None:
-        """Query nothing yet."""
         self._found: dict[str, Login | None] = {}
         self._faults: dict[str, str] = {}
         self._lock = threading.Lock()

@@ -14,7 +14,6 @@ class Hasher:
     """SHA-256 of a partial file, from the front, as the bytes arrive."""
 
     def __init__(self, partial: Partial) -> None:
-        """Start at the first byte."""
         self._partial = partial
         # One buffer for all reads: allocating it each time costs as much as the reading.
         self._buffer = memoryview(bytearray(_BUFFER))

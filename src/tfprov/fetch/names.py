@@ -25,7 +25,6 @@ class Names:
     """Cache of host addresses, kept for a minute. Each host is resolved by one thread while the others wait."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._known: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()

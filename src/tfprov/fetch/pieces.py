@@ -22,7 +22,6 @@ class Pieces:
     """How long a piece should take: short enough that a slow connection never delays the end for long."""
 
     def __init__(self, missing: Sequence[Span]) -> None:
-        """Start with these parts."""
         self._pending = list(missing)
         self._lock = threading.Lock()
 

@@ -43,7 +43,6 @@ class Clients:
     """
 
     def __init__(self, network: Network) -> None:
-        """Open no connection yet."""
         self._network = network
         self._idle: dict[tuple[str, str], list[httpx.Client]] = {}
         self._free: dict[tuple[str, str], threading.Semaphore] = {}

@@ -390,7 +390,7 @@ def _certificates(environ: Mapping[str, str], pip: Mapping[str, Setting], hazard
     if "cert" in pip:
         named.append(pip["cert"])
     chosen: Setting | None = None
-    for setting in _once(named):
+    for setting in dict.fromkeys(named):  # PIP_CERT is also one of pip's own settings
         if is_readable(setting.value):
             chosen = chosen or setting
         elif not os.path.isdir(setting.value):  # noqa: PTH112 - a path from outside, on which `Path` may raise
@@ -400,8 +400,3 @@ def _certificates(environ: Mapping[str, str], pip: Mapping[str, Setting], hazard
     if chosen is not None:
         return Fact(value=chosen.value, source=chosen.source)
     return Fact(value=None, source="no variable or setting names a readable file")
-
-
-def _once(settings: Iterable[Setting]) -> list[Setting]:
-    """The settings without duplicates (PIP_CERT is also one of pip's own settings)."""
-    return list(dict.fromkeys(settings))
