@@ -74,7 +74,7 @@ def cache_key(
 ) -> None:
     """Print a key for the cache of a CI system: it changes when the lock does. Asks no network."""
     with output_of("cache key", as_json) as output:
-        from tfprov.pipeline.caching import cache_key as key_of
+        from tfprov.pipeline.cache_key import cache_key as key_of
 
         found = key_of(profile, cwd=Path.cwd(), environ=os.environ, overrides=tuple(overrides or ()))
         output.result(found.key, asdict(found))
