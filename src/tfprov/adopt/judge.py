@@ -8,6 +8,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -27,7 +28,6 @@ from tfprov.requires_dist import is_met
 from tfprov.smoke.requirements import unmet
 from tfprov.structured import version_in
 
-_ADOPT = "recreate it with `tfprov adopt {place}`"
 _PLATFORM = re.compile(r"_(x86_64|i686|aarch64|armv7l|ppc64le|s390x|amd64|arm64|win32|universal2)$")
 _ALIKE = {"amd64": "x86_64", "arm64": "aarch64"}
 _CPYTHON = re.compile(r"^cp(\d)(\d+)$")
@@ -41,7 +41,8 @@ def findings(found: ForeignEnvironment, *, thorough: bool = True) -> tuple[Defec
         found: the environment.
         thorough: whether to read every file of every package and compare it with its hash.
     """
-    return (
+    advice = f"recreate it with `tfprov adopt {found.named}`"
+    every = (
         *_interpreter(found),
         *_place(found),
         *_tensorflows(found),
@@ -53,6 +54,7 @@ def findings(found: ForeignEnvironment, *, thorough: bool = True) -> tuple[Defec
         *_records_of_conda(found),
         *(_files(found) if thorough else ()),
     )
+    return tuple(one if one.fix else replace(one, fix=advice) for one in every)
 
 
 def conflicts(found: ForeignEnvironment) -> Iterator[Defect]:
@@ -64,9 +66,7 @@ def conflicts(found: ForeignEnvironment) -> Iterator[Defect]:
         for each in unmet(one.requires, versions, python, who=f"{who} {one.version}".strip()):
             asks, _, said = each.evidence.rpartition(", ")
             asker, _, needed = asks.partition(" asks for ")
-            yield Defect(
-                code=each.code, path=one.name, expected=f"{needed} (required by {asker})", found=said, fix=_fix(found)
-            )
+            yield Defect(code=each.code, path=one.name, expected=f"{needed} (required by {asker})", found=said)
 
 
 def _full(version: str) -> str | None:
@@ -82,7 +82,6 @@ def _interpreter(found: ForeignEnvironment) -> Iterator[Defect]:
             path=str(found.python.path),
             expected=f"a {version} that starts",
             found=found.python.why,
-            fix=_fix(found),
         )
     minors = {library.parent.name for library in found.libraries if library.name == "site-packages"}
     minors = {name for name in minors if found.python.minor and name.rstrip("t") != f"python{found.python.minor}"}
@@ -92,7 +91,6 @@ def _interpreter(found: ForeignEnvironment) -> Iterator[Defect]:
             path=f"lib/{name}",
             expected=f"packages for Python {found.python.minor}",
             found=f"packages for {name}, which its Python ignores",
-            fix=_fix(found),
         )
 
 
@@ -103,7 +101,6 @@ def _place(found: ForeignEnvironment) -> Iterator[Defect]:
             path=str(found.root),
             expected=f"`{found.made_at}`, where its commands were made",
             found="moved or copied, and its commands name the old place",
-            fix=_fix(found),
         )
 
 
@@ -118,7 +115,6 @@ def _tensorflows(found: ForeignEnvironment) -> Iterator[Defect]:
             path="tensorflow",
             expected="one distribution with the package `tensorflow`",
             found=f"{names}, which overwrote each other's files",
-            fix=_fix(found),
         )
     for one in found.distributions:
         if kind_of(one.name) == "placeholder":
@@ -127,7 +123,6 @@ def _tensorflows(found: ForeignEnvironment) -> Iterator[Defect]:
                 path=one.name,
                 expected="`tensorflow`, which has included GPU support since 2.1",
                 found=f"{one.project} {one.version}, which is no longer published",
-                fix=_fix(found),
             )
     if not bring and found.module:
         yield Defect(
@@ -135,7 +130,6 @@ def _tensorflows(found: ForeignEnvironment) -> Iterator[Defect]:
             path="tensorflow",
             expected="metadata for the TensorFlow files that are installed",
             found="none, so its release is unknown",
-            fix=_fix(found),
         )
 
 
@@ -156,7 +150,6 @@ def _metadata(found: ForeignEnvironment) -> Iterator[Defect]:
                 path=name,
                 expected="one version",
                 found=f"the metadata of {versions}: an upgrade was interrupted",
-                fix=_fix(found),
             )
     for one in found.distributions:
         if one.lacks:
@@ -165,17 +158,10 @@ def _metadata(found: ForeignEnvironment) -> Iterator[Defect]:
                 path=one.metadata.name,
                 expected="complete metadata",
                 found=f"without {' and '.join(f'`{name}`' for name in one.lacks)}: an installation was interrupted",
-                fix=_fix(found),
             )
     for each in found.beside:
         if each.kind == "leftover":
-            yield Defect(
-                code="uninstall-metadata",
-                path=each.path,
-                expected="no such folder",
-                found=each.what,
-                fix=_fix(found),
-            )
+            yield Defect(code="uninstall-metadata", path=each.path, expected="no such folder", found=each.what)
 
 
 def _builds(found: ForeignEnvironment) -> Iterator[Defect]:
@@ -191,7 +177,6 @@ def _builds(found: ForeignEnvironment) -> Iterator[Defect]:
                 path=one.name,
                 expected=f"a build for {sys.platform} on {here}",
                 found=f"{one.project} {one.version} is built for `{one.tags[0]}`",
-                fix=_fix(found),
             )
         elif found.python.minor and not any(_fits_python(tag, found.python.minor) for tag in one.tags):
             yield Defect(
@@ -199,7 +184,6 @@ def _builds(found: ForeignEnvironment) -> Iterator[Defect]:
                 path=one.name,
                 expected=f"a build for Python {found.python.minor}",
                 found=f"{one.project} {one.version} is built for `{one.tags[0]}`",
-                fix=_fix(found),
             )
 
 
@@ -235,11 +219,10 @@ def _known_breaks(found: ForeignEnvironment) -> Iterator[Defect]:
                 path=row.package,
                 expected=f"not together with {row.beside} ({row.why})",
                 found="both are installed",
-                fix=_fix(found),
             )
             continue
         needed = Requirement(row.requires)
-        yield _broken(found, row.package, versions, needed, f"{row.package} {versions[row.package]}: {row.why}")
+        yield _broken(row.package, versions, needed, f"{row.package} {versions[row.package]}: {row.why}")
     release = tensorflow_version(found)
     if release is None:
         return
@@ -248,12 +231,10 @@ def _known_breaks(found: ForeignEnvironment) -> Iterator[Defect]:
         version = versions.get(canonicalize_name(needed.name))
         concerned = bound.accelerator is None and bound.below is None and SpecifierSet(bound.releases).contains(release)
         if concerned and version is not None and not is_met(needed, version):
-            yield _broken(found, "tensorflow", versions, needed, f"TensorFlow {release}: {bound.why}")
+            yield _broken("tensorflow", versions, needed, f"TensorFlow {release}: {bound.why}")
 
 
-def _broken(
-    found: ForeignEnvironment, package: str, versions: Mapping[str, str], needed: Requirement, why: str
-) -> Defect:
+def _broken(package: str, versions: Mapping[str, str], needed: Requirement, why: str) -> Defect:
     name = canonicalize_name(needed.name)
     codes = {"numpy": "numpy-abi", "protobuf": "protobuf-mismatch", "setuptools": "setuptools-pkg-resources"}
     codes |= {"h5py": "h5py-mismatch", "keras": "keras-mismatch"}
@@ -263,7 +244,6 @@ def _broken(
         path=package,
         expected=f"`{needed}` ({why})",
         found=f"{name} {version} is installed" if version else f"{name} is not installed",
-        fix=_fix(found),
     )
 
 
@@ -300,7 +280,6 @@ def _visible(found: ForeignEnvironment) -> Iterator[Defect]:
             path=str(found.root / "pyvenv.cfg"),
             expected="`include-system-site-packages = false`",
             found="`true`: packages of the base interpreter are visible",
-            fix=_fix(found),
         )
     inside = found.versions
     for one in found.outside:
@@ -322,7 +301,6 @@ def _records_of_conda(found: ForeignEnvironment) -> Iterator[Defect]:
             path="conda-meta",
             expected=f"no records of conda in an environment made by {found.maker}",
             found="records of conda without its Python, ignored",
-            fix=_fix(found),
         )
 
 
@@ -332,15 +310,11 @@ def _files(found: ForeignEnvironment) -> Iterator[Defect]:
         # conda's records answer for files of conda packages; the RECORD of a project in one need not be right.
         owned = owned_files(found.root)
         for one in bad_conda_files(found.root):
-            yield _damaged(found, one.path, f"{one.expected} ({one.package})", one.found)
+            yield _damaged(one.path, f"{one.expected} ({one.package})", one.found)
     for bad in bad_files(found.root, workers=os.cpu_count() or 1):
         if bad.path not in owned:
-            yield _damaged(found, bad.path, f"{bad.expected} ({bad.project})", bad.found)
+            yield _damaged(bad.path, f"{bad.expected} ({bad.project})", bad.found)
 
 
-def _damaged(found: ForeignEnvironment, path: str, expected: str, there: str) -> Defect:
-    return Defect(code="file-damaged", path=path, expected=expected, found=there, fix=_fix(found))
-
-
-def _fix(found: ForeignEnvironment) -> str:
-    return _ADOPT.format(place=found.named)
+def _damaged(path: str, expected: str, found: str) -> Defect:
+    return Defect(code="file-damaged", path=path, expected=expected, found=found)

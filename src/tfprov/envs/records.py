@@ -243,7 +243,7 @@ class Defect:
         path: file, package, variable or program.
         expected: what it should be.
         found: what it is.
-        fix: the next step.
+        fix: the next step; empty for the one that all defects of an environment share.
         kind: `damage` needs a repair; `change` needs a new proof; `advice` is about the machine around it.
     """
 
@@ -251,5 +251,5 @@ class Defect:
     path: str
     expected: str
     found: str
-    fix: str
+    fix: str = ""
     kind: Literal["damage", "change", "advice"] = "damage"
