@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from packaging.version import Version
@@ -165,30 +166,19 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
     python = python_in(root)
     settings = settings_of(root / "pyvenv.cfg")
     fix = "run `tfprov repair`; when that interpreter is gone, another one that fits is taken"
+    broken = partial(Defect, code="python-broken", path=str(python), fix=fix)
     if not python.exists():
         target = str(python.readlink()) if python.is_symlink() else str(python)
-        yield Defect(
-            code="python-broken",
-            path=str(python),
-            expected=f"`{target}`",
-            found="gone",
-            fix=fix,
-        )
+        yield broken(expected=f"`{target}`", found="gone")
         return
     base, made = settings.get("executable") or str(python.resolve()), version or settings.get("version")
     told = Path(base)
     if os.name == "nt":
         # On Windows, `python.exe` is a copy that starts the interpreter in the folder that `pyvenv.cfg` names.
         if not told.exists():
-            yield Defect(code="python-broken", path=str(python), expected=f"`{told}`", found="gone", fix=fix)
+            yield broken(expected=f"`{told}`", found="gone")
     elif made and told.exists() and told.resolve() != python.resolve():
-        yield Defect(
-            code="python-broken",
-            path=str(python),
-            expected=f"`{told}`",
-            found=f"`{python.resolve()}`",
-            fix=fix,
-        )
+        yield broken(expected=f"`{told}`", found=f"`{python.resolve()}`")
     if settings.get("include-system-site-packages", "false").lower() == "true":
         yield Defect(
             code="path-leak",
@@ -283,36 +273,18 @@ def _wheel_drift(root: Path, files: Sequence[LockedFile | LockedSource], *, owne
         for one in installed(root)
         if (one.metadata / "METADATA").relative_to(root).as_posix() not in owned
     }
-    fix = _DRIFT_FIX
+    differs = partial(Defect, code="package-drift", fix=_DRIFT_FIX)
     for file in files:
         version = here.get(file.name)
         if version is None:
-            yield Defect(
-                code="package-drift",
-                path=file.name,
-                expected=file.version or "installed",
-                found="missing",
-                fix=fix,
-            )
+            yield differs(path=file.name, expected=file.version or "installed", found="missing")
         # A lock may have a source without a version: then only its build knows it.
         elif file.version and not _same(version, file.version):
-            yield Defect(
-                code="package-drift",
-                path=file.name,
-                expected=file.version,
-                found=version,
-                fix=fix,
-            )
+            yield differs(path=file.name, expected=file.version, found=version)
     locked = {file.name for file in files}
     for name, version in here.items():
         if name not in locked and name not in SEEDS:
-            yield Defect(
-                code="package-drift",
-                path=name,
-                expected="not in the lock",
-                found=version,
-                fix=fix,
-            )
+            yield differs(path=name, expected="not in the lock", found=version)
 
 
 def _same(left: str, right: str) -> bool:
