@@ -195,7 +195,7 @@ def parse(raw: bytes, *, source: str) -> Manifest:
     try:
         document = json_of(raw)
         number = document["format"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise _invalid(source, f"`{MANIFEST}` cannot be read: {type(error).__name__}: {error}") from error
     if isinstance(number, int) and number > FORMAT:
         raise TfprovError(

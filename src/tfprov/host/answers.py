@@ -195,7 +195,7 @@ class AnswerCache:
     def load(cls, file: Path | None) -> AnswerCache:
         """The answers cached in a file; none when it does not exist or is damaged."""
         text = None if file is None else read_text(file, 1 << 24)
-        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
             document = json_of(text or "")
             if document["schema"] == _CACHE_SCHEMA and document["probe"] == _probe_id():
                 return cls({str(path): dict(entry) for path, entry in document["answers"].items()})

@@ -137,7 +137,7 @@ def receipt_in(envelope: Envelope) -> dict[str, object] | None:
         (subject,) = found["subject"]
         if own["lock"] != subject["digest"]["sha256"]:
             return None
-    except (LookupError, TypeError, ValueError, RecursionError):
+    except (LookupError, TypeError, ValueError):
         return None
     return own if isinstance(own, dict) else None
 

@@ -151,7 +151,7 @@ def read(path: Path) -> Receipt:
     hint = "name a file that `tfprov smoke --receipt FILE` wrote"
     try:
         content = json_of(text_of(path))
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise TfprovError(
             "usage", f"`{path}` cannot be read as a receipt", evidence=(str(error),), hint=hint
         ) from error
@@ -260,7 +260,7 @@ def _level(receipt: Receipt) -> str:
 def _is_receipt(stream: BinaryIO) -> bool:
     try:
         content = json_of(stream.read(_LARGEST))
-    except (ValueError, RecursionError):
+    except ValueError:
         return False
     return isinstance(content, dict) and isinstance(content.get("receipt"), int) and _is_whole(content)
 
