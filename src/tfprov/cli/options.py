@@ -43,7 +43,7 @@ Locked = Annotated[bool, typer.Option("--locked", help="Fail rather than make or
 
 
 @contextmanager
-def output_of(command: str, as_json: bool = False, verbose: bool = False, quiet: bool = False) -> Iterator[Output]:
+def output_of(command: str, as_json: bool, verbose: bool = False, quiet: bool = False) -> Iterator[Output]:
     """The output of `command`, in the form that its options ask for; ends the command with whatever the block raises.
 
     Raises:

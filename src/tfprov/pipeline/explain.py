@@ -22,22 +22,18 @@ if TYPE_CHECKING:
 _FILES = frozenset({"network.ca-bundle", "python.path"})
 
 
-def here(*, root: Path = Path("/")) -> LogContext:
-    """Properties of this machine that are cheap to read, for a log that was piped in and so was printed here.
-
-    Args:
-        root: root of the file system to look at.
-    """
+def here() -> LogContext:
+    """Properties of this machine that are cheap to read, for a log that was piped in and so was printed here."""
     names = {"Linux": "linux", "Darwin": "macos", "Windows": "windows"}
     system = names.get(platform.system())
-    musl = system == "linux" and any((root / "lib").glob("ld-musl-*"))
-    driver = system == "linux" and (root / "proc/driver/nvidia/version").exists()
+    musl = system == "linux" and any(Path("/lib").glob("ld-musl-*"))
+    driver = system == "linux" and Path("/proc/driver/nvidia/version").exists()
     return LogContext(
         system=system,
         machine=platform.machine().lower().replace("amd64", "x86_64") or None,
         libc="musl" if musl else None,
         gpu=True if driver else None,
-        container="docker" if (root / ".dockerenv").exists() else None,
+        container="docker" if Path("/.dockerenv").exists() else None,
         wsl=True if "microsoft" in platform.release().lower() else None,
     )
 

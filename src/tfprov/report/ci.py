@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from tfprov.errors import TfprovError
@@ -71,11 +70,9 @@ class _Sections:
         self._inner.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._close()
-        self._inner.__exit__(kind, error, trace)
+        self._inner.__exit__(*exc)
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, StageStarted):

@@ -129,7 +129,7 @@ def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
     name = path.name.removesuffix(".json")
     try:
         found = json_of(given_text(path))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise TfprovError("usage", f"`{path}` is not a JSON document", evidence=(str(error),)) from error
     envelope = attestation.opened(found)
     if verify_with:

@@ -22,7 +22,7 @@ def _is_sbom(stream: BinaryIO) -> bool:
     try:
         found = json_of(stream.read(_LARGEST))
         return bool(found["metadata"]["tools"]["components"][0]["name"] == "tfprov")
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError):
         return False
 
 

@@ -35,13 +35,10 @@ pre { background: var(--soft); border: 1px solid var(--line); padding: .6rem; ov
       white-space: pre-wrap; overflow-wrap: anywhere; }
 section.finding { border-left: 4px solid var(--bad); padding-left: 1rem; margin: 1rem 0; }
 section.around { border-left-color: var(--none); }
-svg { width: 100%; height: auto; font: 11px system-ui, sans-serif; }
-svg text { fill: currentColor; } svg .axis { stroke: var(--line); }
-svg .good { fill: var(--good); } svg .bad { fill: var(--bad); } svg .none { fill: var(--none); }
 @media print {
   :root { color-scheme: light; --good: #1a7f37; --bad: #cf222e; --line: #999; --soft: #fff; }
   body { margin: 0; max-width: none; font-size: 10pt; }
-  section.finding, tr, svg { break-inside: avoid; }
+  section.finding, tr { break-inside: avoid; }
   .wide { overflow: visible; }
 }
 """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Protocol, TextIO
 
 from tfprov.events import Attempt, Event, Note, Progress, StageEnded, StageStarted
@@ -23,9 +22,7 @@ class Reporter(Protocol):
     """A context manager that receives events."""
 
     def __enter__(self) -> Reporter: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *exc: object) -> None: ...
     def __call__(self, event: Event) -> None: ...  # noqa: D102 - the class says it
 
 
@@ -78,9 +75,7 @@ class PlainReporter:
     def __enter__(self) -> PlainReporter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         return None
 
     def __call__(self, event: Event) -> None:
@@ -123,11 +118,9 @@ class LateReporter:
     def __enter__(self) -> LateReporter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         if self._made is not None:
-            self._made.__exit__(kind, error, trace)
+            self._made.__exit__(*exc)
 
     def __call__(self, event: Event) -> None:
         """Pass the event on, unless it is the start or the successful end of the stage `profile`."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _LABEL = 10
 _FINDINGS = 6
+_NAMED = 4
+"""Most refused candidates that are named on a line."""
 _BLOCK_LINES = 24
 _SCRIPTS = {"fish": "activate.fish", "csh": "activate.csh", "tcsh": "activate.csh", "pwsh": "activate.ps1"}
 """Activation script for shells that cannot read the one for sh, by name of the shell."""
@@ -218,15 +220,15 @@ def plan(found: Plan, *, verbose: bool = False) -> str:
     return redact(lined(lines))
 
 
-def refusals(refused: Iterable[Refused], *, verbose: bool = False, most: int = 4) -> list[str]:
+def refusals(refused: Iterable[Refused], *, verbose: bool = False) -> list[str]:
     """Refused candidates grouped by reason, on one line per reason."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for one in refused:
         by_reason.setdefault((one.code, one.why), []).append(one.what)
     lines = []
     for (code, why), names in by_reason.items():
-        shown = names if verbose or len(names) <= most else [*names[: most - 1], f"and {len(names) - most + 1} more"]
-        lines.append(f"  {', '.join(shown)}")
+        shown = ", ".join(names) if verbose else shortened(names, most=_NAMED)
+        lines.append(f"  {shown}")
         lines.append(f"    {code}: {why}")
     return lines
 

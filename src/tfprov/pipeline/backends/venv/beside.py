@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
 from typing import Generic, TypeVar
 
 from tfprov.process import endable
@@ -46,9 +45,7 @@ class Beside(Generic[Q, A]):
     def __enter__(self) -> Beside[Q, A]:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         for index in self._asked:
             self.drop(index)
         self._pool.shutdown()
