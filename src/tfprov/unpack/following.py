@@ -65,7 +65,6 @@ class Arriving(Protocol):
 
     def reaches(self, offset: int) -> int:
         """Offset of the first gap at or after an offset."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

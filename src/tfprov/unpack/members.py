@@ -30,7 +30,6 @@ class ArchiveBytes(Protocol):
 
     def read(self, offset: int, count: int) -> bytes:
         """At most `count` bytes at an offset, fewer only at the end. Thread-safe."""
-        ...
 
 
 class File:

@@ -47,11 +47,9 @@ class Backend(Protocol):
         Args:
             profile: name of the profile.
         """
-        ...
 
     def locked_python(self, path: Path) -> str | None:
         """Minor version of the Python that a lock file is for; None where it does not say, or does not exist."""
-        ...
 
     def choose(self, context: Context, machine: Machine) -> Choice:
         """Interpreter, TensorFlow release and variant: those of the lock if it is up to date, else a new choice.
@@ -59,11 +57,9 @@ class Backend(Protocol):
         Raises:
             TfprovError: why nothing fits.
         """
-        ...
 
     def expected_files(self, context: Context, machine: Machine, choice: Choice) -> tuple[LockedFile, ...] | None:
         """The files that the lock of a choice has or will have; None if only making the lock would tell."""
-        ...
 
     def find_interpreter(self, context: Context, machine: Machine, plan: Plan) -> Interpreter:
         """The interpreter that the plan chose; it is downloaded if this machine does not have it.
@@ -71,7 +67,6 @@ class Backend(Protocol):
         Raises:
             TfprovError: `python-not-found`; `extra-missing`.
         """
-        ...
 
     def lock(self, context: Context, machine: Machine, choice: Choice, interpreter: Interpreter) -> Locked:
         """The files for the machine, from the lock on disk, which is made or renewed first if necessary.
@@ -79,7 +74,6 @@ class Backend(Protocol):
         Raises:
             TfprovError: `lock-missing` or `lock-unfit` when the lock must not be changed; the resolver's failure.
         """
-        ...
 
     def bind(
         self, context: Context, machine: Machine, locked: Locked, bounds: tuple[str, ...], path: Path
@@ -99,11 +93,9 @@ class Backend(Protocol):
         Raises:
             TfprovError: the resolver's failure.
         """
-        ...
 
     def sources(self, context: Context, machine: Machine, lock: Lock) -> tuple[tuple[LockedFile, ...], Network]:
         """The files of a lock as the fetch stage needs them, with tokens and mirrors, and the network to use."""
-        ...
 
     def create(
         self,
@@ -125,7 +117,6 @@ class Backend(Protocol):
             fetch: brings the locked files into the store; called only when a file is needed and missing.
             seeded: whether it gets its own pip, to install with.
         """
-        ...
 
     def prepare_install(self, context: Context, locked: Locked) -> Mapping[str, str]:
         """Environment variables for the installer of the wheels.
@@ -133,11 +124,9 @@ class Backend(Protocol):
         Raises:
             TfprovError: a wheel would overwrite something that is not from a wheel.
         """
-        ...
 
     def owned_files(self, root: Path) -> frozenset[str]:
         """The files in an environment that do not come from wheels, as paths relative to it."""
-        ...
 
     def activated(self, root: Path, name: str, environ: Mapping[str, str]) -> dict[str, str]:
         """All environment variables of a process in an activated environment.
@@ -147,7 +136,6 @@ class Backend(Protocol):
             name: of the environment, for prompts.
             environ: variables to start from.
         """
-        ...
 
     def smoke_variables(self, root: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
         """The variables set by activation that a smoke test needs, because packages do not work without them.
@@ -156,7 +144,6 @@ class Backend(Protocol):
             root: folder of the environment.
             environ: variables of this process.
         """
-        ...
 
     def activation(self, root: Path, name: str, folder: Path) -> Path:
         """The folder with activation scripts, which have the names that virtualenv uses.
@@ -166,7 +153,6 @@ class Backend(Protocol):
             name: of the environment, for prompts.
             folder: where scripts may be written if the environment has none.
         """
-        ...
 
     def damaged(self, root: Path) -> Iterator[Defect]:
         """Damaged files that do not come from wheels. Reads the content of all of them.
@@ -174,7 +160,6 @@ class Backend(Protocol):
         Args:
             root: folder of the environment.
         """
-        ...
 
     def drift(
         self, root: Path, lock: Path, *, python: str, facts: Facts, environ: Mapping[str, str], emit: Emit
@@ -192,7 +177,6 @@ class Backend(Protocol):
         Returns:
             The differences, and the wheels and sources in the lock, which the caller compares.
         """
-        ...
 
 
 def backend_of(kind: str) -> Backend:
