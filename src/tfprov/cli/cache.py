@@ -67,11 +67,7 @@ def cache_clear(as_json: Json = False) -> None:
 
 
 @app.command(name="key", epilog='Example: echo "key=$(tfprov cache key train.toml)" >> "$GITHUB_OUTPUT"')
-def cache_key(
-    profile: ProfileName = "",
-    overrides: Overrides = None,
-    as_json: Json = False,
-) -> None:
+def cache_key(profile: ProfileName = "", overrides: Overrides = None, as_json: Json = False) -> None:
     """Print a key for the cache of a CI system: it changes when the lock does. Asks no network."""
     with output_of("cache key", as_json) as output:
         from tfprov.pipeline.cache_key import cache_key as key_of

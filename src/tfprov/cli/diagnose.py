@@ -38,10 +38,7 @@ def explain(
     code: Annotated[
         str | None,
         typer.Option(
-            "--code",
-            metavar="CODE",
-            help="Explain a failure code instead of a log.",
-            autocompletion=completion.codes,
+            "--code", metavar="CODE", help="Explain a failure code instead of a log.", autocompletion=completion.codes
         ),
     ] = None,
     profile: Annotated[

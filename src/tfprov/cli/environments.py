@@ -38,8 +38,7 @@ def run(
     profile: ProfileName,
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND…", help="What to run, with its arguments.")],
     check: Annotated[
-        bool,
-        typer.Option("--check", help="Run it only if the environment is verified on this machine as it is now."),
+        bool, typer.Option("--check", help="Run it only if the environment is verified on this machine as it is now.")
     ] = False,
 ) -> None:
     """Run a command in the environment of PROFILE; its exit status is passed on."""

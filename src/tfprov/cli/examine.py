@@ -44,12 +44,10 @@ def smoke(
     html: Annotated[Path | None, typer.Option(help="Write the verdict as one HTML page to this file.")] = None,
     receipt: Annotated[Path | None, typer.Option(help="Write a dated receipt of the verdict to this file.")] = None,
     attest: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write the receipt as an in-toto statement in a DSSE envelope."),
+        Path | None, typer.Option(metavar="FILE", help="Write the receipt as an in-toto statement in a DSSE envelope.")
     ] = None,
     sign_with: Annotated[
-        str,
-        typer.Option(metavar="COMMAND", help="Command that signs it: it gets a file as `{}` and writes `{}.sig`."),
+        str, typer.Option(metavar="COMMAND", help="Command that signs it: it gets a file as `{}` and writes `{}.sig`.")
     ] = "",
     against: Annotated[
         Path | None, typer.Option(metavar="RECEIPT", help="Compare with this receipt; fail if less is proved now.")
@@ -149,12 +147,7 @@ def doctor(
 
 
 @app.command()
-def repair(
-    profile: ProfileName = "",
-    as_json: Json = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-) -> None:
+def repair(profile: ProfileName = "", as_json: Json = False, verbose: Verbose = False, quiet: Quiet = False) -> None:
     """Put back what is damaged, if anything is, and prove it; packages that are not in the lock go."""
     with output_of("repair", as_json, verbose, quiet) as output:
         from tfprov.pipeline.doctor import repair as put_right

@@ -44,12 +44,10 @@ def export(
         str, typer.Option(metavar="PATH", help="Path of the environment in it. Default: /opt/tfprov/NAME.")
     ] = "",
     base: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Base image, in OCI layout. Default: none, a single layer."),
+        Path | None, typer.Option(metavar="FOLDER", help="Base image, in OCI layout. Default: none, a single layer.")
     ] = None,
     python_at: Annotated[
-        str,
-        typer.Option(metavar="PATH", help="Include no interpreter: the target has the same one at PATH."),
+        str, typer.Option(metavar="PATH", help="Include no interpreter: the target has the same one at PATH.")
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace what exists there.")] = False,
     as_json: Json = False,

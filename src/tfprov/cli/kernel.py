@@ -19,8 +19,7 @@ app = typer.Typer(help="Jupyter kernels that run in an environment, whichever ge
 def add(
     profile: ProfileName = "",
     prefix: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Put it into FOLDER/share/jupyter. Default: your own kernels."),
+        Path | None, typer.Option(metavar="FOLDER", help="Put it into FOLDER/share/jupyter. Default: your own kernels.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -27,13 +27,11 @@ def status(
     watch: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS",
-            help="Check again every so many seconds and print what changed, until interrupted.",
+            metavar="SECONDS", help="Check again every so many seconds and print what changed, until interrupted."
         ),
     ] = None,
     prometheus: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Also write each result for Prometheus' textfile collector."),
+        Path | None, typer.Option(metavar="FILE", help="Also write each result for Prometheus' textfile collector.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -34,13 +34,7 @@ class Engine:
     version: str
 
     def link(
-        self,
-        target: Path,
-        packages: Sequence[LinkPackage],
-        *,
-        cache: Path,
-        environ: Mapping[str, str],
-        seconds: float,
+        self, target: Path, packages: Sequence[LinkPackage], *, cache: Path, environ: Mapping[str, str], seconds: float
     ) -> None:
         """Make an environment of exactly these packages, from the store, without network access.
 

@@ -110,12 +110,7 @@ def _unsatisfiable(message: str, root: Finding | None, helps: object) -> TfprovE
     hint = f"{words}{f': that gives {gives}' if gives else ''}" if words else None
     lines = tuple(line.rstrip() for line in message.splitlines() if line.strip())[:_LINES]
     if change.get("kind") == "driver":
-        return TfprovError(
-            "gpu-driver-too-old",
-            "no CUDA build works with this driver",
-            evidence=lines,
-            hint=hint,
-        )
+        return TfprovError("gpu-driver-too-old", "no CUDA build works with this driver", evidence=lines, hint=hint)
     if root is not None and root.code == "conda-package-missing":
         spec = root.captures.get("requirement", "").removesuffix(" *")
         return TfprovError(root.code, f"the channels have no `{spec}`", evidence=lines, hint=hint)

@@ -64,10 +64,7 @@ def check_one_tensorflow(packages: Sequence[CondaSpec], source: str) -> None:
             raise TfprovError(
                 "several-tensorflows",
                 f"`conda.packages` requests `{spec.plain}` in addition to the TensorFlow of the profile",
-                evidence=(
-                    f'`conda.tensorflow = "{source}"`',
-                    "two builds overwrite each other's files",
-                ),
+                evidence=(f'`conda.tensorflow = "{source}"`', "two builds overwrite each other's files"),
                 hint='remove it; `conda.tensorflow = "conda"` uses the build of the channel'
                 if source == "wheel"
                 else "remove it; `tensorflow.version` and `tensorflow.accelerator` choose the build",

@@ -83,10 +83,7 @@ def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> Tf
         # Configured URLs are checked when they are read, so this one comes from a page or a redirect.
         invalid = "is not a valid host name" if mistake_in(url) == NO_HOST_NAME else "redirects to an invalid address"
         return TransferError(
-            "mirror-http-error",
-            f"`{host}` {invalid}",
-            transient=False,
-            evidence=(redact(str(cause)),),
+            "mirror-http-error", f"`{host}` {invalid}", transient=False, evidence=(redact(str(cause)),)
         )
     error = classify_exception(cause)
     if route.proxy_for(url) is None:

@@ -124,12 +124,7 @@ _WATCHER = _Watcher()
 
 @contextlib.contextmanager
 def response_to(
-    client: httpx.Client,
-    url: str,
-    *,
-    method: str = "GET",
-    headers: Mapping[str, str],
-    auth: httpx.Auth | None = None,
+    client: httpx.Client, url: str, *, method: str = "GET", headers: Mapping[str, str], auth: httpx.Auth | None = None
 ) -> Iterator[httpx.Response]:
     """The response to a request, with its body still to be read.
 

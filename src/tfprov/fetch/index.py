@@ -61,12 +61,7 @@ class Link:
 
 
 def listing(
-    projects: Sequence[str],
-    network: Network,
-    *,
-    emit: Emit,
-    with_sources: bool = False,
-    deadline: float | None = None,
+    projects: Sequence[str], network: Network, *, emit: Emit, with_sources: bool = False, deadline: float | None = None
 ) -> Listing:
     """The wheels of some projects on the indexes.
 

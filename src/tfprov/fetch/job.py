@@ -173,9 +173,7 @@ class _FileDownload:
         """The ladder for this file; routes and sources that worked in this run come first."""
         network = self.job.network
         normal = TransferOptions(
-            connections=network.connections,
-            connect_timeout=network.connect_timeout,
-            idle_timeout=network.idle_timeout,
+            connections=network.connections, connect_timeout=network.connect_timeout, idle_timeout=network.idle_timeout
         )
         patient = replace(
             normal,

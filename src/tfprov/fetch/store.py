@@ -160,11 +160,7 @@ class Store:
 
     @contextlib.contextmanager
     def lock(
-        self,
-        sha256: str,
-        *,
-        timeout: float | None = None,
-        waiting: Callable[[], None] | None = None,
+        self, sha256: str, *, timeout: float | None = None, waiting: Callable[[], None] | None = None
     ) -> Iterator[bool]:
         """Be the only process that works on this file.
 

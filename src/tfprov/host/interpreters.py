@@ -22,11 +22,7 @@ from tfprov.structured import whole_number
 
 
 def discover(
-    environ: Mapping[str, str],
-    *,
-    also: Path | None = None,
-    cache: Path | None = None,
-    root: Path = ROOT,
+    environ: Mapping[str, str], *, also: Path | None = None, cache: Path | None = None, root: Path = ROOT
 ) -> tuple[Interpreter, ...]:
     """Every interpreter on this machine, newest first; unusable ones come last, with the reason.
 

@@ -279,11 +279,7 @@ def _check_address(path: Path, name: str, url: str) -> None:
         if parts.scheme not in ("https", "http", "file"):
             problem = f"its scheme `{parts.scheme}` is not https, http or file"
     if problem is not None:
-        raise TfprovError(
-            "lock-invalid",
-            f"`{path}` has an invalid URL for `{name}`",
-            evidence=(redact(url), problem),
-        )
+        raise TfprovError("lock-invalid", f"`{path}` has an invalid URL for `{name}`", evidence=(redact(url), problem))
 
 
 def _is_wheel(archive: PackageArchive) -> bool:

@@ -269,11 +269,7 @@ def _compiled(arguments: tuple[str | Path, ...], files: Mapping[str, str], resol
         output = work / _OUTPUT
         document = resolver.truthful(output.read_text(encoding="utf-8")) if finished.ok else ""
         answer = Answer(
-            returncode=finished.returncode,
-            stdout=finished.stdout,
-            stderr=finished.stderr,
-            document=document,
-            work=work,
+            returncode=finished.returncode, stdout=finished.stdout, stderr=finished.stderr, document=document, work=work
         )
     if answer.ok or (resolver.failure() is None and _failure(answer).code.group in _LASTING):
         resolver.answers[asked] = answer

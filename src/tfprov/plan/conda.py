@@ -173,8 +173,5 @@ def _plan(context: DecisionContext, row: CondaBuild, accelerator: Accelerator, w
             python=ChosenPython(version=python, path=None, why="conda installs it", alternatives=tuple(others)),
         ),
         refused=refused,
-        notes=(
-            *context.demands.notes,
-            f"conda-forge's TensorFlow {row.version} as known on {context.table.generated}",
-        ),
+        notes=(*context.demands.notes, f"conda-forge's TensorFlow {row.version} as known on {context.table.generated}"),
     )

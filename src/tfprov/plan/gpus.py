@@ -143,12 +143,7 @@ def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
     if not usable:
         return _none_usable(facts, nvidia)
     wsl = facts.wsl.value
-    return Gpus(
-        usable=usable,
-        driver=driver.version,
-        cuda=_served_cuda(driver, usable, table, windows=wsl),
-        wsl=wsl,
-    )
+    return Gpus(usable=usable, driver=driver.version, cuda=_served_cuda(driver, usable, table, windows=wsl), wsl=wsl)
 
 
 def _served_cuda(driver: Driver, usable: Sequence[Gpu], table: Compat, *, windows: bool) -> str | None:

@@ -48,12 +48,7 @@ def supported_tags(python_version: str, free_threaded: bool, facts: Facts) -> li
     interpreter = f"cp{version.major}{version.minor}"
     abi = interpreter + ("t" if free_threaded else "m" if python < (3, 8) else "")
     platforms = platform_tags(facts)
-    return list(
-        chain(
-            cpython_tags(python, [abi], platforms),
-            compatible_tags(python, interpreter, platforms),
-        )
-    )
+    return list(chain(cpython_tags(python, [abi], platforms), compatible_tags(python, interpreter, platforms)))
 
 
 def platform_tags(facts: Facts, libc: Libc | None = None) -> list[str]:

@@ -62,12 +62,7 @@ _SLOWEST = 5
 
 
 def render(
-    verdict: Verdict,
-    *,
-    title: str,
-    made: datetime,
-    since: str | None = None,
-    differences: Sequence[Difference] = (),
+    verdict: Verdict, *, title: str, made: datetime, since: str | None = None, differences: Sequence[Difference] = ()
 ) -> str:
     """The HTML page of a verdict.
 

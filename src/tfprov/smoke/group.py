@@ -111,10 +111,7 @@ def probe_session(
         emit: receives a note for each leg.
         activation: variables that activating the environment sets; passed to the probes unchanged.
     """
-    with (
-        temporary("smoke") as scratch,
-        resources.as_file(resources.files("tfprov.smoke") / "probes") as probes,
-    ):
+    with temporary("smoke") as scratch, resources.as_file(resources.files("tfprov.smoke") / "probes") as probes:
         yield ProbeSession(
             # Never resolved: a venv's interpreter is a link to an interpreter outside of the environment.
             python=python.absolute(),

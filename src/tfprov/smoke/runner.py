@@ -144,11 +144,7 @@ def _packages(session: ProbeSession, core: GroupOutcome) -> list[GroupOutcome]:
     request, imported = session.request, core.leg(ENVIRONMENT, "import")
     if imported is None or not imported.ok or not (request.packages or request.all_packages):
         return []
-    options = {
-        "packages": request.packages,
-        "all_packages": request.all_packages,
-        "skip_imports": request.skip_imports,
-    }
+    options = {"packages": request.packages, "all_packages": request.all_packages, "skip_imports": request.skip_imports}
     # An import that does nothing for longer hangs: it waits for a display, a server or input.
     limited = replace(session, request=replace(request, idle_timeout=_IDLE_S))
     return [run_group(limited, "packages", options=options)]

@@ -33,9 +33,7 @@ def run_script(session: ProbeSession, script: Path) -> Leg:
         finished = process.run(argv, env=session.env, cwd=script.parent, timeout=session.request.timeout)
     except OSError as error:
         raise TfprovError(
-            "python-broken",
-            f"the environment's Python `{session.python}` cannot be started",
-            evidence=(str(error),),
+            "python-broken", f"the environment's Python `{session.python}` cannot be started", evidence=(str(error),)
         ) from error
     if finished.ok:
         words = redact(causes.last_words(finished.stdout, lines=3))

@@ -314,8 +314,7 @@ def make_context(probe):
             details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[int(ours[4:])])
             capability = ".".join(str(part) for part in details.get("compute_capability", ()))
             descriptions[ours] = "{}, compute capability {}".format(
-                details.get("device_name", "GPU"),
-                capability or "unknown",
+                details.get("device_name", "GPU"), capability or "unknown"
             )
     if descriptions:
         probe.facts(descriptions=descriptions)

@@ -28,10 +28,7 @@ def xids():
     NVML can only be waited on for the next one; the past stands in the kernel's log. None instead of a list when nobody
     lets us read that, as in most containers.
     """
-    for command in (
-        ("journalctl", "--dmesg", "--boot", "--no-pager", "--quiet", "--output=cat"),
-        ("dmesg",),
-    ):
+    for command in (("journalctl", "--dmesg", "--boot", "--no-pager", "--quiet", "--output=cat"), ("dmesg",)):
         program = shutil.which(command[0])
         if program is None:
             continue
@@ -222,12 +219,7 @@ def values(nvml, handle):
         seen["bus_id"] = pci[0].bus_id.decode("ascii", "replace")
     put("nvmlDeviceGetComputeMode", "compute_mode")
     put("nvmlDeviceGetEccMode", "ecc", None)
-    put(
-        "nvmlDeviceGetTotalEccErrors",
-        "ecc_uncorrected",
-        kind=ctypes.c_ulonglong,
-        given=(UNCORRECTED, SINCE_START),
-    )
+    put("nvmlDeviceGetTotalEccErrors", "ecc_uncorrected", kind=ctypes.c_ulonglong, given=(UNCORRECTED, SINCE_START))
     put("nvmlDeviceGetRetiredPagesPendingStatus", "retired_pages_pending")
     put("nvmlDeviceGetRemappedRows", None, "remapped_rows_uncorrectable", "remap_pending", "remap_failure")
     put("nvmlDeviceGetCurrentClocksThrottleReasons", "throttle_reasons", kind=ctypes.c_ulonglong)

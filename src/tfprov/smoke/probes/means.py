@@ -21,9 +21,7 @@ def run(probe):
     also = {name for name in own if any(os.path.exists(os.path.join(folder, name)) for folder in crowded)}
     order = in_order(own, {name for name in own if OPENED.match(name)} | also)
     probe.facts(
-        libraries=[os.path.relpath(own[name], root) for name in order],
-        crowding=crowded,
-        toolkits=toolkits(root),
+        libraries=[os.path.relpath(own[name], root) for name in order], crowding=crowded, toolkits=toolkits(root)
     )
 
 

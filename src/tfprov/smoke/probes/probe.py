@@ -138,12 +138,7 @@ class Probe:
             if isinstance(error, KeyboardInterrupt):
                 raise
             self._record(
-                device,
-                name,
-                time.perf_counter() - started,
-                ok=False,
-                errors=chain_of(error),
-                evidence=trace_of(error),
+                device, name, time.perf_counter() - started, ok=False, errors=chain_of(error), evidence=trace_of(error)
             )
             return False
         self._record(device, name, time.perf_counter() - started, ok=True, evidence=evidence)
