@@ -34,7 +34,7 @@ def is_there(path: Path) -> bool:
 
 
 def is_readable(path: str | Path) -> bool:
-    """Whether a path that came from outside names a file that this user may read; False for whatever is no path."""
+    """Whether a text from outside is the path of a file that this user may read; False if it is not a path at all."""
     # These answer for a name that is too long, holds NUL, or lies where nobody may look, too.
     return os.path.isfile(path) and os.access(path, os.R_OK)  # noqa: PTH113 - `Path` may raise
 

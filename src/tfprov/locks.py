@@ -92,7 +92,7 @@ def held(
 
 
 def sweep(folder: Path) -> None:
-    """Delete the lock files in a folder that are a day old and that nobody holds; whoever waits for one takes it anew.
+    """Delete lock files in a folder that are a day old and not held; a process that waits for one locks a new file.
 
     Windows deletes a lock file with its last holder.
     """

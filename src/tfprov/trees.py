@@ -207,7 +207,7 @@ def empty_trash(
 
 
 def put_in_place(made: Path, target: Path) -> None:
-    """Rename what was made beside a path to that path. What is there is deleted, or comes back where the rename fails.
+    """Rename a new file or folder to a path. Its old content is deleted, or restored if the rename fails.
 
     Args:
         made: a file, or a folder.

@@ -26,8 +26,8 @@ _ABOUT_PYTHON = frozenset({"python-not-found", "python-unsupported", "python-bro
 def relaxed(wanted: Asked, error: TfprovError) -> Asked | None:
     """The next weaker request after a failure; None if asking for less cannot help.
 
-    First whatever the failure names is loosened, then all pins of packages, then the exact TensorFlow release, then
-    Python.
+    First the requirements that the failure names are loosened, then all pins of packages, then the exact TensorFlow
+    release, then Python.
     """
     code = error.code.name
     if error.code.group in _HOPELESS or (error.code.group is Group.USAGE and code not in _UNKNOWN):

@@ -1,6 +1,6 @@
 """The root of the command line: every group of commands, and the options of `tfprov` itself.
 
-A command parses, calls one verb, renders what came back, and exits.
+A command parses, calls one verb, renders its result, and exits.
 """
 
 from __future__ import annotations

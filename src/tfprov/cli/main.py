@@ -47,7 +47,7 @@ _OF_OTHERS = {
     "version": "--version",
     "why": "explain",
 }
-"""What somebody types who knows pip, uv, conda, Poetry or pixi: the command, or the option, that does it here."""
+"""Commands of pip, uv, conda, Poetry and pixi, with the command or option of tfprov that does the same."""
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ Locked = Annotated[bool, typer.Option("--locked", help="Fail rather than make or
 
 @contextmanager
 def output_of(command: str, as_json: bool, verbose: bool = False, quiet: bool = False) -> Iterator[Output]:
-    """The output of `command`, in the form that its options ask for; ends the command with whatever the block raises.
+    """The output of `command`, in the form that its options ask for; an exception in the block ends the command.
 
     Raises:
         SystemExit: with the exit status of a failure, which was printed.

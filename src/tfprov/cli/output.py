@@ -115,7 +115,7 @@ class Output:
             raise SystemExit(failure.exit_code)
 
     def may_ask(self) -> bool:
-        """Whether somebody sits at a terminal who can answer."""
+        """Whether a user at a terminal can answer a question."""
         streams = (sys.stdin, sys.stderr)
         return not (self.json or self.quiet or self.ci) and all(one is not None and one.isatty() for one in streams)
 
@@ -192,7 +192,7 @@ def _print(words: str, *, windows: bool = os.name == "nt") -> None:
     """Print to stdout.
 
     Raises:
-        OSError: it could not be written; a BrokenPipeError if whoever read it has gone.
+        OSError: it could not be written; a BrokenPipeError if its reader is gone.
     """
     try:
         print(words, flush=True)
@@ -221,7 +221,7 @@ def failures(output: Output) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError as error:
-        # Whoever read our output has gone; there is nobody left to tell.
+        # The reader of the output is gone, so that nothing more can be reported.
         sys.stdout = None
         raise SystemExit(1) from error
     except (Exception, KeyboardInterrupt) as error:

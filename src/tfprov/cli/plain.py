@@ -74,10 +74,10 @@ def run_plain(words: Sequence[str]) -> None:
 
 
 def bring_up(output: Output, asked: Callable[[], Request], *, junit: Path | None = None) -> None:
-    """Do what `up` is asked for, and say what came of it.
+    """Run `up`, and print its outcome.
 
     Args:
-        output: how to say it.
+        output: prints it.
         asked: the request; may raise.
         junit: file for the verdict, or for the failure before there was one; None for none.
 
@@ -134,14 +134,14 @@ def tell_status(
     pause: Callable[[], None] | None = None,
     metrics: Path | None = None,
 ) -> None:
-    """Say how environments stand.
+    """Print the state of environments.
 
     Args:
-        output: how to say it.
+        output: prints it.
         profile: path or name; that of the folder when empty.
         every: all environments instead.
         environ: variables of the user.
-        pause: waits until the next look; None to look once. What is as it was is not said again.
+        pause: waits until the next check; None to check once. An unchanged state is not printed again.
         metrics: file for Prometheus, written at each look; None for none.
 
     Raises:
@@ -187,10 +187,10 @@ def tell_status(
 
 
 def go_back(output: Output, profile: str, *, number: int | None) -> None:
-    """Do what `rollback` is asked for, and say what came of it.
+    """Run `rollback`, and print its outcome.
 
     Args:
-        output: how to say it.
+        output: prints it.
         profile: path or name.
         number: which generation; None for the one before the active one.
 

@@ -40,7 +40,7 @@ class Lease:
         self._lock = _lock(folder / f"{name}.lock")
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as held:
-            # Who has been making the store smaller for so long was stopped, and looks again before it goes on.
+            # A process that has been evicting for so long was suspended, and checks the leases again when it resumes.
             with contextlib.suppress(filelock.Timeout):
                 held.enter_context(guard(folder))
             self._lock.acquire(timeout=0)

@@ -27,9 +27,9 @@ _SMI_FIELDS = (
     "persistence_mode",
     "compute_cap",
 )
-# What stands in place of a value that the driver does not have or cannot read.
+# Placeholders for a value that the driver does not have or cannot read.
 _NO_VALUE = ("[", "N/A", "ERR!")
-# What stands there instead for a GPU that computes nothing any more.
+# Placeholders in the row of a GPU that no longer computes anything.
 _BROKEN = re.compile(r"\[(GPU is lost|GPU requires reset)\]")
 
 

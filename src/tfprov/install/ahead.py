@@ -30,7 +30,7 @@ _MOST_SLICES = int(STUCK_SECONDS / _SLICE_SECONDS)
 class Ahead:
     """A child process that compiles the modules that have landed. A context manager, which ends the child on exit.
 
-    Best effort: after a failure, the first import compiles whatever is missing.
+    Best effort: after a failure, the first import compiles the modules that are missing.
     """
 
     def __init__(self, work: Path) -> None:

@@ -118,7 +118,7 @@ def breaks_in(
 def overruling(row: Break, asked: Iterable[str]) -> str | None:
     """The requirement that pins a version which the line of a row excludes; None for none.
 
-    Who pins a version may know better; what breaks with it is told. TensorFlow is chosen for the packages.
+    A user who pins a version may know better, so that a break is only reported. TensorFlow is chosen for the packages.
     """
     needed = Requirement(row.requires) if row.requires else None
     if needed is None or kind_of(needed.name) is not None:

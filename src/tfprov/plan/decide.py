@@ -47,7 +47,7 @@ def decide(
             the table counts.
         locked: the choice in an existing lock, which the decision must keep; None for a free decision.
         elsewhere: the other platforms that a new lock must serve. Where no release serves all of them, they do not
-            count: who makes the lock sees for each of them what it lacks.
+            count: making the lock then reports what each of them lacks.
 
     Returns:
         Release, variant and interpreter, with everything that was refused and why.

@@ -26,7 +26,7 @@ _MINORS = range(OLDEST_PYTHON[1], 20)
 _ALL_PRERELEASES = "pre-releases of TensorFlow and of all packages count, as `packages.prereleases` or `--pre` says"
 
 METAL = "tensorflow-metal"
-"""The plug-in for Metal; who asks for it wants a TensorFlow that it goes with."""
+"""The plug-in for Metal; a profile that asks for it needs a TensorFlow that it works with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

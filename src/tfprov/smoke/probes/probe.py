@@ -77,7 +77,7 @@ class Probe:
         self.write({"facts": facts})
 
     def arm(self):
-        """Give what comes next its time. A thread without Python's lock watches over it.
+        """Start the time limit of the next leg. A thread without Python's lock watches over it.
 
         It fires in the middle of a native call, too, says where every thread stands, and ends the process. If the
         request has a limit for legs that do nothing, that one counts until `_prolong` has seen this leg work.
