@@ -14,7 +14,8 @@ from pathlib import Path
 
 import forks
 from sham import MODULE
-from site_under_test import OLDER, PYTHON, RELEASE, TAG
+from site_under_test import HOME, LIBRARY, OLDER, PYTHON, RELEASE, TAG, of_the_system
+from tfprov.envs.layout import python_in
 from tfprov.pipeline.uv import uv_executable
 from wheels import build_wheel, simple_index
 
@@ -87,13 +88,14 @@ class Project:
 
     @property
     def library(self) -> Path:
-        (found,) = self.venv.glob("lib/python*/site-packages")
+        (found,) = self.venv.glob(LIBRARY)
         return found
 
     def environ(self) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
-            "HOME": str(self.root),
+            **of_the_system(),
+            HOME: str(self.root),
             "TFPROV_HOME": str(self.home),
             "PIP_CONFIG_FILE": os.devnull,
             "UV_DEFAULT_INDEX": self.index.as_uri(),
@@ -114,11 +116,11 @@ class Project:
         else:
             self.uv("venv", "--python", PYTHON, self.venv)
         self.install(*requirements)
-        subprocess.run([self.venv / "bin" / "python", "-m", "compileall", "-q", self.library], check=True)
+        subprocess.run([python_in(self.venv), "-m", "compileall", "-q", self.library], check=True)
 
     def install(self, *requirements: str, pip: bool = False) -> None:
         if pip:
-            argv = (*("pip", "--python", str(self.venv / "bin" / "python"), "install", "-q"), *requirements)
+            argv = (*("pip", "--python", str(python_in(self.venv)), "install", "-q"), *requirements)
             options = ("--index-url", self.index.as_uri(), "--disable-pip-version-check", "--no-warn-conflicts")
             subprocess.run([sys.executable, "-m", *argv, *options], env=self.environ(), check=True, capture_output=True)
         else:
@@ -132,7 +134,7 @@ class Project:
             alone.mkdir()
             (alone / "pip").symlink_to(site / "pip")
         # -B: bytecode that pip's own modules lack would count as changes.
-        argv = [self.venv / "bin" / "python", "-B", "-c", _KILLED_PIP, str(nth), str(alone), *arguments]
+        argv = [python_in(self.venv), "-B", "-c", _KILLED_PIP, str(nth), str(alone), *arguments]
         options = ["--index-url", self.index.as_uri(), "--disable-pip-version-check"]
         return subprocess.run([*argv, *options], env=self.environ(), capture_output=True, check=False).returncode
 
@@ -158,7 +160,7 @@ class Project:
     def imports(self, *modules: str) -> None:
         """Each module can be imported in what stands at the path now."""
         code = "; ".join(f"import {name}" for name in ("tensorflow", *modules))
-        done = subprocess.run([self.venv / "bin" / "python", "-c", code], capture_output=True, text=True, check=False)
+        done = subprocess.run([python_in(self.venv), "-c", code], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
     def freeze(self) -> dict[str, str]:
@@ -167,9 +169,7 @@ class Project:
             "import importlib.metadata as m, json; "
             "print(json.dumps({d.metadata['Name'].lower().replace('_', '-'): d.version for d in m.distributions()}))"
         )
-        done = subprocess.run(
-            [self.venv / "bin" / "python", "-I", "-c", code], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([python_in(self.venv), "-I", "-c", code], capture_output=True, text=True, check=True)
         found: dict[str, str] = json.loads(done.stdout)
         return {name: version for name, version in found.items() if name not in ("pip", "wheel")}
 

@@ -15,6 +15,7 @@ import pytest
 import forks
 import used_home
 from sham import MODULE
+from tfprov.envs.generations import environments
 from wheels import build_wheel, simple_index
 
 if TYPE_CHECKING:
@@ -25,13 +26,27 @@ OLDER = "2.20.0"
 WINDOWS = os.name == "nt"
 PYTHON = Path(sys.base_prefix) / ("python.exe" if WINDOWS else f"bin/python{sys.version_info[0]}.{sys.version_info[1]}")
 TAG = f"cp3{sys.version_info[1]}-cp3{sys.version_info[1]}-{'win_amd64' if WINDOWS else 'manylinux_2_17_x86_64'}"
-NEEDED = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "PROCESSOR_ARCHITECTURE")
-"""Variables without which no program of Windows works."""
+LIBRARY = "Lib/site-packages" if WINDOWS else "lib/python*/site-packages"
+"""Pattern of the folder of packages in an environment."""
+HOME = "USERPROFILE" if WINDOWS else "HOME"
+"""Variable of the user's home."""
+_NEEDED = ("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "PROCESSOR_ARCHITECTURE")
 
 only_here = [
     pytest.mark.skipif(sys.platform not in ("linux", "win32"), reason="the tiny wheels are for Linux and Windows"),
     pytest.mark.skipif(not (3, 10) <= sys.version_info[:2] <= (3, 13), reason="TensorFlow 2.20 has no wheel for it"),
 ]
+needs_two_processors = pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="there is one processor, or a process cannot be held to one",
+)
+needs_signals = pytest.mark.skipif(WINDOWS, reason="signals of POSIX")
+needs_shell = pytest.mark.skipif(WINDOWS, reason="a script for a POSIX shell")
+
+
+def of_the_system() -> dict[str, str]:
+    """Variables without which no program of Windows works; elsewhere none are needed."""
+    return {name: os.environ[name] for name in _NEEDED if name in os.environ} if WINDOWS else {}
 
 
 def sham_wheel(
@@ -84,9 +99,9 @@ class Site:
 
     def environ(self) -> dict[str, str]:
         return {
-            **({name: os.environ[name] for name in NEEDED if name in os.environ} if WINDOWS else {}),
+            **of_the_system(),
             "PATH": os.environ["PATH"],
-            "USERPROFILE" if WINDOWS else "HOME": str(self.root),
+            HOME: str(self.root),
             "TFPROV_HOME": str(self.home),
             "PIP_CONFIG_FILE": os.devnull,
             **self.extra,
@@ -133,6 +148,18 @@ class Site:
         done = self.run("run", "train.toml", "--", "python", "-c", "import tensorflow; print(tensorflow.__version__)")
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def in_use(self) -> Path:
+        """The folder of the generation that the only environment has in use."""
+        (environment,) = environments(self.home / "data" / "environments")
+        generation = environment.active()
+        assert generation is not None
+        return generation.path
+
+    def installed(self, name: str) -> Path:
+        """What a package put into the environment in use."""
+        (found,) = self.in_use().glob(f"{LIBRARY}/{name}")
+        return found
 
     def generations(self) -> list[str]:
         return sorted(path.name for path in self.home.glob("data/environments/*/generations/*"))

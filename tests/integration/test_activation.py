@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from site_under_test import OLDER, RELEASE, Site, needs_shell, only_here, sham_wheel
+from tfprov.envs import layout
 
 pytestmark = only_here
 
@@ -108,6 +109,7 @@ def test_a_shell_that_evaluates_it_has_the_environment_active(site: Site, name: 
     check(site, evaluate(site, [name, *SHELLS[name]], f"{line}\n{SHOWN}\n", SHELL="/bin/false"))
 
 
+@needs_shell
 def test_what_activate_prints_can_be_taken_back(site: Site) -> None:
     line = EVALUATED["bash"].format(command="activate --shell bash train.toml")
     script = (
@@ -116,6 +118,7 @@ def test_what_activate_prints_can_be_taken_back(site: Site) -> None:
     assert evaluate(site, ["bash", "--norc"], script) == "yes"
 
 
+@needs_shell
 def test_it_follows_updates_and_rollbacks(site: Site) -> None:
     printed = site.run("env", "train.toml", "--format", "sh").stdout
     text = site.profile.read_text(encoding="utf-8")
@@ -144,6 +147,7 @@ def test_direnv_takes_the_line_that_is_made_for_it(site: Site, tmp_path: Path) -
     check(site, json.loads(done.stdout))
 
 
+@needs_shell
 def test_a_dotenv_file_means_to_a_shell_what_it_says(site: Site, tmp_path: Path) -> None:
     printed = site.run("env", "train.toml", "--format", "dotenv").stdout
     assert "Ada" not in printed
@@ -155,15 +159,16 @@ def test_mise_and_nu_get_what_they_parse(site: Site) -> None:
     import tomlkit
 
     (stable,) = site.home.glob("data/environments/*/current")
+    commands = str(layout.executables_in(stable))
     mise = tomlkit.parse(site.run("env", "train.toml", "--format", "mise").stdout).unwrap()["env"]
-    assert mise["_"] == {"path": [f"{stable}/bin"]}
+    assert mise["_"] == {"path": [commands]}
     assert mise["GREETING"] == "{{ env.WHO }} at home"
     assert re.fullmatch(r"\{% raw %\}.*\{% endraw %\}", mise["ODD"])
     # NUON is a superset of JSON.
     nu = json.loads(site.run("env", "train.toml", "--format", "nu").stdout)
-    assert (nu["ODD"], nu["PATH"][0]) == (ODD, f"{stable}/bin")
+    assert (nu["ODD"], nu["PATH"][0]) == (ODD, commands)
     document = json.loads(site.run("env", "train.toml", "--format", "json").stdout)
-    assert document["path"] == [f"{stable}/bin"]
+    assert document["path"] == [commands]
     assert document["set"] == {"VIRTUAL_ENV": str(stable), "GREETING": "Ada 'L' at home", "ODD": ODD}
     assert document["unset"] == []
 

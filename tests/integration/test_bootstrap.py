@@ -271,8 +271,8 @@ def test_a_damaged_cache_of_uv_is_done_without(tmp_path: Path) -> None:
     assert done_without
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_what_a_killed_bootstrap_started_ends_and_its_folder_is_not_used_again(tmp_path: Path, how: int) -> None:
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM", "SIGINT"])
+def test_what_a_killed_bootstrap_started_ends_and_its_folder_is_not_used_again(tmp_path: Path, how: str) -> None:
     bootstrap, env = checkout(tmp_path / "c"), environ(tmp_path)
     program(
         tmp_path / "slow/uv",
@@ -290,7 +290,7 @@ def test_what_a_killed_bootstrap_started_ends_and_its_folder_is_not_used_again(t
     while not (tmp_path / "pids").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     *pids, folder = (tmp_path / "pids").read_text().split()
-    child.send_signal(how)
+    child.send_signal(getattr(signal, how))
     child.wait(timeout=60)
     while any(_runs(int(pid)) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.02)

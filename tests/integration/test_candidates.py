@@ -13,7 +13,7 @@ import pytest
 
 from journals import events
 from sdists import project, sdist
-from site_under_test import OLDER, PYTHON, RELEASE, Site, only_here, sham_wheel
+from site_under_test import OLDER, PYTHON, RELEASE, Site, needs_two_processors, only_here, sham_wheel
 from tfprov.lock.renew import versions_in
 from wheels import build_wheel, simple_index
 
@@ -121,7 +121,7 @@ def test_a_companion_is_taken_in_its_newest_version_rather_than_tensorflow(site:
     assert planned(site)[0] == OLDER
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor")
+@needs_two_processors
 def test_two_processors_give_the_lock_of_one(site: Site, tmp_path: Path) -> None:
     more, pythons = tmp_path / "more", [f"cp3{minor}" for minor in (10, 11, 12, 13)]
     tags = [f"{python}-{python}-manylinux_2_17_x86_64" for python in pythons]
@@ -131,7 +131,9 @@ def test_two_processors_give_the_lock_of_one(site: Site, tmp_path: Path) -> None
     )
     site.extra["PYENV_ROOT"] = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
     ask(site, "picky")
-    site.profile.write_text(site.profile.read_text(encoding="utf-8").replace(f'path = "{PYTHON}"\n', ""), "utf-8")
+    site.profile.write_text(
+        site.profile.read_text(encoding="utf-8").replace(f'path = "{PYTHON.as_posix()}"\n', ""), "utf-8"
+    )
     made = {}
     allowed = os.sched_getaffinity(0)
     for processors in (set(list(allowed)[:1]), allowed):
@@ -155,7 +157,9 @@ def test_a_python_with_wheels_is_preferred_where_something_else_has_to_be_built(
     simple_index(site.root / "index", [*sources, *compiled])
     site.extra["PYENV_ROOT"] = os.environ.get("PYENV_ROOT") or str(Path.home() / ".pyenv")
     ask(site, "compiled", "pure")
-    site.profile.write_text(site.profile.read_text(encoding="utf-8").replace(f'path = "{PYTHON}"\n', ""), "utf-8")
+    site.profile.write_text(
+        site.profile.read_text(encoding="utf-8").replace(f'path = "{PYTHON.as_posix()}"\n', ""), "utf-8"
+    )
     assert planned(site)[1].startswith("3.11.")
     done = site.run("lock", "train.toml")
     assert done.returncode == 0, done.stderr

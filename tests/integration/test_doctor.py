@@ -10,6 +10,7 @@ import pytest
 
 from site_under_test import RELEASE, Site, only_here, sham_wheel
 from snapshots import Snapshot
+from tfprov.envs import layout
 from wheels import build_wheel
 
 pytestmark = only_here
@@ -35,11 +36,6 @@ def findings(site: Site, *arguments: str) -> tuple[int, list[dict[str, str]]]:
     return done.returncode, json.loads(done.stdout)["findings"]
 
 
-def installed(site: Site, name: str) -> Path:
-    (found,) = site.home.glob(f"data/environments/*/current/lib/python*/site-packages/{name}")
-    return found
-
-
 def spoil(path: Path) -> None:
     """Change a file without changing its size or time, through every link to it."""
     before = path.stat()
@@ -54,13 +50,13 @@ def test_a_fresh_environment_is_clean(site: Site) -> None:
 
 
 def test_an_altered_file_that_keeps_its_size_and_time_is_found_and_repaired(site: Site) -> None:
-    spoil(installed(site, "helper.py"))
+    spoil(site.installed("helper.py"))
     status, found = findings(site)
     assert status == 16
     assert [one["code"] for one in found] == ["file-damaged"]
     assert found[0]["path"].endswith("/helper.py")
     assert site.run("doctor", "train.toml", "--fix").returncode == 0
-    assert installed(site, "helper.py").read_text() == "__version__ = '1.0'\n"
+    assert site.installed("helper.py").read_text() == "__version__ = '1.0'\n"
     assert findings(site) == (0, [])
 
 
@@ -72,13 +68,13 @@ def test_an_environment_that_is_not_damaged_is_not_made_again(site: Site) -> Non
     assert " is not damaged: nothing to repair\n" in done.stdout
     assert site.generations() == before
     # No hash says what this file was, but its size does.
-    (installed(site, "helper.py").parents[3] / "bin" / "activate").write_text("")
+    (layout.executables_in(site.in_use()) / "activate").write_text("")
     assert json.loads(site.run("repair", "train.toml", "--json").stdout)["already"] is False
     assert site.generations() != before
 
 
 def test_a_compiled_module_that_a_full_disk_cut_is_found_and_made_anew(site: Site) -> None:
-    module = installed(site, "helper.py")
+    module = site.installed("helper.py")
     [compiled] = module.parent.glob("__pycache__/helper.*.pyc")
     whole = compiled.read_bytes()
     compiled.unlink()
@@ -89,7 +85,7 @@ def test_a_compiled_module_that_a_full_disk_cut_is_found_and_made_anew(site: Sit
         assert (status, imported.returncode) == ((16, 1) if is_bad else (0, 0)), found
     compiled.write_bytes(whole[:40])
     assert site.run("doctor", "train.toml", "--fix").returncode == 0
-    [made] = installed(site, "helper.py").parent.glob("__pycache__/helper.*.pyc")
+    [made] = site.installed("helper.py").parent.glob("__pycache__/helper.*.pyc")
     assert made.read_bytes() == whole
     assert findings(site) == (0, [])
 
@@ -101,7 +97,7 @@ def test_many_findings_are_told_once_and_by_the_name_of_the_environment(tmp_path
     site.profile.rename(site.root / "tfprov.toml")
     assert site.run("up").returncode == 0
     for number in range(20):
-        (installed(site, "tensorflow") / f"foreign{number:02}.py").write_text("")
+        (site.installed("tensorflow") / f"foreign{number:02}.py").write_text("")
     done = site.run("doctor")
     assert done.returncode == 16
     failure = done.stderr[done.stderr.index("error[") :]
@@ -111,7 +107,7 @@ def test_many_findings_are_told_once_and_by_the_name_of_the_environment(tmp_path
 
 
 def test_a_package_that_somebody_removed_or_added_is_drift(site: Site) -> None:
-    for path in installed(site, "helper.py").parent.glob("helper*"):
+    for path in site.installed("helper.py").parent.glob("helper*"):
         path.unlink() if path.is_file() else [inner.unlink() for inner in path.iterdir()] + [path.rmdir()]
     extra = build_wheel(site.root / "built", "extra", "3.0")
     done = site.run("run", "train.toml", "--", "python", "-m", "pip", "install", "--no-index", str(extra))
@@ -127,14 +123,14 @@ def test_a_package_that_somebody_removed_or_added_is_drift(site: Site) -> None:
 
 
 def test_a_foreign_file_is_named(site: Site) -> None:
-    (installed(site, "helper.py").parent / "tensorflow.py").write_text("")
+    (site.installed("helper.py").parent / "tensorflow.py").write_text("")
     status, found = findings(site)
     assert status == 16
     assert [one["code"] for one in found] == ["foreign-file"]
 
 
 def test_an_interpreter_that_is_gone_is_named(site: Site) -> None:
-    (python,) = site.home.glob("data/environments/*/current/bin/python")
+    python = layout.python_in(site.in_use())
     python.unlink()
     python.symlink_to("/nonexistent/python3")
     status, found = findings(site)
@@ -156,9 +152,9 @@ def test_what_leaks_in_from_the_shell_is_advice_and_no_failure(site: Site) -> No
 
 
 def test_an_environment_that_tfprov_did_not_make_is_examined_and_not_changed(site: Site) -> None:
-    folder = installed(site, "helper.py").parents[3]
-    spoil(installed(site, "helper.py"))
-    status, found = findings(site, "--python", str(folder / "bin" / "python"))
+    (folder,) = site.home.glob("data/environments/*/current")
+    spoil(site.installed("helper.py"))
+    status, found = findings(site, "--python", str(layout.python_in(folder)))
     assert status == 16
     assert [one["code"] for one in found] == ["file-damaged"]
     assert site.run("doctor", "--python", str(folder), "--fix").returncode == 2
@@ -169,8 +165,7 @@ def test_what_does_not_go_together_is_found_in_an_environment_of_others(site: Si
     """`pip check` sees it, and so does the import; every file is as its package has it."""
     old = build_wheel(site.root / "built", "numpy", "2.4.6")
     needs = build_wheel(site.root / "built", "needs-numpy", "1.0", requires=("numpy<2",))
-    folder = installed(site, "helper.py").parents[3].resolve()
-    python = str(folder / "bin" / "python")
+    python = str(layout.python_in(site.in_use()))
     done = site.run(
         "run", "train.toml", "--", python, "-m", "pip", "install", "--no-index", "--no-deps", str(old), str(needs)
     )

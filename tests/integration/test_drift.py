@@ -12,6 +12,7 @@ import pytest
 import sdists
 from site_under_test import RELEASE, Site, only_here, sham_wheel
 from snapshots import Snapshot
+from tfprov.envs import layout
 from wheels import build_wheel
 
 pytestmark = only_here
@@ -41,7 +42,7 @@ def current(site: Site) -> Path:
 
 
 def by_hand(site: Site, tool: str, *arguments: str) -> None:
-    python = current(site) / "bin" / "python"
+    python = layout.python_in(current(site))
     if tool == "pip":
         command = [str(python), "-m", "pip", *arguments, *(("--yes",) if arguments[0] == "uninstall" else ())]
     else:

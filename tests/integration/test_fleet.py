@@ -23,7 +23,7 @@ from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
 from tfprov.bundle.starter import RECORD
 from wheels import build_wheel
 
-pytestmark = only_here
+pytestmark = [*only_here, pytest.mark.skipif(sys.platform == "win32", reason="Ansible does not run on Windows")]
 
 COLLECTIONS = Path(__file__).parents[2] / "ansible"
 HOSTS = ("ada", "bob", "cyd", "dan")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import forks
-from site_under_test import RELEASE, Site, only_here, sham_wheel
+from site_under_test import RELEASE, Site, needs_two_processors, only_here, sham_wheel
 
 pytestmark = only_here
 
@@ -87,7 +87,7 @@ def test_it_sees_the_variables_of_its_own(tmp_path: Path, variables: dict[str, s
     assert (forked.returncode, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr)
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor")
+@needs_two_processors
 def test_it_has_the_processors_of_its_caller(tmp_path: Path) -> None:
     site = Site.make(tmp_path)
     site.offer(sham_wheel(site.root / "built", RELEASE))

@@ -16,7 +16,10 @@ import pytest
 
 from site_under_test import RELEASE, Site, only_here, sham_wheel
 
-pytestmark = only_here
+pytestmark = [
+    *only_here,
+    pytest.mark.skipif(sys.platform != "linux", reason="TensorFlow serves GPUs of NVIDIA on Linux alone"),
+]
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "hardware.py"
 MIB = 1 << 20
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from site_under_test import OLDER, PYTHON, RELEASE, Site, only_here, sham_wheel
+from site_under_test import HOME, OLDER, PYTHON, RELEASE, WINDOWS, Site, of_the_system, only_here, sham_wheel
 from wheels import build_wheel
 
 pytestmark = only_here
 
+DATA, OF_JUPYTER = ("APPDATA", "AppData/Roaming") if WINDOWS else ("XDG_DATA_HOME", ".local/share")
 # Says where it runs, in place of a kernel.
 LAUNCHER = (
     "import json, os, sys, tensorflow\n"
@@ -59,7 +61,7 @@ def started(folder: Path) -> dict[str, object]:
     """What a kernel says that is started as Jupyter starts it: by its specification, from some folder."""
     specification = json.loads((folder / "kernel.json").read_text(encoding="utf-8"))
     argv = [word.replace("{connection_file}", "/run/kernel.json") for word in specification["argv"]]
-    environ = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "WHO": "Ada", **specification["env"]}
+    environ = {**of_the_system(), "PATH": os.defpath, HOME: str(folder), "WHO": "Ada", **specification["env"]}
     done = subprocess.run(argv, env=environ, cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told: dict[str, object] = json.loads(done.stdout)
@@ -69,7 +71,7 @@ def started(folder: Path) -> dict[str, object]:
 def test_a_kernel_starts_in_the_generation_in_use_with_the_variables_of_the_profile(site: Site) -> None:
     (kernel,) = kernels(site, "add", "train.toml")
     folder = Path(kernel["folder"])
-    assert folder.parent == site.root / ".local/share/jupyter/kernels"
+    assert folder.parent == site.root / OF_JUPYTER / "jupyter/kernels"
     told = started(folder)
     assert told["arguments"] == ["-f", "/run/kernel.json"]
     assert (told["greeting"], told["tensorflow"]) == ("Ada at home", OLDER)
@@ -115,7 +117,7 @@ def test_a_kernel_for_others_lies_where_it_was_asked_for_and_is_removed_from_the
 
 
 def test_the_folder_of_jupyter_is_found_as_jupyter_finds_it(site: Site, tmp_path: Path) -> None:
-    for name, expected in (("JUPYTER_DATA_DIR", tmp_path / "j"), ("XDG_DATA_HOME", tmp_path / "x")):
+    for name, expected in (("JUPYTER_DATA_DIR", tmp_path / "j"), (DATA, tmp_path / DATA[0].lower())):
         site.extra = {"WHO": "Ada", name: str(tmp_path / name[0].lower())}
         (kernel,) = kernels(site, "add", "train.toml")
         data = expected if name.startswith("J") else expected / "jupyter"
@@ -140,7 +142,7 @@ def test_without_a_profile_it_is_the_list_of_the_folder_that_lacks_ipykernel(tmp
     site = Site.make(tmp_path)
     index = (made.root / "index").as_uri()
     (site.root / "requirements.txt").write_text(f"-i {index}\ntensorflow\n")
-    assert site.run("up", "--set", f"python.path={PYTHON}", "--set", "smoke.level=quick").returncode == 0
+    assert site.run("up", "--set", f"python.path={PYTHON.as_posix()}", "--set", "smoke.level=quick").returncode == 0
     done = site.run("kernel", "add")
     assert done.stderr.startswith("error[usage]: the environment of `project-with-spaces` has no ipykernel, which a ")
     assert "hint: add `ipykernel` to `requirements.txt` and run `tfprov up`" in done.stderr

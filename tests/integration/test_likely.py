@@ -166,7 +166,9 @@ def test_what_python_removed_is_looked_for_in_the_python_before(site: Site, tmp_
         site.offer(build_wheel(tmp_path / f"more-{each}", "tensorflow-cpu", RELEASE, files=files, tag=tag))
     site.offer(build_wheel(tmp_path / "more", "aged", "1.0", files={"aged.py": lost}))
     ask(site, "aged")
-    text = site.profile.read_text().replace(f'path = "{PYTHON}"', f'version = ">=3.{minor - 1},<3.{minor + 1}"')
+    text = site.profile.read_text().replace(
+        f'path = "{PYTHON.as_posix()}"', f'version = ">=3.{minor - 1},<3.{minor + 1}"'
+    )
     site.profile.write_text(text)
     site.extra["PATH"] = f"{PYTHON.parent}:{before.parent}:/usr/bin:/bin"
     document = site.up()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from site_under_test import RELEASE, Site, only_here, sham_wheel
+from site_under_test import LIBRARY, RELEASE, Site, only_here, sham_wheel
 from snapshots import Snapshot
 
 pytestmark = only_here
@@ -61,5 +61,5 @@ def test_the_printed_command_leads_to_the_environment(site: Site, folder: str, n
     made = Path(used(site, place, "up"))
     assert json.loads((made.parents[1] / "owner.json").read_text())["profile"] == str(place / "tfprov.toml")
     assert used(site, place, "up") == str(made)
-    shutil.rmtree(next(made.glob("lib/python*/site-packages/tensorflow")))
+    shutil.rmtree(next(made.glob(f"{LIBRARY}/tensorflow")))
     used(site, place, "repair")

@@ -89,7 +89,7 @@ class Town:
 
 @pytest.fixture
 def town() -> Iterator[Town]:
-    if os.geteuid() != 0:
+    if os.name != "posix" or os.geteuid() != 0:
         pytest.skip("only root can be two users")
     # Not below pytest's folder, which is for its user alone.
     root = Path(tempfile.mkdtemp(prefix="neighbours-"))

@@ -12,7 +12,7 @@ import pytest
 
 import fake_nvml
 from conda_site import CondaSite, with_conda
-from site_under_test import OLDER, RELEASE, Site, only_here, sham_wheel
+from site_under_test import OLDER, RELEASE, Site, needs_shell, only_here, sham_wheel
 
 
 def can_mount() -> bool:
@@ -24,7 +24,8 @@ def can_mount() -> bool:
 pytestmark = only_here
 needs_mounts = pytest.mark.skipif(not can_mount(), reason="mounting needs root and unshare")
 needs_root = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can be a root without capabilities"
+    os.name != "posix" or os.geteuid() != 0 or shutil.which("setpriv") is None,
+    reason="only root can be a root without capabilities",
 )
 
 NO_LOCKS = r"""
@@ -74,6 +75,7 @@ def up(site: Site, options: str) -> tuple[int, dict[str, str], list[str]]:
     return done.returncode, json.loads(done.stdout)["error"], found.read_text().splitlines()
 
 
+@needs_shell
 def test_without_a_umask_others_can_write_nowhere_but_where_the_users_own_program_lets_them(site: Site) -> None:
     shutil.rmtree(site.home)  # all of it is to be made without a umask
 

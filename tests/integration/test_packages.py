@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from wheels import build_wheel
 
 pytestmark = only_here
 
-DEADLY = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n"
+DEADLY = "import faulthandler\nfaulthandler._sigsegv()\n"
 SLOW = "import time\ntime.sleep(600)\n"
 BROKEN = "import not_there_at_all\n"
 GREEDY = "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
@@ -117,6 +118,7 @@ def test_what_may_ask_for_tensorflow_is_imported_as_its_users_do_behind_that(sit
     assert found["good"][0]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
 def test_a_package_that_leaves_no_file_to_open_does_not_make_the_next_one_pass(site: Site) -> None:
     ask(site, "greedy", "broken")
     found = legs(site, status=14)
@@ -163,6 +165,7 @@ def test_a_marker_decides_whether_a_package_may_be_missing(site: Site) -> None:
     }
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_module_that_forks_leaves_no_second_process_with_the_legs(site: Site) -> None:
     ask(site, "forking", "good")
     assert set(legs(site)) == {"forking", "good"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from site_under_test import RELEASE, Site, only_here, sham_wheel
+from site_under_test import LIBRARY, RELEASE, Site, only_here, sham_wheel
 from snapshots import Snapshot
 from wheels import build_wheel
 
@@ -41,7 +41,7 @@ def numbered(site: Site) -> list[str]:
 
 
 def active(site: Site) -> str:
-    return os.path.basename(os.readlink(next(site.home.glob("data/environments/*/current"))))
+    return site.in_use().name
 
 
 def test_list_tells_what_differs_and_two_of_the_same_are_one(site: Site) -> None:
@@ -134,7 +134,7 @@ def test_after_two_rollbacks_up_still_knows_what_was_left(site: Site, ways: tupl
 
 def test_a_rollback_to_what_is_damaged_since_is_taken_back(site: Site) -> None:
     site.run("rollback", "train.toml")
-    (library,) = site.home.glob("data/environments/*/generations/0001/lib/python*/site-packages")
+    (library,) = site.home.glob(f"data/environments/*/generations/0001/{LIBRARY}")
     (library / "tensorflow" / "__init__.py").unlink()
     assert site.up()["already"] is True
     assert active(site) == "0003"
@@ -146,7 +146,7 @@ def test_repair_does_not_take_a_rollback_back_in_silence(site: Site, stays: bool
     if stays:
         site.run("up", "train.toml", "--keep-rollback")
     assert json.loads(site.run("repair", "train.toml", "--json").stdout)["rolled_back"] is True
-    (library,) = site.home.glob("data/environments/*/generations/0001/lib/python*/site-packages")
+    (library,) = site.home.glob(f"data/environments/*/generations/0001/{LIBRARY}")
     module = library / "tensorflow" / "__init__.py"
     module.unlink()
     refused = site.run("repair", "train.toml")

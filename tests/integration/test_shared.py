@@ -18,7 +18,7 @@ import pytest
 import used_home
 from loopback import Faults, Index, noise
 from sham import MODULE
-from site_under_test import PYTHON, RELEASE, TAG, first_home, only_here
+from site_under_test import HOME, LIBRARY, PYTHON, RELEASE, TAG, first_home, needs_signals, of_the_system, only_here
 from wheels import build_wheel
 
 MANY = {"fast": 6, "slow": 12}
@@ -38,7 +38,8 @@ class Shared:
     def environ(self, number: int) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
-            "HOME": str(self.root),
+            **of_the_system(),
+            HOME: str(self.root),
             "TFPROV_HOME": str(self.root / ("home" if self.one_home else f"home{number}")),
             "TFPROV_STORE": str(self.root / "store"),
             "PIP_CONFIG_FILE": os.devnull,
@@ -51,7 +52,7 @@ class Shared:
         if not os.path.exists(environ["TFPROV_HOME"]):
             used_home.lay_down(Path(environ["TFPROV_HOME"]), first_home)
         (folder / "train.toml").write_text(
-            f'name = "train"\n[python]\npath = "{PYTHON}"\n[index]\nurl = "{self.index.simple}"\n'
+            f'name = "train"\n[python]\npath = "{PYTHON.as_posix()}"\n[index]\nurl = "{self.index.simple}"\n'
             '[packages]\nrequirements = ["big"]\n[smoke]\nlevel = "quick"\n'
         )
         return subprocess.Popen(
@@ -120,6 +121,7 @@ def test_many_runs_at_once_fetch_every_file_once(shared: Shared, request: pytest
     assert shared.damaged() == []
 
 
+@needs_signals
 @pytest.mark.parametrize("shared", ["slow"], indirect=True)
 def test_owners_that_are_killed_hold_up_nobody_and_leave_no_damage(shared: Shared) -> None:
     chance = random.Random(7)
@@ -163,11 +165,13 @@ def test_of_many_runs_of_one_user_one_installs_and_the_others_link_what_it_made(
     assert sum("> install" in each for each in said) == 1
     assert sum(WAITING in each for each in said) == 5
     libraries = {
-        path.stat().st_ino for path in (home.root / "home").glob("data/environments/*/current/lib/*/*/part3/*.txt")
+        path.stat().st_ino
+        for path in (home.root / "home").glob(f"data/environments/*/generations/*/{LIBRARY}/part3/*.txt")
     }
     assert len(libraries) == 1, "all are links to one file"
 
 
+@needs_signals
 @pytest.mark.parametrize("shared", ["slow"], indirect=True)
 def test_who_waited_for_a_run_that_was_killed_goes_on_by_itself(home: Shared) -> None:
     first = home.start(0)

@@ -187,7 +187,8 @@ def test_a_source_that_wants_the_network_to_tell_what_it_needs_is_not_a_dead_ind
 
 
 def test_a_build_has_neither_the_network_nor_variables_of_the_user(site: Site) -> None:
-    if subprocess.run(["unshare", "--net", "--map-root-user", "true"], check=False).returncode:
+    command = ["unshare", "--net", "--map-root-user", "true"]
+    if shutil.which("unshare") is None or subprocess.run(command, check=False).returncode:
         pytest.skip("this system cannot shut the network off")
     check = """
 import os, socket
@@ -253,7 +254,7 @@ def test_a_bundle_has_the_built_wheels(site: Site) -> None:
     done = site.run("up", "--bundle", "out")
     assert done.returncode == 0, done.stderr
     assert "building" not in done.stderr
-    assert list(site.home.glob("data/environments/*/current/lib/python*/site-packages/pure.py"))
+    assert site.installed("pure.py").exists()
 
 
 def test_where_wheels_give_an_answer_nothing_is_built(site: Site, tmp_path: Path) -> None:

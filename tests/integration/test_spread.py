@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from site_under_test import RELEASE, Site, only_here, sham_wheel
+from site_under_test import LIBRARY, RELEASE, Site, only_here, sham_wheel
 from snapshots import Snapshot
+from tfprov.envs import fronts, layout
+from tfprov.envs.generations import environments
 from wheels import build_wheel
 
 pytestmark = only_here
@@ -32,7 +34,8 @@ def site(made: Snapshot[Site]) -> Site:
 
 
 def helpers(site: Site) -> list[Path]:
-    return sorted(site.home.glob("data/environments/*/current/lib/python*/site-packages/helper.py"))
+    used = [environment.active() for environment in environments(site.home / "data" / "environments")]
+    return [path for generation in used if generation for path in generation.path.glob(f"{LIBRARY}/helper.py")]
 
 
 def edit(path: Path) -> None:
@@ -103,6 +106,8 @@ def test_a_moved_project_takes_its_link_along(tmp_path: Path) -> None:
     moved = Site(tmp_path / "elsewhere", extra=site.extra)
     moved.write('[environment]\npath = ".venv"\n')
     moved.up()
-    assert str(tmp_path / "home") in str((moved.root / ".venv").readlink())
-    done = subprocess.run([moved.root / ".venv" / "bin" / "pip", "--version"], check=False, capture_output=True)
+    assert str(tmp_path / "home") in fronts.followed(str(moved.root / ".venv"))
+    done = subprocess.run(
+        [layout.executables_in(moved.root / ".venv") / "pip", "--version"], check=False, capture_output=True
+    )
     assert done.returncode == 0

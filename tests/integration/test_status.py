@@ -117,7 +117,7 @@ def test_what_changed_is_told_and_what_would_be_done(
 
 
 def test_damage_and_a_missing_environment_are_told(site: Site, tmp_path: Path) -> None:
-    (module,) = site.home.glob("data/environments/*/generations/*/lib/python*/site-packages/tensorflow/__init__.py")
+    module = site.installed("tensorflow/__init__.py")
     content = module.read_bytes()
     module.unlink()
     try:

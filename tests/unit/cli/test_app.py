@@ -20,6 +20,7 @@ import pytest
 from fingerprints import here
 from outcomes import with_python
 from seals import TARGET, seal
+from site_under_test import HOME, WINDOWS, needs_shell, needs_signals, of_the_system
 from tfprov import __version__
 from tfprov.cli import main
 from tfprov.cli.output import Output
@@ -65,10 +66,9 @@ class Cli:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environ = {
-            # Windows starts no Python without the first.
-            **{name: os.environ[name] for name in ("SYSTEMROOT", "PATHEXT") if name in os.environ},
+            **of_the_system(),
             "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(folder / "home"),
+            HOME: str(folder / "home"),
             "TFPROV_HOME": str(folder / "tfprov"),
         }
         (folder / "home").mkdir()
@@ -81,7 +81,8 @@ class Cli:
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
             "text": True,
-            "encoding": "utf-8",
+            # On Windows Python writes to a pipe in the code page.
+            "encoding": "locale" if WINDOWS else "utf-8",
             **changes,
         }
         return subprocess.Popen([sys.executable, "-m", "tfprov", *arguments], **keywords)  # type: ignore[call-overload, no-any-return]
@@ -357,6 +358,7 @@ class TestStreams:
         assert "Exception ignored" not in err
         assert child.returncode == 2
 
+    @needs_shell
     @pytest.mark.parametrize("stream", [1, 2])
     def test_without_one_of_the_streams_it_works_as_well(self, cli: Cli, stream: int) -> None:
         shell = f'exec "$0" -m tfprov list --json {stream}>&-'
@@ -497,6 +499,7 @@ def ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@needs_signals
 @pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_an_orderly_end(cli: Cli, number: signal.Signals) -> None:
@@ -554,7 +557,7 @@ class TestStreamsThatTakeNothing:
         assert json.loads(out)["command"] == "plan"
         assert child.returncode in {0, 10}
 
-    @pytest.mark.skipif(os.name == "nt", reason="the shell closes a stream with `2>&-`")
+    @needs_shell
     def test_without_a_standard_error_words_do_not_land_on_standard_output(self, cli: Cli) -> None:
         command = f"'{sys.executable}' -m tfprov plan absent 2>&-"
         done = subprocess.run(
