@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 
 from tfprov.wants import commands
 from tfprov.wants.basket import Basket
-from tfprov.wants.names import wheel_of
+from tfprov.wants.names import MODULES, WRONG, wheel_of
 
 # Also in a list or a quotation.
 _FENCE = re.compile(r"^[\s>*+-]*(?:```|~~~)")
@@ -113,6 +113,7 @@ def _columns(header: list[str]) -> Iterator[tuple[int, int]]:
 
 def _pin(name: str, version: str) -> str | None:
     """A row of a table as a requirement; None where it names no package, such as CUDA or a system, or no version."""
+    name = MODULES.get(name.lower()) or WRONG.get(name.lower()) or name
     if not _NAME.fullmatch(name) or (name.lower() != "python" and wheel_of(name) is None):
         return None
     if exact := _VERSION.fullmatch(version):

@@ -14,6 +14,7 @@ from typing import NoReturn
 from packaging.utils import canonicalize_name
 
 from tfprov.contents import content_of
+from tfprov.index_address import path_in
 from tfprov.paths import expanded
 from tfprov.redact import redact
 from tfprov.wants.basket import Basket, Part, with_variables
@@ -231,12 +232,13 @@ class Reader:
 
     def _include(self, name: str, part: Part, where: str) -> None:
         origin = self._basket.origin
-        if "://" in name:
+        is_local = name.startswith("file:")
+        if "://" in name and not is_local:
             words = f"`{redact(name)}` is not read from the network: put a copy beside `{origin.path.name}`"
             self._basket.problem(where, words)
             return
-        path = origin.path.parent / expanded(name)
         try:
+            path = origin.path.parent / ((path_in(name) or "") if is_local else expanded(name))
             text = decoded(content_of(path))
         except OSError as error:
             self._basket.problem(where, f"`{name}` cannot be read: {error.strerror}")

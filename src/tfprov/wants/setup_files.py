@@ -225,7 +225,7 @@ def _arguments(
     """
     found: dict[str, tuple[object, int]] = {}
     may_be_more = False
-    for keyword in call.keywords:
+    for keyword in known.keywords(call):
         if keyword.arg is not None and keyword.arg not in _READ:
             continue
         line = keyword.value.lineno

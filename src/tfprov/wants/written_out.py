@@ -90,6 +90,23 @@ class WrittenOut:
                 raise UnknownValueError(ast.unparse(node))
         return found
 
+    def keywords(self, call: ast.Call) -> Iterator[ast.keyword]:
+        """The keyword arguments of a call. Those in a dictionary that is written out stand in place of its `**`."""
+        for keyword in call.keywords:
+            name = keyword.value.id if keyword.arg is None and isinstance(keyword.value, ast.Name) else ""
+            if name in self._asked:
+                continue
+            self._asked.add(name)
+            match self._values.get(name):
+                case ast.Call(func=ast.Name(id="dict"), args=[]) as inner:
+                    yield from self.keywords(inner)
+                case ast.Dict(keys=keys, values=values) if all(isinstance(key, ast.Constant) for key in keys):
+                    pairs = zip(keys, values, strict=True)
+                    yield from (ast.keyword(str(ast.literal_eval(key)), value) for key, value in pairs if key)
+                case _:
+                    yield keyword
+            self._asked.discard(name)
+
     def begun(self, node: ast.expr) -> object:
         """What is known of an expression: the first value of a name that changes later, and the known terms of a sum.
 

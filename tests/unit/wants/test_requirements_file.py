@@ -145,7 +145,8 @@ def test_a_file_may_end_in_a_backslash(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "include", ["-r inner.txt", "-rinner.txt", "--requirement inner.txt", "--requirement=inner.txt"]
+    "include",
+    ["-r inner.txt", "-rinner.txt", "--requirement inner.txt", "--requirement=inner.txt", "-r file:inner.txt"],
 )
 def test_included_files_are_read_in_place(tmp_path: Path, include: str) -> None:
     assert requirements(files(tmp_path, main=f"a\n{include}\nc\n", inner="b\n")) == ["a", "b", "c"]
@@ -181,6 +182,11 @@ def test_files_that_include_each_other_are_read_once(tmp_path: Path) -> None:
 def test_a_file_may_be_both_requirements_and_constraints(tmp_path: Path) -> None:
     path = files(tmp_path, main="-c common.txt\n-r common.txt\n", common="a<2\n")
     assert (requirements(path), constraints(path)) == (["a<2"], ["a<2"])
+
+
+@pytest.mark.parametrize("address", ["file:gone.txt", "file:///gone/gone.txt", "file://[", "https://h.org/a.txt"])
+def test_an_included_address_that_cannot_be_read_is_a_problem(tmp_path: Path, address: str) -> None:
+    assert len(wants_of(files(tmp_path, main=f"-r {address}\n")).problems) == 1
 
 
 def test_a_missing_included_file_is_a_problem_and_the_rest_is_read(tmp_path: Path) -> None:
