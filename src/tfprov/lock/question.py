@@ -138,6 +138,7 @@ class Resolver:
         missing_extra: called for each requested extra that the chosen version does not have: project, version, extra.
         newest_source: the newest version of a project, if that has no wheel; else None.
         has_wheels: whether a project has a wheel of any version for any Python.
+        only_sources: whether a version of a project, in normal form, has sources and no wheel for any Python.
         lacks_wheels: whether a project has sources, and no wheel of any version for the Python of the question.
         answers: results of this run by input, because different decisions often need the same resolve, which takes from
             a second to a minute. Mutable.
@@ -157,5 +158,6 @@ class Resolver:
     missing_extra: Callable[[str, str, str], None] = lambda *_: None
     newest_source: Callable[[str], str | None] = lambda _: None
     has_wheels: Callable[[str], bool] = lambda _: False
+    only_sources: Callable[[str, str], bool] = lambda *_: False
     lacks_wheels: Callable[[str], bool] = lambda _: True
     answers: dict[tuple[object, ...], Answer] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
@@ -34,6 +35,7 @@ _NAMED_FOLDER = re.compile(
     r'(?m)^name = "(?P<name>[^"]+)"\n(?:version = .*\n)?directory = \{ path = "(?P<path>[^"\\]+)"(?P<rest>.*)$'
 )
 _NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
+_UNUSABLE = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[\w.!+]+)\s+has\s+no\s+usable\s+wheels")
 _MISSING_EXTRA = re.compile(
     r"The package `(?P<name>[\w.-]+)==(?P<version>[^`]+)` does not have an extra named `(?P<extra>[^`]+)`"
 )
@@ -45,6 +47,21 @@ OF_BUILDS = frozenset({"build-failed", "build-tool-missing", "sdist-build-failed
 _BOUND = re.compile(r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?\s*[=<>~!]")
 _NOT_BUILT = re.compile(r"`(?P<name>[\w.-]+?)(?:==| @ |`)")
 _OUTPUT = "pylock.toml"
+_LONG_TO_BUILD = (
+    *("cryptography", "grpcio", "h5py", "llvmlite", "lxml", "matplotlib", "numba", "numpy", "opencv-contrib-python"),
+    *(
+        "opencv-python",
+        "opencv-python-headless",
+        "pandas",
+        "pillow",
+        "pyarrow",
+        "scikit-image",
+        "scikit-learn",
+        "scipy",
+    ),
+    *("tokenizers", "torch", "torchvision"),
+)
+"""Projects that packages often need, and the metadata of whose sources takes up to minutes to make."""
 # Failures that are the same the next time, and so may be remembered. A network failure or a time-out is not.
 _LASTING = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM, Group.PYTHON_DEPS})
 _OF_BACKEND = "The build backend returned an error"
@@ -58,11 +75,15 @@ class NoWheelsError(TfprovError):
 
     Attributes:
         names: of the projects, normalised.
+        versions: those of their versions that the resolver names one by one, by normalised name.
     """
 
-    def __init__(self, names: tuple[str, ...], failure: TfprovError) -> None:
+    def __init__(
+        self, names: tuple[str, ...], failure: TfprovError, versions: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         super().__init__(failure.code.name, failure.what, evidence=failure.evidence, hint=failure.hint)
         self.names = names
+        self.versions = versions
 
 
 def resolve(question: Question, resolver: Resolver) -> str:
@@ -78,6 +99,7 @@ def resolve(question: Question, resolver: Resolver) -> str:
     """
     named = (*_direct(question), *question.sources, *question.built)
     built = tuple(dict.fromkeys(name for name in named if question.may_build(name)))
+    is_learnt = question.build != "needed" or question.builds != "nowhere"
     while True:
         try:
             resolved = _ask_newest(question, resolver, built)
@@ -90,6 +112,12 @@ def resolve(question: Question, resolver: Resolver) -> str:
             lacking = tuple(filter(resolver.lacks_wheels, more))
             if question.builds == "nowhere":
                 lacking = tuple(name for name in lacking if not resolver.has_wheels(name))
+            if not is_learnt and built != named:
+                is_learnt = True
+                if learnt := _only_as_sources(question, resolver, error):
+                    question = replace(question, prefer=(*question.prefer, *learnt.items()))
+                    built = tuple(dict.fromkeys((*built, *learnt)))
+                    continue
             if lacking:
                 built = (*built, *lacking)
             elif question.builds != "all":
@@ -108,6 +136,37 @@ def resolve(question: Question, resolver: Resolver) -> str:
             hint='name it in `packages.build`, or set `packages.build = "needed"`',
         )
     return resolved
+
+
+def _only_as_sources(question: Question, resolver: Resolver, refused: NoWheelsError) -> dict[str, str]:
+    """The projects that would have to be built on any Python, all at once: uv names them one by one.
+
+    They are those of a resolve with sources, which had to build all of them anyway. It is done only where uv has named
+    nothing with wheels for another Python, and without the sources of projects that take long to build.
+
+    Args:
+        question: the input.
+        resolver: how to start uv.
+        refused: what uv said without sources.
+
+    Returns:
+        The version of each of them by name, none of which has a wheel for any Python; empty where nothing was learnt.
+    """
+
+    def has_none(name: str) -> bool:
+        version = refused.versions.get(name)
+        return not resolver.has_wheels(name) if version is None else resolver.only_sources(name, version)
+
+    if not all(map(has_none, refused.names)):
+        return {}
+    with contextlib.suppress(TfprovError):
+        found = _sources(_ask(question, resolver, None, wheels=_LONG_TO_BUILD))
+        return {
+            name: version
+            for name, version in found
+            if question.may_build(name) and resolver.only_sources(name, version)
+        }
+    return {}
 
 
 def _ask_newest(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
@@ -165,12 +224,15 @@ def _ask_freely(question: Question, resolver: Resolver, refused: NoWheelsError) 
         raise refused from error
     wheels: tuple[str, ...] = ()
     tried = {*_direct(question), *question.sources, *question.built, *question.folders}
-    while more := next((each for each in sources_in(resolved) if each not in tried), None):
-        tried.add(more)
-        if not resolver.lacks_wheels(more):
+    while more := next((each for each in _sources(resolved) if each[0] not in tried), None):
+        name, version = more
+        tried.add(name)
+        # A version without a wheel for any Python that is not the newest is taken because something needs it.
+        is_needed = resolver.only_sources(name, version) and resolver.newest_source(name) != version
+        if not is_needed and not resolver.lacks_wheels(name):
             with contextlib.suppress(TfprovError):
-                resolved = _ask(question, resolver, None, wheels=(*wheels, more))
-                wheels = (*wheels, more)
+                resolved = _ask(question, resolver, None, wheels=(*wheels, name))
+                wheels = (*wheels, name)
     return resolved
 
 
@@ -297,7 +359,10 @@ def _failure(answer: Answer) -> TfprovError:
         return source_failure(address["address"] if address else "the repository", said)
     error = classify_text("uv pip compile", said, answer.returncode, what="the requirements could not be resolved")
     if names := tuple(dict.fromkeys(canonicalize_name(name) for name in _NO_WHEEL.findall(said))):
-        return NoWheelsError(names, error)
+        unusable: dict[str, str] = {
+            canonicalize_name(found["name"]): found["version"] for found in _UNUSABLE.finditer(said)
+        }
+        return NoWheelsError(names, error, unusable)
     # The output of a source whose metadata build needs the network looks like that of an unreachable index.
     is_build = error.code.name == "sdist-build-failed" or (error.code.group is Group.NETWORK and _OF_BACKEND in said)
     if is_build and (failed := _FAILED_BUILD.search(said)):
@@ -315,8 +380,14 @@ def _direct(question: Question) -> tuple[str, ...]:
 
 def sources_in(document: str) -> tuple[str, ...]:
     """The projects in a PEP 751 document that have to be built on every platform."""
+    return tuple(name for name, _ in _sources(document))
+
+
+def _sources(document: str) -> Pinned:
+    """The projects of `sources_in` with their versions, which are empty where only the build knows them."""
     packages = toml_of(document).get("packages", ())
-    return tuple(str(each["name"]) for each in packages if not each.get("wheels") and not _has_wheel(each))
+    built = (each for each in packages if not each.get("wheels") and not _has_wheel(each))
+    return tuple((str(each["name"]), str(each.get("version", ""))) for each in built)
 
 
 def _has_wheel(package: Mapping[str, Mapping[str, str]]) -> bool:

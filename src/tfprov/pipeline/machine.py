@@ -209,6 +209,12 @@ class Machine:
         files = self.files_of((project,))
         return files is None or any(map(_is_for_python_3, *files.values()))
 
+    def only_sources(self, project: str, version: str) -> bool:
+        """Whether a version has sources, and no wheel for any Python 3; False when the index cannot be read."""
+        every = (self.files_of((project,)) or {}).get(canonicalize_name(project), ())
+        files = [each for each in every if str(_version(each.filename)) == version]
+        return bool(files) and not any(map(_is_for_python_3, files))
+
     def lacks_wheels(self, project: str, *, python: str, tags: Collection[Tag]) -> bool:
         """Whether a project has sources but no wheel of any version for a Python; True when the index cannot be read.
 

@@ -432,6 +432,37 @@ def test_a_version_that_is_kept_is_not_left_for_the_newest(with_history: Resolve
     assert versions(resolve(asked, with_history))["many"] == "2.0"
 
 
+@pytest.fixture
+def with_chain(with_sources: Resolver, tmp_path: Path) -> Resolver:
+    """A chain of projects without wheels, the middle of which is a version without any of a project that has some."""
+    chain = [
+        sdist(tmp_path / "sdists", project(name, "1.0", requires=[needed]), stem=f"{name}-1.0")
+        for name, needed in (("first", "middle==1.0"), ("middle", "third"), ("third", "last"), ("last", "dep<2"))
+    ]
+    simple_index(tmp_path / "my ïndex", [*chain, build_wheel(tmp_path / "source", "middle", "2.0")])
+    return replace(
+        with_sources,
+        has_wheels=lambda name: name in ("dep", "middle"),
+        lacks_wheels=lambda name: name not in ("dep", "middle"),
+        only_sources=lambda name, version: version == "1.0" and name != "dep",
+    )
+
+
+def test_what_has_wheels_for_no_python_is_learnt_at_once(with_chain: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = started(monkeypatch)
+    resolved = resolve(replace(question("first"), build="needed", builds="nowhere"), with_chain)
+    assert versions(resolved) == {"dep": "1.0", "first": "1.0", "last": "1.0", "middle": "1.0", "third": "1.0"}
+    # With wheels only, with the first project built, with all sources, and with those that were learnt.
+    assert len(calls) == 4
+
+
+def test_nothing_is_learnt_beside_a_version_that_has_wheels_for_another_python(with_chain: Resolver) -> None:
+    elsewhere = replace(with_chain, only_sources=lambda name, version: version == "1.0" and name == "first")
+    error = refusal(replace(question("first"), build="needed", builds="nowhere"), elsewhere)
+    assert isinstance(error, NoWheelsError)
+    assert (error.names, dict(error.versions)) == (("middle",), {"middle": "1.0"})
+
+
 def test_hashes_are_demanded_of_sources_as_well(with_sources: Resolver) -> None:
     asked = replace(question("pure"), build="needed", hashes={"pure": ("0" * 64,)})
     with pytest.raises(TfprovError, match=r"no file of `pure` 1\.0 has a hash that the requirements allow"):
@@ -492,3 +523,14 @@ def test_what_failed_over_the_network_is_asked_again(resolver: Resolver, monkeyp
         with pytest.raises(TfprovError, match="the connection was cut"):
             resolve(question("absent"), dead)
     assert len(seen) == 2
+
+
+def test_a_version_that_is_needed_and_has_no_wheel_anywhere_is_not_asked_for_as_a_wheel(
+    with_mixed: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = replace(question("wants-newer"), build="needed", builds="all")
+    here = replace(with_mixed, only_sources=lambda name, version: (name, version) == ("mixed", "2.0"))
+    seen = started(monkeypatch)
+    resolved = resolve(asked, here)
+    # With wheels only, with all sources, and with `other` as a wheel.
+    assert (len(seen), sources_in(resolved)) == (3, ("mixed",))

@@ -105,10 +105,28 @@ def test_a_project_lacks_wheels_where_only_its_sources_can_serve_a_python(
     assert machine.lacks_wheels("P", python="3.9.18", tags=LINUX) is lacking
 
 
+@pytest.mark.parametrize(
+    ("names", "only_sources"),
+    [
+        (("p-1.0.tar.gz", "p-2.0-py3-none-any.whl"), True),
+        (("p-1.0.tar.gz", "p-1.0-cp27-cp27m-win_amd64.whl", "p-2.0-py3-none-any.whl"), True),
+        (("p-1.0.tar.gz", "p-1.0-cp36-cp36m-win_amd64.whl"), False),
+        (("p-2.0.tar.gz", "not a name.tar.gz"), False),
+        ((), False),
+    ],
+)
+def test_a_version_has_only_sources_where_no_python_3_has_a_wheel_of_it(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], only_sources: bool
+) -> None:
+    monkeypatch.setattr(module, "listing", lambda *_, **__: Listing(files={"p": tuple(map(file, names))}, source=""))
+    assert machine.only_sources("P", "1.0") is only_sources
+
+
 def test_of_what_cannot_be_asked_the_newest_is_not_known(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.__dict__["network"] = SimpleNamespace(offline=True, index_url=None)
     assert machine.newest_source("p") is None
     assert machine.has_wheels("p")
+    assert not machine.only_sources("p", "1.0")
     assert machine.lacks_wheels("p", python="3.9.18", tags=LINUX)
 
 

@@ -212,6 +212,7 @@ def _steps(
             missing_extra=lambda *found: machine.missing_extras.add(found),
             newest_source=machine.newest_source,
             has_wheels=machine.has_wheels,
+            only_sources=machine.only_sources,
             lacks_wheels=lacks_wheels,
             answers=machine.answers,
             timeout=_seconds_left(context),
