@@ -128,8 +128,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="offline",
-        code="net-refused",
-        reads="uv, conda and huggingface_hub with their own offline switches",
+        code="offline-missing",
+        reads="uv, Cargo, conda and huggingface_hub with their own offline switches",
         needs=(
             "network connectivity is disabled",
             "offline",
@@ -138,11 +138,14 @@ RULES: tuple[Rule, ...] = (
             "because the network was disabled",
             "outgoing traffic has been disabled",
         ),
-        pattern=r"network connectivity is disabled|--offline|CONDA_OFFLINE|EnforceUnusedAdapter|offline mode|packages were unavailable because the network was disabled|was not found in the cache"
-        r"|outgoing traffic has been disabled",
+        pattern=r"network connectivity is disabled|\bwhile offline\b|offline Python installation was requested|but --offline was specified|\bis set to offline mode\b|EnforceUnusedAdapter|remote connection in offline mode|: offline mode is enabled"
+        r"|packages were unavailable because the network was disabled|(?P<requirement>[\w.\[\]-]+) was not found in the cache|outgoing traffic has been disabled",
         examples=(
             "  cause: Network connectivity is disabled, but the requested data wasn't found in the cache for: `https://index.example/simple/tensorflow/`",
             "LocalEntryNotFoundError: Cannot find the requested files in the disk cache and outgoing traffic has been disabled.",
+            "error: An offline Python installation was requested, but `cpython-3.13.0.tar.gz` is missing in /home/me/.cache",
+            "hint: A managed Python download is available for Python 3.7, but uv is set to offline mode",
+            "  attempting to make an HTTP request, but --offline was specified",
         ),
         rank=79,
     ),

@@ -107,9 +107,11 @@ RULES: tuple[Rule, ...] = (
     ),
     _clue(
         "no-index",
-        ("--no-index", "pip_no_index"),
-        r"\bpip\d? .{0,200}(?P<is_no_index>--no-index\b)|(?P<is_no_index__variable>PIP_NO_INDEX=[1ty])",
+        ("--no-index", "pip_no_index", "--offline", "_offline=", "ignoring indexes: "),
+        r"\b(?:pip\d?|uv|conda|mamba) .{0,200}(?P<is_no_index>--no-index\b|--offline\b)|(?P<is_no_index__variable>(?:PIP_NO_INDEX|UV_OFFLINE|CONDA_OFFLINE)=[1ty])|(?P<is_no_index__said>^(?:\S+ )?Ignoring indexes: )",
         "+ pip install --no-index --find-links wheels tensorflow",
+        "$ conda install --yes --offline tensorflow",
+        "Ignoring indexes: https://index.example/simple",
     ),
     _clue(
         "musl",

@@ -120,6 +120,7 @@ RULES: tuple[Rule, ...] = (
             "  × Cannot solve the request because of: No candidates were found for tensorflow 99.*.",
         ),
         rank=66,
+        cases=(Case(when="no-index", code="offline-missing"),),
     ),
     Rule(
         name="conda-name",
@@ -132,7 +133,10 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=66,
         span=3,
-        cases=(Case(when="misspelt", code="package-name-wrong", rank=67),),
+        cases=(
+            Case(when="misspelt", code="package-name-wrong", rank=67),
+            Case(when="no-index", code="offline-missing"),
+        ),
     ),
     Rule(
         name="conda-virtual-cuda",

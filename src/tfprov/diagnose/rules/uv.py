@@ -161,7 +161,7 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=64,
         span=2,
-        cases=(Case(when="in-build", code="sdist-build-failed"),),
+        cases=(Case(when="in-build", code="sdist-build-failed"), Case(when="no-index", code="offline-missing")),
         follows=("network",),
     ),
     Rule(
