@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import threading
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO
 
+from tfprov.contents import regular
 from tfprov.events import Event, Progress
 from tfprov.redact import redact, redact_all
 from tfprov.structured import json_of
@@ -93,7 +95,7 @@ def journals(folder: Path) -> list[Path]:
 
 def read(path: Path) -> Iterator[dict[str, object]]:
     """The records in a journal. Lines that are not JSON objects are skipped, such as one truncated by a crash."""
-    with path.open(encoding="utf-8", errors="replace") as stream:
+    with regular(path) as raw, io.TextIOWrapper(raw, encoding="utf-8", errors="replace") as stream:
         for line in stream:
             with contextlib.suppress(ValueError):
                 found = json_of(line)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tfprov.contents import regular
+
 _END_OF_ZIP = b"PK\x05\x06"
 _END_BYTES = 22
 """Size of a zip file's last record, without its comment."""
@@ -40,7 +42,8 @@ def interpreter_of(content: bytes) -> bytes | None:
 def in_reach(path: Path) -> bytes:
     """The content of a command; empty if it is a folder, cannot be read, or was deleted meanwhile."""
     try:
-        return path.read_bytes()
+        with regular(path) as stream:
+            return stream.read()
     except OSError:
         return b""
 

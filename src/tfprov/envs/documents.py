@@ -12,6 +12,7 @@ from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
+from tfprov.contents import content_of
 from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Cure, Owner, Seal
 from tfprov.host.records import Card, Fingerprint
@@ -46,7 +47,7 @@ def owner(content: bytes) -> Owner:
 def read_owner(root: Path) -> Owner | None:
     """The owner of an environment's folder; None where none can be read."""
     with contextlib.suppress(OSError, ValueError):
-        return owner((root / OWNER).read_bytes())
+        return owner(content_of(root / OWNER))
     return None
 
 
@@ -80,7 +81,7 @@ def read_seal(generation: Path) -> Seal | None:
     """The seal of a generation, from inside it or, if it was adopted, beside it; None where none can be read."""
     for place in _places(generation):
         with contextlib.suppress(OSError, ValueError):
-            return seal(place.read_bytes(), root=generation)
+            return seal(content_of(place), root=generation)
     return None
 
 
@@ -89,7 +90,7 @@ def is_unsealed(generation: Path) -> bool:
 
     def is_without(place: Path) -> bool:
         try:
-            seal(place.read_bytes(), root=generation)
+            seal(content_of(place), root=generation)
         except OSError as error:
             return isinstance(error, FileNotFoundError)
         except ValueError:

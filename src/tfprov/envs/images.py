@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tfprov import trees
+from tfprov.contents import content_of
 from tfprov.digests import bytes_of
 from tfprov.envs import commands, spares
 from tfprov.envs.integrity import bad_files, digests, owners, recorded
@@ -374,7 +375,7 @@ class Image:
             yield of_line(line).split(" ", 2)
 
     def _text(self) -> str:
-        return (self.folder / _MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
+        return content_of(self.folder / _MANIFEST).decode("utf-8", "surrogateescape")
 
 
 @functools.lru_cache(maxsize=1)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfprov.contents import content_of
 from tfprov.envs.records import Damage
 from tfprov.writing import as_line, of_line, write_atomic
 
@@ -106,7 +107,7 @@ def _records(files: Files) -> Files:
 
 def listed(root: Path) -> tuple[str, ...]:
     """Paths of the files of a sealed environment, relative to it, without bytecode."""
-    text = (root / MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
+    text = content_of(root / MANIFEST).decode("utf-8", "surrogateescape")
     return tuple(line.split(" ", 2)[2] for line in _lines(text.partition("\n\n")[0]) if line)
 
 
@@ -120,7 +121,7 @@ def damage(root: Path, *, total: int | None) -> Damage:
         total: bytes of all files, from the seal; None if it has no total.
     """
     try:
-        text = (root / MANIFEST).read_bytes().decode("utf-8", "surrogateescape")
+        text = content_of(root / MANIFEST).decode("utf-8", "surrogateescape")
     except OSError:
         return Damage(missing=(MANIFEST,))
     files, _, hashes = text.partition("\n\n")

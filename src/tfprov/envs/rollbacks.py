@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from tfprov.contents import content_of
 from tfprov.envs.records import Generation
 from tfprov.structured import json_of
 from tfprov.writing import write_atomic
@@ -41,7 +42,7 @@ def write(root: Path, rollback: Rollback) -> None:
 def read(root: Path, active: Generation | None) -> Rollback | None:
     """The rollback that is in effect; None if there was none, or another generation is active now."""
     try:
-        found = Rollback(**json_of((root / _FILE).read_bytes()))
+        found = Rollback(**json_of(content_of(root / _FILE)))
     except (OSError, ValueError, TypeError):
         return None
     return found if active is not None and active.number == found.number else None

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 
 from seals import seal
 from sham import install
-from tfprov.envs import generations, locks, manifest
+from tfprov.envs import commands, generations, locks, manifest, rollbacks
 from tfprov.envs.fronts import followed
 from tfprov.envs.generations import Environment, environment_id, environments
 from tfprov.envs.layout import executables_in, python_in
@@ -1074,3 +1074,28 @@ def test_a_generation_whose_mount_has_become_noexec_is_not_used(
     assert flaw is not None
     assert flaw.code == "filesystem-feature"
     assert "noexec" in flaw.words
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files that have no end, which Windows does not have")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_what_has_no_end_in_place_of_a_record_is_not_waited_for(
+    environment: Environment, make: Callable[[Path], None]
+) -> None:
+    generation = activated(environment)
+    program = executables_in(generation.path) / "program"
+    for path in (
+        environment.root / "owner.json",
+        environment.root / "rollback.json",
+        generation.path / MANIFEST,
+        program,
+        generation.path / SEAL,
+    ):
+        path.unlink(missing_ok=True)
+        make(path)
+    assert Environment.open(environment.root) is None
+    assert [one.owner.is_known for one in environments(environment.root.parent)] == [False]
+    assert rollbacks.read(environment.root, generation) is None
+    assert environment.damage(generation) == Damage(missing=(MANIFEST,))
+    assert commands.in_reach(program) == b""
+    assert environment.generations() == ()
+    assert environment.active() is None
