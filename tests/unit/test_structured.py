@@ -46,8 +46,12 @@ def test_what_is_not_a_table_reads_as_an_empty_one(value: object) -> None:
 
 @pytest.mark.parametrize("value", [*OTHERS, {"a": 1}], ids=repr)
 def test_what_is_not_a_list_reads_as_an_empty_one(value: object) -> None:
-    assert (list_of(value), mappings_of(value), texts_of(value), string_of(value)) == ([], [], (), "")
+    assert (list_of(value), mappings_of(value), texts_of(value)) == ([], [], ())
     assert list_of([value]) == [value]
+
+
+def test_what_is_not_a_text_reads_as_an_empty_one() -> None:
+    assert {string_of(value) for value in (*OTHERS, ["a"], {"a": 1})} == {"", "text"}
 
 
 def test_items_of_another_kind_are_left_out() -> None:
