@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from tfprov.digests import sha256_of
 from tfprov.host import processor, system
 from tfprov.host.records import (
     Card,
@@ -24,7 +24,6 @@ from tfprov.host.records import (
 from tfprov.times import shown
 from tfprov.words import listed
 
-_BLOCK = 1 << 20
 _NAMED = 3
 """Maximum number of GPUs named in a line; the others are only counted."""
 
@@ -133,16 +132,10 @@ def _distance(found: tuple[MachineChange, ...]) -> tuple[int, int]:
 
 def file_digest(python: str) -> str:
     """SHA-256 of an interpreter's executable; empty where it does not exist or is part of the environment."""
-    found = hashlib.sha256()
     try:
-        if not Path(python).is_absolute():
-            return ""
-        with Path(python).open("rb") as stream:
-            while block := stream.read(_BLOCK):
-                found.update(block)
+        return sha256_of(Path(python)) if Path(python).is_absolute() else ""
     except OSError:
         return ""
-    return found.hexdigest()
 
 
 def _fingerprint(
