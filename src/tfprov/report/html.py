@@ -74,8 +74,8 @@ def render(
         differences: from that receipt.
     """
     word, mark = ("verified", "good") if verdict.ok else ("failed", "bad")
-    failed = [(device, leg) for device in verdict.devices for leg in device.legs if not leg.ok]
-    skipped = [(device, leg) for device in verdict.devices for leg in device.legs if leg.skipped]
+    failed = [(device, leg) for device, leg in verdict.legs if not leg.ok]
+    skipped = [(device, leg) for device, leg in verdict.legs if leg.skipped]
     around = (_around(finding.code, finding.evidence) for finding in verdict.findings)
     body = [
         f'<header class="{mark}"><h1>{text(title)}: <span class={mark}>{word}</span></h1>',
@@ -109,7 +109,7 @@ def _summary(verdict: Verdict, made: datetime) -> str:
         f"TensorFlow {verdict.tensorflow}" if verdict.tensorflow else "no TensorFlow",
         f"Python {verdict.python}" if verdict.python else "Python unknown",
         f"level {verdict.level}",
-        count(sum(len(device.legs) for device in verdict.devices), "check"),
+        count(len(verdict.legs), "check"),
         duration(verdict.seconds),
         made.isoformat(sep=" ", timespec="seconds"),
     ]
@@ -163,7 +163,7 @@ def _not_checked(device: Device, leg: Leg) -> str:
 
 def _environment(verdict: Verdict) -> list[str]:
     """One tile for each check of the environment itself."""
-    legs = [leg for device in verdict.devices if device.kind == "environment" for leg in device.legs]
+    legs = [leg for device, leg in verdict.legs if device.kind == "environment"]
     tiles = (
         f'<div class="tile {_mark(leg)}"><b>{text(leg.leg)}</b><span class={_mark(leg)}>{text(_word(leg))}</span></div>'
         for leg in legs
@@ -199,7 +199,7 @@ def _mark(leg: Leg) -> str:
 
 def _time_line(verdict: Verdict) -> str:
     """One lane per device and one bar per check, on a common scale; below them, the slowest checks."""
-    timed = [(device, leg, leg.started) for device in verdict.devices for leg in device.legs if leg.started is not None]
+    timed = [(device, leg, leg.started) for device, leg in verdict.legs if leg.started is not None]
     if not timed:
         return "<p class=none>No check recorded when it began</p>"
     end = max(0.1, verdict.seconds, *(started + leg.seconds for _, leg, started in timed))

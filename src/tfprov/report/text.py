@@ -172,7 +172,7 @@ def verdict(found: Verdict) -> str:
 
 def tally(found: Verdict) -> str:
     """Numbers of passed, failed and skipped checks, with the reasons for the skipped ones."""
-    legs = [leg for device in found.devices for leg in device.legs]
+    legs = [leg for _, leg in found.legs]
     skipped = [leg for leg in legs if leg.skipped]
     parts = [f"{sum(leg.ok and not leg.skipped for leg in legs)} passed"]
     failed = sum(not leg.ok for leg in legs)

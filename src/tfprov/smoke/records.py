@@ -140,10 +140,11 @@ class Verdict:
         return bool(self.devices) and all(device.ok for device in self.devices)
 
     @property
+    def legs(self) -> tuple[tuple[Device, Leg], ...]:
+        """All legs, each with its device."""
+        return tuple((device, leg) for device in self.devices for leg in device.legs)
+
+    @property
     def first_failure(self) -> tuple[Device, Leg] | None:
         """The failed leg that decides the exit status, with its device; None when all passed."""
-        for device in self.devices:
-            for leg in device.legs:
-                if not leg.ok:
-                    return device, leg
-        return None
+        return next(((device, leg) for device, leg in self.legs if not leg.ok), None)

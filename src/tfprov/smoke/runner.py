@@ -70,10 +70,7 @@ _IDLE_S = 60.0
 
 
 def _slow(verdict: Verdict) -> str:
-    legs = sorted(
-        ((leg.seconds, f"{leg.leg} on {device.name}") for device in verdict.devices for leg in device.legs),
-        reverse=True,
-    )
+    legs = sorted(((leg.seconds, f"{leg.leg} on {device.name}") for device, leg in verdict.legs), reverse=True)
     longest = ", ".join(f"{name} {duration(seconds)}" for seconds, name in legs[:3])
     target = duration(TARGET_S[verdict.level])
     return f"the {verdict.level} level took {duration(verdict.seconds)}, more than the {target} meant for it: {longest}"

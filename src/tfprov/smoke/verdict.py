@@ -49,16 +49,14 @@ def as_error(verdict: Verdict) -> TfprovError:
             verdict, "probe-failed", "the smoke test checked nothing", (verdict.note,) if verdict.note else ()
         )
     device, leg = first
-    failed = sum(not one.ok for each in verdict.devices for one in each.legs)
     others = tuple(
         f"also failed: `{other.leg}` on {name_of(each)}: {other.code}"
-        for each in verdict.devices
-        for other in each.legs
+        for each, other in verdict.legs
         if not other.ok and other is not leg
     )
     what = f"the smoke test failed: `{leg.leg}` on {name_of(device)}"
-    if failed > 1:
-        what += f" and {failed - 1} more"
+    if others:
+        what += f" and {len(others)} more"
     evidence = (leg.evidence, *others[:8]) if leg.evidence else others[:8]
     return UnprovedError(verdict, leg.code or "probe-failed", what, evidence, remedy(leg) or None)
 
@@ -79,7 +77,7 @@ def as_document(verdict: Verdict) -> dict[str, Json]:
             "seconds": round(verdict.seconds, 3),
             "note": verdict.note,
             "cures": list(verdict.cures),
-            "skipped": sum(leg.skipped for device in verdict.devices for leg in device.legs),
+            "skipped": sum(leg.skipped for _, leg in verdict.legs),
             "findings": [{"code": finding.code, "evidence": finding.evidence} for finding in verdict.findings],
             "packages": dict(verdict.packages),
             "build": dict(verdict.build),
