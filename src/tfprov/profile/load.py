@@ -64,27 +64,8 @@ def load(
     raw = _read(path) if content is None else content
     found, positions = _parsed(path, raw)
     document = found.document
-    sources: dict[Key, str] = {}
-    problems: list[str] = []
-    for override in overrides:
-        try:
-            key = _apply(document, override)
-        except ValueError as error:
-            problems.append(f"--set '{override}': {error}")
-        else:
-            sources[key] = f"--set '{override}'"
-
-    def place(key: Key) -> str:
-        for length in range(len(key), 0, -1):
-            if key[:length] in sources:
-                return sources[key[:length]]
-        # An unknown table is reported by its own name, whichever of its keys an override set.
-        for overridden, source in sources.items():
-            if overridden[: len(key)] == key and key not in positions:
-                return source
-        line = line_of(positions, (*found.prefix, *key))
-        return f"{path.name}:{found.first_line - 1 + line}" if line else path.name
-
+    sources, problems = _overridden(document, overrides)
+    place = _locator(path, found, positions, sources)
     profile: Profile | None = None
     try:
         profile = Profile.model_validate(document)
@@ -134,6 +115,35 @@ def load(
         notes=(*implied, *own.notes, *wants.notes),
         folders=(*own.folders, *wants.folders),
     )
+
+
+def _overridden(document: Document, overrides: Sequence[str]) -> tuple[dict[Key, str], list[str]]:
+    """Apply overrides from the command line; returns the one that set each key, and the mistakes in others."""
+    sources: dict[Key, str] = {}
+    problems: list[str] = []
+    for override in overrides:
+        try:
+            sources[_apply(document, override)] = f"--set '{override}'"
+        except ValueError as error:
+            problems.append(f"--set '{override}': {error}")
+    return sources, problems
+
+
+def _locator(path: Path, found: Given, positions: dict[Key, int], sources: Mapping[Key, str]) -> Locate:
+    """A function that names the place of a key: its line in the file, or the override that set it."""
+
+    def place(key: Key) -> str:
+        for length in range(len(key), 0, -1):
+            if key[:length] in sources:
+                return sources[key[:length]]
+        # An unknown table is reported by its own name, whichever of its keys an override set.
+        for overridden, source in sources.items():
+            if overridden[: len(key)] == key and key not in positions:
+                return source
+        line = line_of(positions, (*found.prefix, *key))
+        return f"{path.name}:{found.first_line - 1 + line}" if line else path.name
+
+    return place
 
 
 def _parsed(path: Path, raw: bytes) -> tuple[Given, dict[Key, int]]:
