@@ -122,22 +122,25 @@ def fetch(
         flusher=flusher,
         listener=listener,
     )
-    order = sorted(absent, key=lambda file: file.size or 0, reverse=True)
-    pool = ThreadPoolExecutor(max_workers=max(1, min(network.connections, len(order))), thread_name_prefix="fetch")
+    _obtain(job, sorted(absent, key=lambda file: file.size or 0, reverse=True), stop)
+    paths = {file.sha256: store.path(file.sha256, file.filename) for file in unique.values()}
+    return Fetched(paths=paths, bytes_fetched=meter.fetched, bytes_reused=meter.reused, lease=lease, flusher=flusher)
+
+
+def _obtain(job: FetchJob, files: Sequence[LockedFile], stop: threading.Event) -> None:
+    """Obtain files, several at a time. After a failure or Ctrl-C, `stop` ends the others, which keep their bytes."""
+    threads = max(1, min(job.network.connections, len(files)))
+    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="fetch")
     try:
-        futures = [pool.submit(job.obtain, file) for file in order]
-        pending = set(futures)
+        pending = {pool.submit(job.obtain, file) for file in files}
         while pending:
             # With a timeout, because Ctrl-C does not interrupt a wait without one on Windows.
             done, pending = wait(pending, timeout=0.5, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
     finally:
-        # On a failure and on Ctrl-C, the other threads end at their next chunk and keep the bytes they have.
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
-    paths = {file.sha256: store.path(file.sha256, file.filename) for file in unique.values()}
-    return Fetched(paths=paths, bytes_fetched=meter.fetched, bytes_reused=meter.reused, lease=lease, flusher=flusher)
 
 
 def sizes(files: Sequence[LockedFile], *, network: Network, store: Store) -> tuple[LockedFile, ...]:

@@ -191,31 +191,20 @@ def run_group(
         folder = Path(tempfile.mkdtemp(prefix=f"{group}-", dir=session.scratch))
         records = folder / "records.jsonl"
         asked = folder / "request.json"
-        asked.write_text(
-            json.dumps(
-                {
-                    "records": str(records),
-                    "group": group,
-                    "level": session.request.level,
-                    "accelerator": session.request.accelerator,
-                    "require_gpus": session.request.require_gpus,
-                    "gpu": session.request.gpu,
-                    "gpus": gpus,
-                    "with_cpu": with_cpu,
-                    "logical_cpus": 1,
-                    "timeout": session.request.timeout,
-                    "idle_timeout": session.request.idle_timeout,
-                    "expected_version": session.request.expected_version,
-                    "expected_package": session.request.expected_package,
-                    "done": finished_legs,
-                    "lost_devices": session.lost.devices,
-                    "exit_normally": exit_normally,
-                    "scratch": str(folder / "files"),
-                    **(options or {}),
-                }
-            ),
-            encoding="utf-8",
-        )
+        given = {
+            **_asked(session.request),
+            "records": str(records),
+            "group": group,
+            "gpus": gpus,
+            "with_cpu": with_cpu,
+            "logical_cpus": 1,
+            "done": finished_legs,
+            "lost_devices": session.lost.devices,
+            "exit_normally": exit_normally,
+            "scratch": str(folder / "files"),
+            **(options or {}),
+        }
+        asked.write_text(json.dumps(given), encoding="utf-8")
         at = time.time()
         finished = _start(session, asked, session.env if env is None else env)
         # A process numbers the GPUs that are visible to it; messages use their numbers on the machine.
@@ -250,6 +239,20 @@ def run_group(
             break
         finished_legs.append([device, name, False])
     return outcome
+
+
+def _asked(request: SmokeRequest) -> dict[str, object]:
+    """The keys of the request file that are the same for all groups."""
+    return {
+        "level": request.level,
+        "accelerator": request.accelerator,
+        "require_gpus": request.require_gpus,
+        "gpu": request.gpu,
+        "timeout": request.timeout,
+        "idle_timeout": request.idle_timeout,
+        "expected_version": request.expected_version,
+        "expected_package": request.expected_package,
+    }
 
 
 def renumbered(text: str, numbers: Sequence[int]) -> str:
