@@ -352,19 +352,11 @@ _VENDORS: Mapping[str, Vendor] = {"cuda": "nvidia", "rocm": "amd", "metal": "app
 """The GPU vendor of each accelerator."""
 
 
-@stage("activate")
-def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
-    """Seal a proved generation, and switch the stable path to it.
-
-    Also saves its image, and deletes generations that are no longer kept and images that are no longer used.
-
-    Returns:
-        The generation, with its seal.
-    """
-    environment, installation, verdict = context.environment, proved.installation, proved.verdict
-    locked, generation = installation.locked, installation.generation
+def _seal_of(context: Context, machine: Machine, proved: Proved, *, image: str) -> Seal:
+    """The seal of a proved generation, whose image has this name."""
+    installation, verdict = proved.installation, proved.verdict
+    locked, old = installation.locked, installation.generation.seal
     lock, interpreter = locked.lock, locked.interpreter
-    old, image = generation.seal, image_of(context, locked)
     asked = smoke_request(context.loaded, lock.target)
     digest = smoke_digest(asked)
     proof = of_facts(
@@ -373,7 +365,7 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         vendor=_VENDORS.get(lock.target.accelerator) if asked.gpu == "now" else None,
         required=asked.require_gpus,
     )
-    seal = Seal(
+    return Seal(
         kind=context.source.kind,
         profile_digest=context.loaded.digest,
         lock_digest=lock.digest,
@@ -389,7 +381,7 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         installer=installation.installer or (old.installer if old else ""),
         sealed_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         bytes=old.bytes if old else 0,
-        image=image.folder.name,
+        image=image,
         # Proofs by a different smoke test say nothing about the one that the profile asks for now.
         proofs=with_proof(old.proofs if old and old.smoke_digest == digest else (), proof),
         # A sealed generation that was proved again keeps its cures.
@@ -397,6 +389,21 @@ def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
         variables=dict(asked.variables),
         keep=context.loaded.profile.environment.keep,
     )
+
+
+@stage("activate")
+def activate(context: Context, machine: Machine, proved: Proved) -> Generation:
+    """Seal a proved generation, and switch the stable path to it.
+
+    Also saves its image, and deletes generations that are no longer kept and images that are no longer used.
+
+    Returns:
+        The generation, with its seal.
+    """
+    environment, installation = context.environment, proved.installation
+    lock, generation = installation.locked.lock, installation.generation
+    old, image = generation.seal, image_of(context, installation.locked)
+    seal = _seal_of(context, machine, proved, image=image.folder.name)
     if old is None and durable.settle(generation.path):
         unpacked.written_back(context, lock.files, generation.path)
     elif old is None:
