@@ -128,18 +128,7 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         if kind == "nightly" and not nightly:
             continue  # a constraint on a package that is not requested
         if by_name or (kind == "rival" and not (name == "tensorflow-rocm" and accelerator == "rocm")):
-            other = next(_nightlies(profile, facts), None) if by_name else None
-            beside = f"`{other[0]}`" if other else "the TensorFlow that this environment is made for"
-            raise TfprovError(
-                "resolver-conflict",
-                f"`{requirement}` cannot be installed beside {beside}",
-                evidence=(
-                    f"{where} asks for `{requirement}`",
-                    *((f"{other[1]} asks for `{other[0]}`",) if other else ()),
-                    "both own the same files",
-                ),
-                hint="remove it; `tensorflow.version` and `tensorflow.accelerator` say which TensorFlow is wanted",
-            )
+            raise _same_files(requirement, where, next(_nightlies(profile, facts), None) if by_name else None)
         if requirement.url is not None:
             raise TfprovError(
                 "not-supported",
@@ -170,6 +159,21 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         asked_on=frozenset(asked_on) if len(asked_on) < len(_MINORS) else frozenset(),
         nightly=nightly,
         any_prerelease=any_prerelease,
+    )
+
+
+def _same_files(requirement: Requirement, where: str, other: tuple[Requirement, str] | None) -> TfprovError:
+    """The error for a requirement that owns the files of the TensorFlow to install, or of another requirement."""
+    beside = f"`{other[0]}`" if other else "the TensorFlow that this environment is made for"
+    return TfprovError(
+        "resolver-conflict",
+        f"`{requirement}` cannot be installed beside {beside}",
+        evidence=(
+            f"{where} asks for `{requirement}`",
+            *((f"{other[1]} asks for `{other[0]}`",) if other else ()),
+            "both own the same files",
+        ),
+        hint="remove it; `tensorflow.version` and `tensorflow.accelerator` say which TensorFlow is wanted",
     )
 
 
