@@ -123,7 +123,7 @@ def resolve(question: Question, resolver: Resolver) -> str:
             elif question.builds != "all":
                 raise
             elif question.build == "needed":
-                resolved = _ask_freely(question, resolver, error)
+                resolved = _ask_exactly(question, resolver, built, error) or _ask_freely(question, resolver, error)
                 break
             else:
                 built = (*built, *more)
@@ -136,6 +136,34 @@ def resolve(question: Question, resolver: Resolver) -> str:
             hint='name it in `packages.build`, or set `packages.build = "needed"`',
         )
     return resolved
+
+
+def _ask_exactly(question: Question, resolver: Resolver, built: tuple[str, ...], refused: NoWheelsError) -> str | None:
+    """`_ask`, with the sources of just those versions that uv names, as long as no Python has a wheel of them.
+
+    TensorFlow 1.15 needs `gast==0.2.2`, for example. With the sources of everything, uv takes a minute instead of a
+    second, and builds more than that.
+
+    Returns:
+        None where that is not enough, because another project would have to be built, or nothing resolves.
+    """
+    while True:
+        more = {name: refused.versions.get(name, "") for name in refused.names if name not in built}
+        pins = tuple((name, version) for name, version in more.items() if resolver.only_sources(name, version))
+        if (
+            not pins
+            or not all(map(question.may_build, more))
+            or not all(map(resolver.lacks_wheels, more.keys() - dict(pins)))
+        ):
+            return None
+        built = (*built, *more)
+        question = replace(question, prefer=(*question.prefer, *pins))
+        try:
+            return _ask_newest(question, resolver, built)
+        except NoWheelsError as error:
+            refused = error
+        except TfprovError:
+            return None
 
 
 def _only_as_sources(question: Question, resolver: Resolver, refused: NoWheelsError) -> dict[str, str]:
@@ -191,7 +219,10 @@ def _ask_newest(question: Question, resolver: Resolver, built: tuple[str, ...]) 
             ):
                 raise
         except TfprovError as error:
-            if error.code.group not in _LASTING:
+            failed = re.match(r"`(?P<pin>[^`]+)`", error.what)
+            is_newest = error.code.name in OF_BUILDS and failed is not None and failed["pin"] in pins
+            # uv would try the same build again, as it looks at the newest version first.
+            if error.code.group not in _LASTING or is_newest:
                 raise
     return _ask(question, resolver, built)
 

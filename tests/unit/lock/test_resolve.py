@@ -456,6 +456,28 @@ def test_what_has_wheels_for_no_python_is_learnt_at_once(with_chain: Resolver, m
     assert len(calls) == 4
 
 
+def test_just_the_versions_without_a_wheel_are_built_at_last(
+    with_chain: Resolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = build_wheel(tmp_path / "source", "needs-middle", "1.0", requires=["middle==1.0"])
+    simple_index(tmp_path / "my ïndex", [needs])
+    calls = started(monkeypatch)
+    resolved = resolve(replace(question("needs-middle"), build="needed"), with_chain)
+    assert sources_in(resolved) == ("last", "middle", "third")
+    # Never with the sources of everything, which uv would prefer to older wheels.
+    assert all(":all:" in call for call in calls)
+
+
+def test_a_build_that_failed_for_the_newest_version_is_not_repeated(
+    with_history: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = started(monkeypatch)
+    newest = replace(with_history, newest_source={"many": "1.0"}.get)
+    with pytest.raises(TfprovError, match=r"^`many==1\.0` has no wheel that fits"):
+        resolve(replace(question("many<2"), build="needed"), newest)
+    assert len(calls) == 2
+
+
 def test_nothing_is_learnt_beside_a_version_that_has_wheels_for_another_python(with_chain: Resolver) -> None:
     elsewhere = replace(with_chain, only_sources=lambda name, version: version == "1.0" and name == "first")
     error = refusal(replace(question("first"), build="needed", builds="nowhere"), elsewhere)
@@ -528,9 +550,9 @@ def test_what_failed_over_the_network_is_asked_again(resolver: Resolver, monkeyp
 def test_a_version_that_is_needed_and_has_no_wheel_anywhere_is_not_asked_for_as_a_wheel(
     with_mixed: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = replace(question("wants-newer"), build="needed", builds="all")
+    refused = NoWheelsError(("mixed",), TfprovError("sdist-build-failed", "`mixed` has no wheel"))
     here = replace(with_mixed, only_sources=lambda name, version: (name, version) == ("mixed", "2.0"))
     seen = started(monkeypatch)
-    resolved = resolve(asked, here)
-    # With wheels only, with all sources, and with `other` as a wheel.
-    assert (len(seen), sources_in(resolved)) == (3, ("mixed",))
+    resolved = _ask_freely(replace(question("wants-newer"), build="needed"), here, refused)
+    # With all sources, and with `other` as a wheel.
+    assert (len(seen), sources_in(resolved)) == (2, ("mixed",))
