@@ -271,11 +271,27 @@ def _refused(error: Exception) -> TfprovError | None:
     """What the system or Python refuses to take, where there is no exception of its own; None for a mistake of ours."""
     from tfprov.ladder.classify import classify_exception
 
+    cut = _bytecode_of(error) if isinstance(error, (EOFError, ValueError, TypeError)) else None
+    if cut is not None:
+        hint = f"delete `{cut}`, and run again: it is written anew"
+        evidence = (str(error), "a full disk cuts such files short")
+        return TfprovError("disk-io", "a compiled module cannot be imported", evidence=evidence, hint=hint)
     if isinstance(error, ValueError) and "for integer string conversion" in str(error):
         hint = "look at the files that the command was given"
         return TfprovError("usage", "a number that was read has thousands of digits", hint=hint)
     failure = classify_exception(error)
     return failure if isinstance(error, (RuntimeError, ImportError)) and failure.code.name != "internal" else None
+
+
+def _bytecode_of(error: Exception) -> str | None:
+    """The file of bytecode on which an import failed; None if it was something else that failed."""
+    trace, found = error.__traceback__, None
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if (code.co_name, code.co_filename) == ("get_code", "<frozen importlib._bootstrap_external>"):
+            found = trace.tb_frame.f_locals.get("bytecode_path")
+        trace = trace.tb_next
+    return found
 
 
 def _unspellable(error: UnicodeEncodeError) -> TfprovError:

@@ -29,7 +29,7 @@ from tfprov import trees
 from tfprov.digests import bytes_of
 from tfprov.envs import documents, launchers, manifest, rollbacks
 from tfprov.envs.holders import holders
-from tfprov.envs.layout import ADOPTED, python_in
+from tfprov.envs.layout import ADOPTED, python_in, unusable
 from tfprov.envs.links import by_real_folder, delete_copy, drop, leads, led, switch
 from tfprov.envs.locks import LOCKS, held
 from tfprov.envs.manifest import SEAL
@@ -302,8 +302,8 @@ class Environment:
         if self.moved(generation):
             place = generation.seal.place if generation.seal else ""
             return Flaw(code="environment-moved", words=f"it was made in `{place}` and is now in `{generation.path}`")
-        if not python_in(generation.path).exists():
-            return Flaw(code="python-broken", words="its interpreter is gone")
+        if problem := unusable(python_in(generation.path)):
+            return Flaw(code="python-broken", words=problem)
         if is_noexec(generation.path):
             return Flaw(
                 code="filesystem-feature", words="its file system is now mounted noexec: nothing can be loaded from it"

@@ -32,6 +32,19 @@ def python_in(environment: Path) -> Path:
     return environment / "Scripts" / "python.exe" if os.name == "nt" else environment / "bin" / "python"
 
 
+def unusable(python: Path) -> str:
+    """Why the interpreter of an environment cannot be run, to follow `is unusable:`; empty where it can."""
+    if os.access(python, os.X_OK):
+        return ""
+    try:
+        python.stat()
+    except FileNotFoundError:
+        return "its interpreter is gone"
+    except OSError:
+        pass
+    return "you may not run its interpreter"
+
+
 def executables_in(environment: Path) -> Path:
     """The folder of an environment's commands."""
     return python_in(environment).parent

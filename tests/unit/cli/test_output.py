@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import json
 import os
+import py_compile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +135,21 @@ def test_what_no_reader_expected_has_a_class_of_its_own(
     said = capsys.readouterr()
     assert json.loads(said.out)["error"]["code"] == code
     assert code != "filesystem-feature" or "/srv/caf\\udce9/train.toml" in said.err
+
+
+@pytest.mark.parametrize("kept", [17, 24])
+def test_a_module_that_a_full_disk_cut_short_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kept: int
+) -> None:
+    source = tmp_path / "cut_short.py"
+    source.write_text("x = 1\n")
+    compiled = Path(py_compile.compile(str(source), doraise=True) or "")
+    compiled.write_bytes(compiled.read_bytes()[:kept])
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SystemExit), failures(Output(command="plan", json=True)):
+        importlib.import_module("cut_short")
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], error["hint"]) == ("disk-io", f"delete `{compiled}`, and run again: it is written anew")
 
 
 @pytest.mark.parametrize(
