@@ -17,6 +17,9 @@ from tfprov.errors import TfprovError
 
 _COMPLETION = "_TFPROV_COMPLETE"
 """Set by the shell that asks for completions; Typer answers."""
+_ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")
+"""Signals that end a command as orderly as Ctrl-C: a CI system sends SIGTERM when it gives up on a job, on Windows
+SIGBREAK, which is Ctrl-Break, too; SIGHUP comes when the terminal is closed, or the connection to it is lost."""
 _OBJECTS = 300_000
 """Made before garbage is looked for. Modules, facts, lists of files: next to nothing of it is ever garbage. By default
 Python looks after every 700 (`gc.get_threshold`), and through all of them at its end. Without both, a start that
@@ -54,11 +57,12 @@ def main() -> None:
     """Run the command line and exit."""
     gc.set_threshold(_OBJECTS)
     umask.tighten()
-    # A CI system that gives up on a job sends SIGTERM: the same orderly end as Ctrl-C.
     with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGTERM, _interrupt)
-        if hasattr(signal, "SIGBREAK"):  # Windows: Ctrl-Break, and what a CI system sends there
-            signal.signal(signal.SIGBREAK, _interrupt)
+        for name in _ENDING:
+            number = getattr(signal, name, None)
+            # `nohup` has SIGHUP ignored.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _interrupt)
     # Output may hold paths that the locale cannot spell; a replacement character is better than a traceback.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -58,6 +58,7 @@ class Answer:
 
 
 Inside: TypeAlias = Callable[..., Answer]
+ENDING = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class Cli:
@@ -125,7 +126,7 @@ def cli(tmp_path: Path) -> Cli:
 @pytest.fixture
 def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Inside]:
     """tfprov in this process, for what needs no process of its own: many times as fast."""
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in ENDING}
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TFPROV_HOME", str(tmp_path / "tfprov"))
 
@@ -137,7 +138,8 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
         return Answer(ended.value.code, *capsys.readouterr())
 
     yield call
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def no_traceback(answer: Answer) -> bool:
@@ -501,7 +503,7 @@ def ctrl_c() -> Iterator[None]:
 
 @needs_signals
 @pytest.mark.usefixtures("ctrl_c")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, *ENDING])
 def test_a_signal_is_an_orderly_end(cli: Cli, number: signal.Signals) -> None:
     environment = cli.environment()
     # While it waits for another tfprov, it is in the middle of a command.
@@ -515,6 +517,14 @@ def test_a_signal_is_an_orderly_end(cli: Cli, number: signal.Signals) -> None:
         "error[interrupted]: `tfprov rollback` was interrupted\n\n"
         "hint: run the same command again; what was downloaded is kept\n"
     )
+
+
+@needs_signals
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_that_is_ignored_stays_so(inside: Inside, number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    assert inside("--version").status == 0
+    assert signal.getsignal(number) is signal.SIG_IGN
 
 
 def _waits(pid: int) -> bool:
