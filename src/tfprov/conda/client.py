@@ -157,7 +157,6 @@ def link(
         packages: all packages of the environment, each with its archive.
         cache: folder of the unpacked packages; those that it lacks are added.
         environ: environment variables of the worker.
-        emit: receives notes.
         seconds: time limit.
 
     Raises:
@@ -208,7 +207,6 @@ def write_lock(
         environ: environment variables of the worker.
         scratch: folder for the worker's output.
         cache: folder of the results of `read_lock`; receives the one of this lock.
-        emit: receives notes.
     """
     new = scratch / "conda-lock.yml"
     answer = _ask(
@@ -243,7 +241,6 @@ def addresses(channels: Iterable[Channel], *, environ: Mapping[str, str], emit: 
     Args:
         channels: channels of a profile.
         environ: environment variables of the worker, which is started only for names.
-        emit: receives notes.
     """
     names = [each.name for each in channels]
     alone = [name for name in names if "://" not in name]
@@ -269,12 +266,10 @@ def read_lock(
     Loading conda-lock takes two seconds, so its result for each content is cached.
 
     Args:
-        path: the lock file.
         subdir: platform.
         environ: environment variables of the worker.
         cache: folder of earlier results.
         digest: SHA-256 of the file.
-        emit: receives notes.
 
     Raises:
         TfprovError: `lock-invalid`, `lock-unfit`.

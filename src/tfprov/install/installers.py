@@ -30,7 +30,6 @@ class Installer(Protocol):
 
         Args:
             wheelhouse: the wheels.
-            python: interpreter of the environment.
             environ: all environment variables of the child process.
             timeout: seconds.
 

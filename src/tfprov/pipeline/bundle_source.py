@@ -51,7 +51,6 @@ def open_all(sources: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -
     Args:
         sources: folders, archives or addresses, at least one.
         cwd: folder that relative paths are relative to.
-        environ: variables of this process.
 
     Raises:
         TfprovError: `bundle-…` when one of them cannot be used.
@@ -98,7 +97,6 @@ def check(source: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -> Bu
     Args:
         source: the bundle, then older bundles that have what a delta lacks.
         cwd: folder that relative paths are relative to.
-        environ: variables of this process.
 
     Returns:
         The bundle.
@@ -133,8 +131,6 @@ def merge(sources: Sequence[str], output: Path, *, cwd: Path, environ: Mapping[s
         sources: the delta, then the older bundles.
         output: path to write to; an archive if it ends in `.tar`, else a folder.
         cwd: folder that relative paths are relative to.
-        environ: variables of this process.
-        emit: receives progress.
 
     Returns:
         The new bundle.

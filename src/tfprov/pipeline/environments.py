@@ -209,7 +209,6 @@ def smoke_foreign(
     Args:
         python: its interpreter, or its folder.
         level: how much to check; when None, the level in the overrides, else the standard level.
-        environ: variables of the user.
         emit: receives one note per leg.
         cwd: folder that paths of scripts are relative to.
         overrides: settings of a profile, as `key=value`: `smoke.require-gpus=1`, `tensorflow.accelerator=cuda`.

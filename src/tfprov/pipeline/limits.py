@@ -43,7 +43,6 @@ def cap(environ: Mapping[str, str], folder: Path) -> int | None:
     less.
 
     Args:
-        environ: variables of this process.
         folder: folder of the store, which need not exist.
 
     Raises:

@@ -46,7 +46,6 @@ def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environm
     """Delete all environments, and the interpreters and images made for them. The cache and the journals stay.
 
     Args:
-        home: tfprov's folders.
         force: whether to delete them even if processes use some, or some keep environments that they replaced.
 
     Returns:

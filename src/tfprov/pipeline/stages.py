@@ -82,7 +82,6 @@ def make_plan(context: Context, machine: Machine, *, tell: bool = True) -> Choic
     """The plan; it follows the lock if there is one and it is up to date.
 
     Args:
-        context: of the run.
         machine: to plan for.
         tell: whether to emit the notes of the plan; False for commands that show the plan, which includes them.
 
@@ -123,7 +122,6 @@ def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener:
     Before the first byte, the free disk space is checked, and on Windows path lengths and the Visual C++ runtime.
 
     Args:
-        context: of the run.
         machine: provides the network.
         locked: the files.
         listener: is told of each file while others are being fetched.
@@ -246,7 +244,6 @@ def create(context: Context, machine: Machine, locked: Locked, path: Path, *, se
     """Make an environment without the wheels.
 
     Args:
-        context: of the run.
         machine: to make it on.
         locked: what the environment is for.
         path: an empty folder.

@@ -24,11 +24,7 @@ MOST_PROOFS = 64
 
 
 class Standing:
-    """Checks verdicts against this machine, which is examined only once per run for all generations.
-
-    Args:
-        environ: variables of the user.
-    """
+    """Checks verdicts against this machine, which is examined only once per run for all generations."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -88,7 +84,6 @@ def check(environment: Environment, generation: Generation, environ: Mapping[str
     Args:
         environment: the environment.
         generation: a sealed generation of it.
-        environ: variables of the user.
         profile: the profile as the user named it, for the hint.
 
     Raises:

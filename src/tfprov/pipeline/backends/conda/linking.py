@@ -52,7 +52,6 @@ def reachable(context: Context, files: tuple[LockedFile, ...], packages: tuple[P
     The result contains secrets, so it must only be passed to the fetch stage.
 
     Args:
-        context: of the run.
         files: from the lock; wheels among them get no tokens.
         packages: the conda packages among them, with their channels.
     """
@@ -91,10 +90,8 @@ def create(context: Context, machine: Machine, lock: CondaLock, path: Path, fetc
     """Link the locked conda packages into an empty folder, and write conda's history file with the requested specs.
 
     Args:
-        context: of the run.
         machine: to link on.
         lock: what to link.
-        path: the folder.
         fetch_files: brings the locked files into the store; called only when an archive is needed and missing.
 
     Raises:
