@@ -153,11 +153,9 @@ def link(
     """Link packages into an empty folder, from the cache of unpacked packages or else from their archives.
 
     Args:
-        prefix: the folder.
         packages: all packages of the environment, each with its archive.
         cache: folder of the unpacked packages; those that it lacks are added.
         environ: environment variables of the worker.
-        seconds: time limit.
 
     Raises:
         TfprovError: `conda-cache-corrupt` when an archive cannot be unpacked or linked; `disk-full` and the like.

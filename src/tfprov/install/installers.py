@@ -29,7 +29,6 @@ class Installer(Protocol):
         """Install every wheel.
 
         Args:
-            wheelhouse: the wheels.
             environ: all environment variables of the child process.
             timeout: seconds.
 

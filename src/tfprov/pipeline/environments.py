@@ -91,7 +91,6 @@ def verified(environment: Environment, profile: str, *, moved: bool = False) -> 
     """The active generation of an environment.
 
     Args:
-        environment: which one.
         profile: the profile as the user named it, for the hint.
         moved: whether to accept a generation that was moved since it was made, whose commands do not start.
 
@@ -243,7 +242,6 @@ def rollback(environment: Environment, *, number: int | None) -> Generation:
     A generation with altered or missing files is first mended from its image; one that cannot be mended is passed over.
 
     Args:
-        environment: which one.
         number: number of the generation; None for the newest earlier one whose files differ from the active one's, or
             the newest earlier one if all are the same.
 

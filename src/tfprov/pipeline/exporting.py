@@ -92,7 +92,6 @@ def export(profile: str, request: ExportRequest, *, cwd: Path, environ: Mapping[
 
     Args:
         profile: the profile as the user named it.
-        request: options.
 
     Raises:
         TfprovError: `environment-missing`, `environment-moved`, `path-not-ours`, `python-not-movable`, `not-supported`,

@@ -63,7 +63,6 @@ def trim(store: Store, limit: int | None, emit: Emit) -> Swept:
     """Evict least recently used wheels until the store is within the limit, except those that a running tfprov needs.
 
     Args:
-        store: the store.
         limit: maximum size in bytes; None for no limit.
         emit: receives a note if wheels were evicted, or if the store cannot be changed.
 

@@ -44,7 +44,6 @@ def prove(
 
     Args:
         machine: to resolve for, if a cure changes the lock.
-        installation: what to prove.
         install: makes a new generation with locked files, because a sealed one is never changed.
 
     Returns:

@@ -17,7 +17,6 @@ def remove(environment: Environment, name: str, *, force: bool = False) -> tuple
     """Delete an environment with all its generations. The store is not touched.
 
     Args:
-        environment: which one.
         name: the environment as the user named it, for the hint.
         force: whether to delete it even if processes use it, or it keeps an environment that it replaced.
 

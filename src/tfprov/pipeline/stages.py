@@ -82,7 +82,6 @@ def make_plan(context: Context, machine: Machine, *, tell: bool = True) -> Choic
     """The plan; it follows the lock if there is one and it is up to date.
 
     Args:
-        machine: to plan for.
         tell: whether to emit the notes of the plan; False for commands that show the plan, which includes them.
 
     Raises:
@@ -123,7 +122,6 @@ def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener:
 
     Args:
         machine: provides the network.
-        locked: the files.
         listener: is told of each file while others are being fetched.
 
     Raises:
@@ -244,7 +242,6 @@ def create(context: Context, machine: Machine, locked: Locked, path: Path, *, se
     """Make an environment without the wheels.
 
     Args:
-        machine: to make it on.
         locked: what the environment is for.
         path: an empty folder.
         seeded: whether it gets its own pip.
@@ -267,7 +264,6 @@ def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:
     """The smoke test that a profile asks for.
 
     Args:
-        loaded: the profile.
         target: the TensorFlow that is locked.
 
     Returns:

@@ -82,7 +82,6 @@ def check(environment: Environment, generation: Generation, environ: Mapping[str
     """Check that an environment is unchanged since it was verified, and was proved on this machine as it is now.
 
     Args:
-        environment: the environment.
         generation: a sealed generation of it.
         profile: the profile as the user named it, for the hint.
 

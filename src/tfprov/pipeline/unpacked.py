@@ -199,7 +199,6 @@ def forget(context: Context, files: Collection[LockedFile], projects: Collection
     """Delete the unpacked trees of wheels, because a write to a file linked from a tree changes the tree as well.
 
     Args:
-        files: of the lock.
         projects: normalised names of the projects whose trees to delete; None for all.
     """
     store = store_of(context.home)
@@ -212,7 +211,6 @@ def written_back(context: Context, files: Collection[LockedFile], folder: Path) 
     """Record that the trees of wheels are flushed to disk, if they are on the file system of a folder that was.
 
     Args:
-        files: of the lock.
         folder: its file system has just been flushed.
     """
     store = store_of(context.home)

@@ -109,7 +109,6 @@ class Backend(Protocol):
         """Make an environment in an empty folder, complete except for wheels.
 
         Args:
-            machine: to make it on.
             locked: the files and the interpreter.
             fetch: brings the locked files into the store; called only when a file is needed and missing.
             seeded: whether it gets its own pip, to install with.
@@ -189,7 +188,6 @@ def lock_of(environment: Environment, kind: str) -> Path | None:
     """The lock file that an environment was made from, beside its profile or in its own folder; None if it is gone.
 
     Args:
-        environment: the environment.
         kind: as for `backend_of`.
     """
     name = backend_of(kind).lock_name(environment.owner.name)

@@ -90,7 +90,6 @@ def create(context: Context, machine: Machine, lock: CondaLock, path: Path, fetc
     """Link the locked conda packages into an empty folder, and write conda's history file with the requested specs.
 
     Args:
-        machine: to link on.
         lock: what to link.
         fetch_files: brings the locked files into the store; called only when an archive is needed and missing.
 
@@ -187,7 +186,6 @@ def bring_python(context: Context, machine: Machine, minor: str, asked: str | No
 
     Args:
         context: its profile names the channels.
-        machine: to install it for.
         minor: minor version, `3.12`.
         asked: PEP 440 range of the profile; None for any.
 
