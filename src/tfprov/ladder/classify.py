@@ -125,6 +125,30 @@ _TYPES: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
+_EXPIRED = "the server's certificate has expired, or the clock of this machine is wrong"
+_UNKNOWN = "an unknown authority signed the server's certificate, as behind a proxy that intercepts TLS"
+_CERTIFICATES = {
+    # OpenSSL: X509_V_ERR_CERT_NOT_YET_VALID, HAS_EXPIRED, self-signed, unknown issuer, wrong name, wrong address.
+    9: "the server's certificate is not valid yet: is the clock of this machine right?",
+    10: _EXPIRED,
+    18: "the server shows a self-signed certificate",
+    19: _UNKNOWN,
+    20: _UNKNOWN,
+    62: "the server's certificate is for another host name",
+    64: "the server's certificate is for another address",
+    # Windows, whose own text is in the user's language: CERT_E_EXPIRED, UNTRUSTEDROOT, CHAINING, CN_NO_MATCH.
+    0x800B0101: "the server's certificate has expired or is not valid yet, or the clock of this machine is wrong",
+    0x800B0109: _UNKNOWN,
+    0x800B010A: _UNKNOWN,
+    0x800B010F: "the server's certificate is for another host name or address",
+    # macOS: errSecCertificateExpired, NotTrusted, HostNameMismatch.
+    -67818: _EXPIRED,
+    -67843: _UNKNOWN,
+    -67602: "the server's certificate is for another host name or address",
+}
+"""Why a certificate is not trusted, by the number of what verified it."""
+
+
 # Messages of Python and the loader about an exhausted resource of the system.
 _REFUSALS: tuple[tuple[type[BaseException], str, str], ...] = (
     (RuntimeError, "can't start new thread", "limit-reached"),
@@ -175,23 +199,16 @@ def _words(exc: BaseException, code: str) -> str:
         return CODES[code].meaning
     if code == "net-tls-cert":
         return certificate_words(exc)
-    return redact(_one_line(exc))
+    said = redact(_one_line(exc))
+    return f"the SOCKS proxy gave no valid reply: {said}" if _is_of_socks(exc) else said
 
 
 def certificate_words(exc: BaseException) -> str:
-    """Why a certificate is not trusted, as precisely as the TLS library reports it."""
+    """Why a certificate is not trusted, as precisely as what verified it reports it."""
     for cause in _chain(exc):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            # OpenSSL's numbers: X509_V_ERR_CERT_NOT_YET_VALID, HAS_EXPIRED, self-signed, unknown issuer, wrong name.
-            return {
-                9: "the server's certificate is not valid yet: is the clock of this machine right?",
-                10: "the server's certificate has expired, or the clock of this machine is wrong",
-                18: "the server shows a self-signed certificate",
-                19: "an unknown authority signed the server's certificate, as behind a proxy that intercepts TLS",
-                20: "an unknown authority signed the server's certificate, as behind a proxy that intercepts TLS",
-                62: "the server's certificate is for another host name",
-                64: "the server's certificate is for another address",
-            }.get(cause.verify_code, f"the server's certificate is not trusted: {cause.verify_message}")
+            said = f"the server's certificate is not trusted: {cause.verify_message}"
+            return _CERTIFICATES.get(cause.verify_code, said)
     return "the server's certificate is not trusted"
 
 
@@ -237,7 +254,15 @@ def _system_code_of_one(exc: BaseException) -> str | None:
     return None
 
 
+def _is_of_socks(exc: BaseException) -> bool:
+    """Whether a SOCKS proxy hung up or spoke otherwise: httpcore hands on what the library for SOCKS raises."""
+    socks = sys.modules.get("socksio.exceptions")
+    return socks is not None and isinstance(exc, socks.SOCKSError)
+
+
 def _http_code(exc: BaseException) -> str | None:
+    if _is_of_socks(exc):
+        return "net-proxy"
     if "httpx" not in sys.modules:
         return None  # not imported, so it raised nothing; an import can fail where memory is short
     import httpx

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from socksio.exceptions import SOCKSError
 
 from tfprov.diagnose.rules import RULES
 from tfprov.errors import TfprovError
@@ -249,6 +250,7 @@ def _certificate(number: int) -> ssl.SSLCertVerificationError:
         (httpx.ReadError("cut"), "net-reset", True),
         (httpx.RemoteProtocolError("peer closed connection"), "net-reset", True),
         (httpx.ProxyError("407 Proxy Authentication Required"), "net-proxy", False),
+        (SOCKSError("Malformed reply"), "net-proxy", False),
         (_caused(httpx.ConnectError("x"), _os_error(errno.ECONNREFUSED)), "net-refused", True),
         (_caused(httpx.ConnectError("x"), socket.gaierror(-2, "unknown")), "net-dns", True),
         (_caused(httpx.ConnectError("x"), _certificate(18)), "net-tls-cert", False),
@@ -262,9 +264,21 @@ def test_http_errors_are_told_by_type_and_cause(exc: Exception, code: str, trans
     assert isinstance(error, TransferError)
 
 
+def test_a_socks_proxy_that_hangs_up_is_named() -> None:
+    error = classify_exception(SOCKSError("Malformed reply"))
+    assert error.what == "the SOCKS proxy gave no valid reply: Malformed reply"
+
+
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(9, "not valid yet"), (10, "has expired"), (18, "self-signed"), (20, "unknown authority"), (62, "another host")],
+    [
+        *((9, "not valid yet"), (10, "has expired"), (18, "self-signed"), (20, "unknown authority")),
+        (62, "another host"),
+        # Of Windows, and of macOS.
+        *((0x800B0101, "has expired or is not valid yet"), (0x800B0109, "unknown authority")),
+        *((0x800B010A, "unknown authority"), (0x800B010F, "another host name or address")),
+        *((-67818, "has expired"), (-67843, "unknown authority"), (-67602, "another host")),
+    ],
 )
 def test_certificates_fail_in_their_own_words(number: int, words: str) -> None:
     assert words in classify_exception(_caused(httpx.ConnectError("x"), _certificate(number))).what
