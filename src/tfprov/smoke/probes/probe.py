@@ -217,16 +217,16 @@ def work():
         Seconds in which they used a processor, or waited for one that was busy, and the number of times that they
         waited for the disk; only what the system can tell.
     """
-    seconds, reads = sum(os.times()[:4]), 0
+    seconds = sum(os.times()[:4])
+    if resource is None:
+        return seconds, 0  # Windows; Wine shows the `/proc` of another process there
     try:
         with open("/proc/self/schedstat") as stream:
             seconds += int(stream.read().split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
         pass
-    if resource is not None:
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        reads = usage.ru_majflt + usage.ru_inblock
-    return seconds, reads
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return seconds, usage.ru_majflt + usage.ru_inblock
 
 
 def chain_of(error):

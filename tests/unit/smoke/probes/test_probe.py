@@ -179,3 +179,13 @@ config = types.SimpleNamespace(set_soft_device_placement=lambda on: None)
         with pytest.raises(ImportError, match="libtensorflow"):
             made(probe, tmp_path, exit_normally=False).tensorflow()
         assert gc.isenabled()
+
+
+def test_without_the_counters_of_posix_only_processor_time_is_work(
+    probe: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows `/proc` is a folder like any other, and under Wine it is that of another process."""
+    monkeypatch.setattr(probe, "resource", None)
+    monkeypatch.setattr("builtins.open", lambda *_: pytest.fail("a file was opened"))
+    monkeypatch.setattr("os.times", lambda: (1.0, 2.0, 3.0, 4.0, 99.0))
+    assert probe.work() == (10.0, 0)
