@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import datetime
 import hashlib
 import io
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 CHUNK = 64 * 1024
+RESET = 1.5 if os.name == "nt" else 1.02
+"""How often a file may be sent where connections are reset: Windows loses what came before and was not read yet."""
+WINE = os.name == "nt" and hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

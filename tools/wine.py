@@ -106,6 +106,7 @@ def make(root: Path, cache: Path) -> None:
         subprocess.run((*command, SUITE, root, mirror()), check=True)
     shutil.copy("/etc/ssl/certs/ca-certificates.crt", root / "etc/ssl/certs/ca-certificates.crt")
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n")  # Windows knows it by itself
     home = root / "wine"
     home.mkdir(exist_ok=True)
     os.chown(home, USER, USER)
@@ -113,6 +114,8 @@ def make(root: Path, cache: Path) -> None:
     complete_library(root)  # before the first program has it in its memory
     subprocess.run((*inside(root), WINE, "wineboot", "-i"), check=True, stderr=subprocess.DEVNULL)
     install_python(root / DRIVE / "python", cache / "wheels")
+    # As the Redistributable of Visual C++ does; Wine has the other libraries of it.
+    shutil.copy(root / DRIVE / "python/vcruntime140_threads.dll", root / DRIVE / "windows/system32")
     library = root / DRIVE / "python/Lib/site-packages"
     install_metadata(library, cache / "wheels")
     # Not with pip under Wine, which takes a quarter of an hour; only uv knows the requirements of another system.

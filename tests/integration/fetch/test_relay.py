@@ -23,7 +23,7 @@ from uv import find_uv_bin
 
 from channel import ChannelServer, write_channel
 from hurry import HURRY
-from loopback import Faults, Index, Proxy, authority, unused_port, wheel
+from loopback import RESET, WINE, Faults, Index, Proxy, authority, unused_port, wheel
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, ignore
 from tfprov.fetch.credentials import login_in
@@ -297,9 +297,10 @@ def test_a_big_file_goes_on_where_it_was_cut(uv: Uv) -> None:
     faults = Faults(cut_every=2 << 20)
     with Index(FILES) as index, Index({ALL[1]: big}, faults) as other:
         assert addresses(uv(index, f"beta @ {other.url(ALL[1])}")) == [other.url(ALL[1])]
-        assert other.sent <= len(big) * 1.02
+        assert other.sent <= len(big) * RESET
 
 
+@pytest.mark.skipif(WINE, reason="Wine finds no address in a certificate")
 def test_an_authority_of_the_profile_is_trusted(uv: Uv, tmp_path: Path) -> None:
     ours = authority(tmp_path)
     with Index(FILES, tls=ours.server) as index:
@@ -341,6 +342,7 @@ def test_whoever_does_not_know_the_token_gets_nothing() -> None:
         assert index.seen == []
 
 
+@pytest.mark.skipif(WINE, reason="Wine finds no address in a certificate")
 def test_a_way_from_https_to_http_is_taken_only_where_the_profile_allows_it(uv: Uv, tmp_path: Path) -> None:
     ours = authority(tmp_path)
     trusted = {"certificates": (ours.bundle,)}
