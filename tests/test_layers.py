@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import functools
+import itertools
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -143,12 +145,10 @@ def _imports(path: Path, source: Path, *, types: bool = True) -> Iterator[tuple[
         types: whether what is imported for types alone counts.
     """
     package = ("tfprov", *path.relative_to(source).parent.parts)
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    body = _parsed(path.read_text(encoding="utf-8")).body
     if not types:
-        tree.body = [
-            node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
-        ]
-    for node in ast.walk(tree):
+        body = [node for node in body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))]
+    for node in itertools.chain.from_iterable(map(ast.walk, body)):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -160,6 +160,12 @@ def _imports(path: Path, source: Path, *, types: bool = True) -> Iterator[tuple[
         for name in names:
             if name == "tfprov" or name.startswith("tfprov."):
                 yield node.lineno, name.removeprefix("tfprov").removeprefix(".")
+
+
+@functools.cache
+def _parsed(source: str) -> ast.Module:
+    """The source of a module as a tree, which nobody changes: several rules look at all modules."""
+    return ast.parse(source)
 
 
 def _module_of(base: str, name: str, source: Path) -> str:
@@ -295,7 +301,7 @@ def test_every_module_can_be_imported_on_windows() -> None:
     tests = Path(__file__).parent
     found = []
     for path in (*SOURCE.rglob("*.py"), *tests.rglob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in _parsed(path.read_text(encoding="utf-8")).body:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             found += [f"{path.name}: {name}" for name in names if name in _OF_POSIX]
