@@ -29,13 +29,14 @@ pytestmark = only_here
 def test_it_says_the_same_and_ends_in_the_same_way(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     site = Site.make(tmp_path)
     site.write()
-    started = subprocess.run(
-        site.command(*arguments), env=site.environ(), cwd=site.root, capture_output=True, text=True, check=False
+    started, asked = (
+        subprocess.run(argv, env=site.environ(), cwd=site.root, capture_output=True, text=True, check=False)
+        for argv in (site.command(*arguments), [*forks.command(), *arguments])
     )
     forked = forks.run(arguments, env=site.environ(), cwd=site.root, timeout=300)
-    assert forked.stdout == started.stdout
-    assert forked.stderr == started.stderr
-    assert forked.returncode == started.returncode
+    assert forked.stdout == asked.stdout == started.stdout
+    assert forked.stderr == asked.stderr == started.stderr
+    assert forked.returncode == asked.returncode == started.returncode
 
 
 RECORD = """
