@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
@@ -18,10 +17,10 @@ from packaging.utils import canonicalize_name
 from tfprov import process
 from tfprov.distributions import TENSORFLOWS, kind_of
 from tfprov.errors import Group, TfprovError
-from tfprov.ladder.builds import build_failure, older_setuptools, source_failure
-from tfprov.ladder.classify import classify_text
+from tfprov.ladder.builds import older_setuptools
 from tfprov.lock.allowed import only_allowed
 from tfprov.lock.question import Answer, Pinned, Question, Resolver
+from tfprov.lock.refusals import NoWheelsError, failure_of
 from tfprov.process import Finished
 from tfprov.structured import toml_of
 from tfprov.temporary import temporary
@@ -34,13 +33,8 @@ FOLDER = re.compile(r'(?m)^(directory = \{ ?path = )"(?P<path>[^"\\]+)"')
 _NAMED_FOLDER = re.compile(
     r'(?m)^name = "(?P<name>[^"]+)"\n(?:version = .*\n)?directory = \{ path = "(?P<path>[^"\\]+)"(?P<rest>.*)$'
 )
-_NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
-_UNUSABLE = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[\w.!+]+)\s+has\s+no\s+usable\s+wheels")
 _MISSING_EXTRA = re.compile(
     r"The package `(?P<name>[\w.-]+)==(?P<version>[^`]+)` does not have an extra named `(?P<extra>[^`]+)`"
-)
-_FAILED_BUILD = re.compile(
-    r"Failed to (?:download and )?build `(?P<what>[^`]+)`|Failed to resolve requirements from `(?:build-system|setup)"
 )
 OF_BUILDS = frozenset({"build-failed", "build-tool-missing", "sdist-build-failed"})
 """Failures of a build. With other requirements, the resolver may not need that source."""
@@ -64,26 +58,7 @@ _LONG_TO_BUILD = (
 """Projects that packages often need, and the metadata of whose sources takes up to minutes to make."""
 # Failures that are the same the next time, and so may be remembered. A network failure or a time-out is not.
 _LASTING = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM, Group.PYTHON_DEPS})
-_OF_BACKEND = "The build backend returned an error"
-_FAILED_GIT = re.compile(r"Git operation failed|git(?:\+|:)\S+.*Git executable not found", re.DOTALL)
 _WITH_ADDRESS = re.compile(r"^(?P<name>[\w.-]+)\s*(?:\[[^\]]*\])?\s*@\s*(?P<address>.+?)(?:\s+;.*)?$")
-_GIT_ADDRESS = re.compile(r"git\+(?P<address>[^\s`]+)")
-
-
-class NoWheelsError(TfprovError):
-    """Some projects have only source distributions that fit, and these may not be built.
-
-    Attributes:
-        names: of the projects, normalised.
-        versions: those of their versions that the resolver names one by one, by normalised name.
-    """
-
-    def __init__(
-        self, names: tuple[str, ...], failure: TfprovError, versions: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
-        super().__init__(failure.code.name, failure.what, evidence=failure.evidence, hint=failure.hint)
-        self.names = names
-        self.versions = versions
 
 
 def resolve(question: Question, resolver: Resolver) -> str:
@@ -315,7 +290,7 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...] | None, 
         files = {**files, "build.txt": f"{bound}\n"}
         answer = _compiled((*arguments, "--build-constraints", "build.txt"), files, resolver)
     if not answer.ok:
-        raise resolver.failure() or _failure(answer)
+        raise resolver.failure() or failure_of(answer)
     for found in _MISSING_EXTRA.finditer(answer.stderr):
         resolver.missing_extra(found["name"], found["version"], found["extra"])
     # uv writes the full version of the interpreter that it resolved for. Wheels are made for minor versions, so a
@@ -360,7 +335,7 @@ def _compiled(arguments: tuple[str | Path, ...], files: Mapping[str, str], resol
         answer = Answer(
             returncode=finished.returncode, stdout=finished.stdout, stderr=finished.stderr, document=document, work=work
         )
-    if answer.ok or (resolver.failure() is None and _failure(answer).code.group in _LASTING):
+    if answer.ok or (resolver.failure() is None and failure_of(answer).code.group in _LASTING):
         resolver.answers[asked] = answer
     return answer
 
@@ -377,25 +352,6 @@ def _run(argv: tuple[str | Path, ...], resolver: Resolver, work: Path) -> Finish
             evidence=(resolver.truthful(answer.stderr[-2000:].strip()),),
         )
     return replace(answer, stdout=resolver.truthful(answer.stdout), stderr=resolver.truthful(answer.stderr))
-
-
-def _failure(answer: Answer) -> TfprovError:
-    said = answer.stderr + answer.stdout
-    if _FAILED_GIT.search(said):
-        address = _GIT_ADDRESS.search(said)
-        return source_failure(address["address"] if address else "the repository", said)
-    error = classify_text("uv pip compile", said, answer.returncode, what="the requirements could not be resolved")
-    if names := tuple(dict.fromkeys(canonicalize_name(name) for name in _NO_WHEEL.findall(said))):
-        unusable: dict[str, str] = {
-            canonicalize_name(found["name"]): found["version"] for found in _UNUSABLE.finditer(said)
-        }
-        return NoWheelsError(names, error, unusable)
-    # The output of a source whose metadata build needs the network looks like that of an unreachable index.
-    is_build = error.code.name == "sdist-build-failed" or (error.code.group is Group.NETWORK and _OF_BACKEND in said)
-    if is_build and (failed := _FAILED_BUILD.search(said)):
-        what = f"`{failed['what']}`" if failed["what"] else "a source distribution"
-        return build_failure(f"{what} has no wheel that fits, and its source does not provide metadata", said)
-    return error
 
 
 def _direct(question: Question) -> tuple[str, ...]:

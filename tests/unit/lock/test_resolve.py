@@ -15,7 +15,8 @@ from tfprov.errors import TfprovError
 from tfprov.lock import pylock
 from tfprov.lock.question import Question, Resolver
 from tfprov.lock.records import Header, Inputs
-from tfprov.lock.resolve import NoWheelsError, _ask_freely, is_tensorflow, resolve, sources_in, tensorflows_in
+from tfprov.lock.refusals import NoWheelsError
+from tfprov.lock.resolve import _ask_freely, is_tensorflow, resolve, sources_in, tensorflows_in
 from tfprov.lock.target_records import Target
 from wheels import build_wheel, simple_index
 

@@ -17,8 +17,9 @@ from packaging.utils import canonicalize_name
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.host.records import Facts
+from tfprov.lock.refusals import NoWheelsError
 from tfprov.lock.renew import Released, versions_in
-from tfprov.lock.resolve import NoWheelsError, is_tensorflow, sources_in
+from tfprov.lock.resolve import is_tensorflow, sources_in
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.backends.venv.chosen import decided, with_sizes
 from tfprov.pipeline.backends.venv.lag import newest_versions, outdated, tell_lag, without_lag

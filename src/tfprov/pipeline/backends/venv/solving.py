@@ -18,8 +18,9 @@ from tfprov.errors import Group, TfprovError
 from tfprov.events import Progress
 from tfprov.host.records import Interpreter
 from tfprov.lock.question import Builds, Pinned
+from tfprov.lock.refusals import NoWheelsError
 from tfprov.lock.renew import versions_in
-from tfprov.lock.resolve import OF_BUILDS, NoWheelsError, is_tensorflow, tensorflows_in
+from tfprov.lock.resolve import OF_BUILDS, is_tensorflow, tensorflows_in
 from tfprov.pipeline.backends.venv.beside import Beside
 from tfprov.pipeline.backends.venv.lock_on_disk import older_built, older_versions
 from tfprov.pipeline.backends.venv.locking import asked_for

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from tfprov.errors import TfprovError
 from tfprov.lock.question import Builds
-from tfprov.lock.resolve import NoWheelsError
+from tfprov.lock.refusals import NoWheelsError
 from tfprov.pipeline.backends.venv import beside, solving
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
