@@ -19,7 +19,8 @@ _STEPS = (
     (re.compile(rf"^({_NAME})\s*=\s*['\"]\s*(?:\*$|(?=[<>=!~^]))"), r"\1"),  # of a Pipfile or of Poetry
     (re.compile(rf"({_VERSION})\.(?=\s*(?:,|$))"), r"\1"),  # 4.1.2.
     (re.compile(r"[\u2010-\u2014\u2212]"), "-"),
-    (re.compile(rf"^({_NAME})\s*\(\s*({_VERSION})\s*\)$"), r"\1==\2"),
+    (re.compile(rf"^({_NAME})\s*\(\s*(?:v|version:?\s)?\s*({_VERSION})\s*\)$"), r"\1==\2"),
+    (re.compile(rf"^({_NAME})\s*\([^()<>=!~]*\s[^()<>=!~]*\)$"), r"\1"),  # a remark
     (re.compile(r"(\d[\w.*]*)\s+(?://|--|\()[^<>=]*$"), r"\1"),  # a remark without `#`
     (re.compile(r"\u2265"), ">="),
     (re.compile(r"\u2264"), "<="),

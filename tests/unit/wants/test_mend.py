@@ -21,6 +21,8 @@ from tfprov.wants.mend import advice, mended
         ("numpy=1.26.*", "numpy==1.26.*"),
         ("numpy 1.26", "numpy==1.26"),
         ("numpy: 1.26", "numpy==1.26"),
+        ("keras (version 2.3.2)", "keras==2.3.2"),
+        ("pydot (for plotting models with keras)", "pydot"),
         ("numpy@1.26", "numpy==1.26"),
         ("numpy^1.26", "numpy>=1.26"),
         ("numpy~1.26", "numpy==1.26.*"),
