@@ -25,9 +25,9 @@ Buildable: TypeAlias = Literal["needed", "never"] | tuple[str, ...]
 _CUDA_LIBRARY = re.compile(r"nvidia-.+-cu\d+")
 """What TensorFlow's own extras name; other projects of NVIDIA, such as `nvidia-ml-py3`, are plain Python."""
 
-Builds: TypeAlias = Literal["none", "nowhere", "lacking", "all"]
-"""How far a resolve goes in that: nothing is built, what has no wheel for any Python, what has none for this one, or
-everything."""
+Builds: TypeAlias = Literal["none", "nowhere", "lacking", "exact", "all"]
+"""How far a resolve goes in that: nothing is built, what has no wheel for any Python, what has none for this one, also
+single versions that have none for any Python, or everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,8 @@ _MISSING_EXTRA = re.compile(
 OF_BUILDS = frozenset({"build-failed", "build-tool-missing", "sdist-build-failed"})
 """Failures of a build. With other requirements, the resolver may not need that source."""
 _BOUND = re.compile(r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?\s*[=<>~!]")
-_NOT_BUILT = re.compile(r"`(?P<name>[\w.-]+?)(?:==| @ |`)")
+NOT_BUILT = re.compile(r"`(?P<name>[\w.-]+?)(?:==| @ |`)")
+"""The beginning of the message about a failed build: what could not be built."""
 _OUTPUT = "pylock.toml"
 _LONG_TO_BUILD = (
     *("cryptography", "grpcio", "h5py", "llvmlite", "lxml", "matplotlib", "numba", "numpy", "opencv-contrib-python"),
@@ -95,10 +96,13 @@ def resolve(question: Question, resolver: Resolver) -> str:
                     continue
             if lacking:
                 built = (*built, *lacking)
-            elif question.builds != "all":
+            elif question.builds not in ("exact", "all"):
                 raise
             elif question.build == "needed":
-                resolved = _ask_exactly(question, resolver, built, error) or _ask_freely(question, resolver, error)
+                exact = _ask_exactly(question, resolver, built, error)
+                if exact is None and question.builds == "exact":
+                    raise
+                resolved = exact or _ask_freely(question, resolver, error)
                 break
             else:
                 built = (*built, *more)
@@ -218,7 +222,7 @@ def _ask_freely(question: Question, resolver: Resolver, refused: NoWheelsError) 
     try:
         resolved = _ask(question, resolver, None)
     except TfprovError as error:
-        failed = _NOT_BUILT.match(error.what)
+        failed = NOT_BUILT.match(error.what)
         asked = {canonicalize_name(found["name"]) for line in question.requirements if (found := _BOUND.match(line))}
         if error.code.name not in OF_BUILDS or (
             failed and canonicalize_name(failed["name"]) in {*refused.names, *asked}

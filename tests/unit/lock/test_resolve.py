@@ -462,11 +462,15 @@ def test_just_the_versions_without_a_wheel_are_built_at_last(
 ) -> None:
     needs = build_wheel(tmp_path / "source", "needs-middle", "1.0", requires=["middle==1.0"])
     simple_index(tmp_path / "my ïndex", [needs])
+    asked = replace(question("needs-middle"), build="needed")
+    assert refusal(replace(asked, builds="lacking"), with_chain)
     calls = started(monkeypatch)
-    resolved = resolve(replace(question("needs-middle"), build="needed"), with_chain)
+    resolved = resolve(replace(asked, builds="exact"), with_chain)
     assert sources_in(resolved) == ("last", "middle", "third")
     # Never with the sources of everything, which uv would prefer to older wheels.
     assert all(":all:" in call for call in calls)
+    elsewhere = replace(with_chain, only_sources=lambda *_: False)
+    assert isinstance(refusal(replace(asked, builds="exact"), elsewhere), NoWheelsError)
 
 
 def test_a_build_that_failed_for_the_newest_version_is_not_repeated(

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from tfprov.diagnose.remedies import near_name
 from tfprov.errors import TfprovError
-from tfprov.lock.resolve import is_tensorflow
+from tfprov.lock.resolve import NOT_BUILT, OF_BUILDS, is_tensorflow
 from tfprov.pipeline.backends.venv.changes import any_version, changes, near_of_all, pair, with_all_possible
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
 from tfprov.pipeline.backends.venv.solving import (
@@ -32,6 +32,9 @@ from tfprov.profile.records import Profile
 # Time limit of each search: a hint is worth some seconds, not minutes.
 _SEARCH_SECONDS = 20.0
 _MOST_HINTS = 3
+# A change to more lines than these, and to more than half of those with versions, is another list.
+_FEW_LINES = 3
+_MOST_LINES = 8
 _NO_PROJECT = "was not found in the package"
 
 
@@ -144,12 +147,13 @@ def _several(context: Context, machine: Machine, profile: Profile, impossible: M
 
     The versions in the lines are passed to the resolver as preferences. Lines that have another version in its solution
     are those to change. First only pins are relaxed, then all packages, then these with a near release of TensorFlow,
-    then with any.
+    then with any. Where that fails because a source cannot be built, the line that asks for it is left out.
 
     Args:
         profile: what did not resolve.
         impossible: see `_impossible`.
     """
+    broken: set[str] = set()
     until = time.monotonic() + _SEARCH_SECONDS
     asked = tuple(line for line in profile.packages.requirements if line not in impossible)
     bound = tuple(line for line in asked if (one := Requirement(line)).specifier and not one.url)
@@ -164,7 +168,7 @@ def _several(context: Context, machine: Machine, profile: Profile, impossible: M
         for candidate in _candidates(machine, _freed(profile, changed, free)):
             if time.monotonic() > until:
                 break
-            moved = _moved(context, machine, profile, candidate, changed=changed, free=free)
+            moved = _moved(context, machine, profile, candidate, changed=changed, free=free, broken=broken)
             if moved is not None and (best is None or len(moved[1]) < len(best[1])):
                 best = moved
         if best is None:
@@ -175,11 +179,16 @@ def _several(context: Context, machine: Machine, profile: Profile, impossible: M
             # The candidate is of a profile without the lines on TensorFlow, so that these cannot be tried with it.
             if time.monotonic() > until or line not in lines or is_tensorflow(line):
                 continue
-            again = _moved(context, machine, profile, solution.candidate, changed=changed, free=fewer)
+            again = _moved(context, machine, profile, solution.candidate, changed=changed, free=fewer, broken=broken)
             if again is not None:
                 solution, lines = again
         others = {**changed, **{line: "" if is_tensorflow(line) else any_version(line) for line in lines}}
+        if len(others) > _MOST_LINES or len(others) > max(_FEW_LINES, len(bound) / 2):
+            count = f"{len(others)} of the {len(profile.packages.requirements)} lines"
+            return f"no small change resolves: {count} would have to change, for {pair(solution)}"
         return with_all_possible(profile, others).words(solution) if others else None
+    if broken - impossible.keys():
+        return _several(context, machine, profile, {**impossible, **dict.fromkeys(sorted(broken), "")})
     return None
 
 
@@ -191,6 +200,7 @@ def _moved(
     *,
     changed: Mapping[str, str],
     free: tuple[str, ...],
+    broken: set[str],
 ) -> tuple[Solution, tuple[str, ...]] | None:
     """A solution in which the versions in some lines are only preferences, and the lines that it does not satisfy.
 
@@ -199,6 +209,7 @@ def _moved(
         candidate: of the relaxed profile.
         changed: the replacement for each line that is to change in any case; see `_impossible`.
         free: the lines whose versions are preferences.
+        broken: the lines of which the sources cannot be built; a new one is added.
 
     Returns:
         None if there is no solution.
@@ -206,7 +217,12 @@ def _moved(
     prefer = tuple(pinned for line in free if (pinned := _pinned(line)))
     try:
         solution = solve_unbroken(context, machine, _freed(profile, changed, free), candidate, prefer=prefer)
-    except TfprovError:
+    except TfprovError as error:
+        failed = NOT_BUILT.match(error.what) if error.code.name in OF_BUILDS else None
+        name = canonicalize_name(failed["name"]) if failed else ""
+        broken.update(
+            each for each in profile.packages.requirements if canonicalize_name(Requirement(each).name) == name
+        )
         return None
     return solution, tuple(line for line in free if not _is_kept(line, solution))
 

@@ -99,8 +99,8 @@ def best_by_wheels(
     """The best solution with wheels only; if no Python has one, the best with builds that the profile allows.
 
     At first only projects without any wheel for any Python are built, so that a Python with wheels of all others is
-    preferred to one for which some have to be compiled; then those without any for the Python, then whatever the
-    profile allows.
+    preferred to one for which some have to be compiled; then those without any for the Python, then also single
+    versions without any wheel, where that does not cost a newer TensorFlow, then whatever the profile allows.
 
     Args:
         candidates: the better ones first.
@@ -110,10 +110,12 @@ def best_by_wheels(
     Raises:
         TfprovError: see `_best`.
     """
-    gently: tuple[Builds, ...] = () if profile.packages.build == "never" else ("none", "nowhere", "lacking")
+    gently: tuple[Builds, ...] = () if profile.packages.build == "never" else ("none", "nowhere", "lacking", "exact")
+    newest = max(Version(each.best.tensorflow.version) for each in candidates)
     for builds in gently:
+        able = [each for each in candidates if builds != "exact" or each.best.tensorflow.version == str(newest)]
         try:
-            return _best(context, machine, profile, candidates, once=True, builds=builds, hopeless=hopeless)
+            return _best(context, machine, profile, able, once=True, builds=builds, hopeless=hopeless)
         except TfprovError as error:
             if not may_differ(error):
                 raise

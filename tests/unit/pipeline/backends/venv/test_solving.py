@@ -80,6 +80,26 @@ def test_a_python_that_has_wheels_of_all_that_has_some_anywhere_is_preferred_to_
     assert tried[-1] == ("3.13.1", "lacking")
 
 
+def test_single_versions_without_wheels_are_not_built_for_an_older_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Python 3.7 such versions suffice, for TensorFlow 1.15; with all sources, there is a newer release."""
+    tried: list[tuple[str, str]] = []
+
+    def solve(context: object, machine: object, profile: object, each: Candidate, **how: Any) -> object:
+        version, builds = each.best.python.version, how["builds"]
+        tried.append((version, builds))
+        if builds != "all" and (builds, version) != ("exact", "3.7.1"):
+            raise NoWheelsError(("some",), TfprovError("sdist-build-failed", "no wheel"))
+        return SimpleNamespace(release=solving.Version(each.best.tensorflow.version), candidate=each)
+
+    monkeypatch.setattr(solving, "solve", solve)
+    monkeypatch.setattr(beside, "processors", lambda: 1)
+    machine = cast("Machine", SimpleNamespace(has_wheels=lambda name: True))
+    candidates = [candidate(12), candidate(11), candidate(7, "1.15.5")]
+    best: Any = solving.best_by_wheels(cast("Context", None), machine, Profile(name="train"), candidates)
+    assert best.candidate.best.python.version == "3.12.1"
+    assert [version for version, builds in tried if builds == "exact"] == ["3.12.1", "3.11.1"]
+
+
 OUTCOMES = st.sampled_from(["resolver-conflict", "python-unsupported", "net-dns", "sources", "impossible", *RELEASES])
 
 
