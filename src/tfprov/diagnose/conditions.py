@@ -11,6 +11,7 @@ from tfprov.diagnose.course import (
     dies_otherwise,
     ends_at_import,
     goes_on,
+    make_after_exception,
     only_cudart,
     overcome,
     package_of,
@@ -239,7 +240,7 @@ def _told(name: str) -> Condition:
     return lambda view, _: name in view.told
 
 
-_WARNING = r"^(?:WARNING|W |\d+-\d+-\d+ \S+ W |W\d{4} )|: W tensorflow| W tensorflow"
+_WARNING = r"^\S+:\d+: \w*Warning: |^(?:WARNING|W |\d+-\d+-\d+ \S+ W |W\d{4} )|: W tensorflow| W tensorflow"
 
 
 def _uv_pinned(_view: View, hit: Hit) -> bool:
@@ -365,7 +366,9 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "other-driver-library": _other_driver_library,
         "second-gpu": _second_gpu,
         "older-than-name": _older_than_name,
-        "retry-line": _every_line_says(r"Retrying \(Retry\(total=[1-9]|Retrying in [\d.]+ s|\bretrying\b(?! \(Retry)"),
+        "retry-line": _every_line_says(
+            r"Retrying \(Retry\(total=[1-9]|Retrying in [\d.]+ s|\bretrying\b(?! \(Retry)|\bWill retry\b"
+        ),
         # A library that is loaded at run time has a version after `.so`; without it, the name is used by the linker.
         "linked-in-build": _says(r"libhdf5\.so: |Unable to load dependency"),
         "warning-line": _says(_WARNING),
@@ -418,7 +421,9 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "asked-by-package": _asked_by_package,
         "asked-by-tensorflow": _asked_by_tensorflow,
         "raised-last": raised_last,
+        "make-after-exception": make_after_exception,
         "overcome": overcome,
+        "says-conflict-alone": _every_line_says(r"^\s*(?:ERROR: )?The conflict is caused by:?$"),
         "skipped": _every_line_says(r"skip"),
         "tensorflow-speaks": tensorflow_speaks,
         "worked-after": worked_after,

@@ -72,10 +72,32 @@ def raised_last(view: View, hit: Hit) -> bool:
 
 
 def overcome(view: View, hit: Hit) -> bool:
-    """After the last such line, what was to be fetched or installed is there, as where another mirror has it."""
+    """After the last such line, what was to be fetched or installed is there, as where another mirror has it.
+
+    curl says nothing when it has it; but where it says that it will try again, and then not that it failed, it has.
+    """
+    if hit.last < view.last.get("is_tried_again", 0) < view.end:
+        return True
     return max(view.last.get("is_success", 0), view.last.get("is_fetched", 0)) > hit.last
 
 
+def make_after_exception(view: View, hit: Hit) -> bool:
+    """A program of the user's ended with the exception just above, of which make says the status; nothing is built."""
+    if "is_build" in view.told or not all(_OF_MAKE.search(line.text) for line in hit.lines):
+        return False
+    return any(0 < hit.first - line.number <= _ABOVE for line in view.raised)
+
+
+_OF_MAKE = re.compile(r"\bmake(?:\[\d+\])?: \*\*\* ")
+_ABOVE = 5
+
+
+def done_without(hit: Hit) -> bool:
+    """All lines say of themselves that something else is done instead."""
+    return all(_INSTEAD.search(line.text) for line in hit.lines)
+
+
+_INSTEAD = re.compile(r"\bfall(?:ing|s)? back\b|\bfallback to\b", re.IGNORECASE)
 _BEFORE_INSTALL = frozenset({"sdist-build-failed", "package-name-wrong", "version-not-available"})
 
 
@@ -96,7 +118,7 @@ def installed_later(view: View, hit: Hit) -> bool:
 def _lists(text: str, name: str) -> bool:
     """Whether a line of pip lists a package. A line that was cut is taken to do so."""
     is_cut = len(text) >= EVIDENCE_LENGTH
-    return is_cut or bool(re.search(rf" {re.escape(name)}-\d", re.sub(r"[-_.]+(?=\D)", "-", text).lower()))
+    return is_cut or bool(re.search(rf" {re.escape(name)}(?:-\d| |$)", re.sub(r"[-_.]+(?=\D)", "-", text).lower()))
 
 
 def package_of(hit: Hit) -> str:

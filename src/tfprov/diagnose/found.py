@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import deque
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -43,7 +44,7 @@ class Found:
         compiled: the rule.
         count: number of matching lines.
         first: number of the first one, counted from 1; 0 before it.
-        last: number and content of the last one, when more match than are kept in `lines`; else None.
+        latest: numbers and contents of the last ones, when more match than are kept in `lines`.
         lines: the first `MOST_LINES` of them.
         captures: named groups by name; the first value of each is kept.
     """
@@ -51,9 +52,12 @@ class Found:
     compiled: Compiled
     count: int = 0
     first: int = 0
-    last: tuple[int, bytes] | None = None
+    latest: deque[tuple[int, bytes]] = field(init=False)
     lines: list[LogLine] = field(default_factory=list)
     captures: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.latest = deque(maxlen=self.compiled.rule.latest)
 
     def add(self, number: int, text: str, captures: dict[str, str]) -> None:
         """Add a matching line.
@@ -69,7 +73,7 @@ class Found:
         if len(self.lines) < MOST_LINES and (not self.lines or self.lines[-1] != line):
             self.lines.append(line)
         elif len(self.lines) >= MOST_LINES:
-            self.last = number, text.encode()
+            self.latest.append((number, text.encode()))
         for name, value in captures.items():
             if value:
                 self.captures.setdefault(name.partition("__")[0], value)
@@ -77,13 +81,12 @@ class Found:
     @property
     def last_number(self) -> int:
         """Number of the last matching line, counted from 1."""
-        return self.last[0] if self.last is not None else self.lines[-1].number
+        return self.latest[-1][0] if self.latest else self.lines[-1].number
 
     def hit(self) -> Hit:
         """The matches as an immutable record, with secrets redacted."""
-        lines = list(self.lines)
-        if self.last is not None:
-            lines.append(LogLine(number=self.last[0], text=clean(self.last[1])[:EVIDENCE_LENGTH]))
+        latest = (LogLine(number=number, text=clean(raw)[:EVIDENCE_LENGTH]) for number, raw in self.latest)
+        lines = [*self.lines, *latest]
         return Hit(
             rule=self.compiled.rule,
             count=self.count,

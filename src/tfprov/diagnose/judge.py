@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 from tfprov.diagnose.certainty import KERNEL_TELLS, sureness
 from tfprov.diagnose.conditions import holds
-from tfprov.diagnose.course import installed_later, worked_after
+from tfprov.diagnose.course import done_without, installed_later, overcome, worked_after
+from tfprov.diagnose.raising import Raised, is_exception, raised
 from tfprov.diagnose.records import NOISE, NOTHING, UNKNOWN, Diagnosis, Finding, Hit, LogContext, LogLine, Role
 from tfprov.diagnose.remedies import remedy, what_happened
 from tfprov.diagnose.scan import Scanned
@@ -77,7 +78,7 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
         scanned: the rules that matched.
         context: facts from outside the log.
     """
-    view = look(scanned.hits, context)
+    view = look(scanned.hits, context, scanned.tail)
     # A rule that means nothing under the given facts does not account for its lines.
     silent = [hit for hit in view.hits if not _meaning(hit, view)[0]]
     if silent:
@@ -88,6 +89,8 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
         code, rank = _meaning(hit, view)
         if code:
             by_code.setdefault(code, []).append((rank, hit))
+    for code in _survived(by_code, view):
+        by_code.setdefault(NOISE, []).extend(by_code.pop(code))
     noise = [_noise(hit) for _, hit in by_code.pop(NOISE, ())]
     ended = _of_status(view)
     if ended is not None and ended.code not in by_code and not (ended.code == "oom-killed" and by_code.keys() & _FULL):
@@ -96,8 +99,14 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
         causes = [ended, *causes]
     else:
         causes, consequences = _sorted(by_code, view, None)
-    unaccounted = view.unaccounted or _raised_last(scanned.tail, view)
-    unknown = [] if causes or context.returncode == 0 else _unknown(unaccounted)
+    unknown: list[Finding] = []
+    if not causes and context.returncode != 0:
+        unaccounted = view.unaccounted or _raised_last(scanned.tail, view)
+        told = raised(view, unaccounted)
+        if told is not None and told.code:
+            causes = [_of_frames(told, view)]
+        else:
+            unknown = _unknown(unaccounted, told)
     return Diagnosis(
         findings=(*causes, *consequences, *unknown, *noise),
         context=view.context,
@@ -107,6 +116,26 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
     )
 
 
+def _survived(by_code: Mapping[str, Sequence[tuple[int, Hit]]], view: View) -> list[str]:
+    """Codes of failures that the run went on after, and that nothing which failed later follows from.
+
+    Where the run does not say itself that it ignores a failure, another one has to have ended it: after a failure that
+    did, scripts run commands that clean up.
+    """
+    faults = {code: rows for code, rows in by_code.items() if code != NOISE}
+    later = {code for code, rows in faults.items() if _first(rows) > view.survived}
+    ignored = view.last.get("is_ignored", 0)
+    is_raised = any(line.number > view.survived and is_exception(line) for line in view.unaccounted)
+    if not later and not is_raised:
+        return [code for code, rows in faults.items() if _last(rows) < ignored]
+    return [
+        code
+        for code, rows in faults.items()
+        if _last(rows) < view.survived
+        if is_raised or not any(_explains(code, other, faults[other]) for other in later)
+    ]
+
+
 _FULL = frozenset({"disk-full", "disk-quota"})
 
 
@@ -114,10 +143,18 @@ _DONE_WITHOUT = frozenset({Group.PYTHON_DEPS, Group.INTERPRETER})
 """Groups of failures that a program which computes after them has done without, or that another run has overcome."""
 
 
+_TRIED_AGAIN = frozenset({Group.NETWORK, Group.ARTIFACT})
+"""Groups of failures that another try, or another server, may get over."""
+
+
 def _meaning(hit: Hit, view: View) -> tuple[str, int]:
     if installed_later(view, hit):
         return NOISE, hit.rule.rank
     code, rank = _said(hit, view)
+    if code in CODES and CODES[code].group in _TRIED_AGAIN and overcome(view, hit):
+        return NOISE, rank
+    if code in CODES and CODES[code].group is not Group.GPU and done_without(hit):
+        return NOISE, rank
     if code in CODES and CODES[code].group in _DONE_WITHOUT and worked_after(view, hit):
         return NOTHING, rank
     return code, rank
@@ -176,6 +213,10 @@ def _first(rows: Sequence[tuple[int, Hit]]) -> int:
     return min(hit.first for _, hit in rows)
 
 
+def _last(rows: Sequence[tuple[int, Hit]]) -> int:
+    return max(hit.last for _, hit in rows)
+
+
 def _finding(code: str, rows: Sequence[tuple[int, Hit]], view: View, role: Role, follows: str | None) -> Finding:
     ranked = [hit for _, hit in sorted(rows, key=lambda row: (-row[0], row[1].first))]
     evidence: dict[str, LogLine] = {}
@@ -225,8 +266,35 @@ def _raised_last(tail: Sequence[LogLine], view: View) -> tuple[LogLine, ...]:
     return ()
 
 
-def _unknown(unaccounted: Sequence[LogLine]) -> list[Finding]:
-    """The finding for a failure that no rule explains, with the lines that report it; empty without such lines."""
+_FRAMES = "frames"
+"""In place of a rule's name: the frames of a traceback tell whose code failed, and no rule knows the exception."""
+
+
+def _of_frames(told: Raised, view: View) -> Finding:
+    """The finding for an exception that no rule knows, raised where an installed package meets another release."""
+    captures = MappingProxyType({"package": told.asker})
+    return Finding(
+        code=told.code,
+        role="cause",
+        what=told.what,
+        lines=(told.line.number,),
+        evidence=(told.line, *told.frames),
+        count=1,
+        rules=(_FRAMES,),
+        captures=captures,
+        remedy=remedy(told.code, captures, view),
+        certainty="likely",
+        to_be_sure="compare the versions, and what each package says that it needs: `pip list`, `pip check`",
+    )
+
+
+def _unknown(unaccounted: Sequence[LogLine], told: Raised | None) -> list[Finding]:
+    """The finding for a failure that no rule explains, with the lines that report it; empty without such lines.
+
+    Args:
+        unaccounted: the lines, most relevant first.
+        told: what the frames of its traceback tell, if there is one.
+    """
     if not unaccounted:
         return []
     shown = tuple(unaccounted[:_LINES])
@@ -234,11 +302,11 @@ def _unknown(unaccounted: Sequence[LogLine]) -> list[Finding]:
         Finding(
             code=UNKNOWN,
             role="unknown",
-            what="something failed, and these lines are not known",
+            what=told.what if told is not None else "something failed, and these lines are not known",
             lines=tuple(line.number for line in shown),
             evidence=shown,
             count=len(unaccounted),
-            rules=(),
+            rules=(_FRAMES,) if told is not None else (),
             captures=MappingProxyType({}),
         )
     ]

@@ -52,6 +52,7 @@ class Rule:
         examples: at least one text that must be recognised as this code; each is a test.
         rank: how close the cause is to the root; the cause with the highest rank in a log is its root cause.
         span: number of lines, joined by blanks, that the pattern is searched in: for messages that tools wrap.
+        latest: number of the last matching lines that are kept, beside the first few.
         cases: meanings under conditions; the first whose condition holds replaces `code`.
         follows: codes, or labels of groups, that make this a consequence if they are found as well.
     """
@@ -64,6 +65,7 @@ class Rule:
     examples: tuple[str, ...]
     rank: int = 50
     span: int = 1
+    latest: int = 1
     cases: tuple[Case, ...] = ()
     follows: tuple[str, ...] = ()
 
@@ -128,7 +130,7 @@ class Hit:
         count: number of matching lines.
         first: number of the first one, counted from 1.
         last: number of the last one.
-        lines: the first few and the last one.
+        lines: the first few and the last one, or as many of the last ones as the rule keeps.
         captures: named groups by name; the first value of each that is not empty.
     """
 

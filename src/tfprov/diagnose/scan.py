@@ -300,9 +300,9 @@ class _Pass:
             if found.count < MOST_LINES:
                 found.add(number, clean(raw), {})
             else:
-                # A line may repeat millions of times, so only the last one is cleaned, at the end.
+                # A line may repeat millions of times, so only the last ones are cleaned, at the end.
                 found.count += 1
-                found.last = number, raw[:LINE_LENGTH]
+                found.latest.append((number, raw[:LINE_LENGTH]))
 
     def _remember_tail(self, number: int, lines: list[bytes]) -> None:
         start = max(0, len(lines) - 4 * _TAIL)

@@ -11,6 +11,9 @@ from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import Hit, LogContext, LogLine
 from tfprov.structured import whole_number
 
+COMPANION = r"(?:tensorflow_(?!core)|keras_|tf_(?!keras)|tfx|official|tf2onnx|horovod|object_detection)\w*"
+"""A pattern for the folders of packages that belong to one release of TensorFlow or Keras."""
+
 CLUE = "clue"
 """In place of a failure code: the line is not about a failure, but states a fact about the machine or the request."""
 
@@ -29,7 +32,9 @@ class View:
             `tensorflow`, `capability` …
         hits: rules that matched, without clues and signs.
         last: number of the last line of each clue, by its name.
-        frames: lines of tracebacks that name a file, the first few and the last one, by their numbers.
+        end: number of the last line that says something; 0 when unknown.
+        frames: lines of tracebacks that name a file, the first few and the last ones, by their numbers.
+        tracebacks: numbers of the lines that begin tracebacks, the first few and the last ones.
         hints: lines that begin with `hint: `, the first few and the last one.
         installed: lines in which pip names what it has installed, the first few and the last one.
         unaccounted: lines that report a failure after the last sign of success, and that no other rule explains; the
@@ -41,7 +46,9 @@ class View:
     told: Mapping[str, str]
     hits: Sequence[Hit]
     last: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    end: int = 0
     frames: tuple[LogLine, ...] = ()
+    tracebacks: tuple[int, ...] = ()
     hints: tuple[LogLine, ...] = ()
     installed: tuple[LogLine, ...] = ()
     unaccounted: tuple[LogLine, ...] = ()
@@ -51,6 +58,11 @@ class View:
     def raised(self) -> tuple[LogLine, ...]:
         """Those of the unaccounted lines that say more than that a program ended, and with which status."""
         return tuple(line for line in self.unaccounted if not _STATUS.search(line.text))
+
+    @property
+    def survived(self) -> int:
+        """Number of the last line which shows that the run went on: that it ignored a failure, or ran a command."""
+        return max(self.last.get("is_ignored", 0), self.last.get("is_traced", 0))
 
     @property
     def gpu_wanted(self) -> bool | None:
@@ -81,12 +93,13 @@ def numbers(version: str | None) -> tuple[int, ...] | None:
     return tuple(whole_number(part) or 0 for part in found[1].split(".")) if found else None
 
 
-def look(hits: Sequence[Hit], context: LogContext) -> View:
+def look(hits: Sequence[Hit], context: LogContext, tail: Sequence[LogLine] = ()) -> View:
     """Separate clues and signs from the other hits, and complete the context with facts from the log.
 
     Args:
         hits: of all rules, in the order of their first line.
         context: the given facts, which take precedence over those from the log.
+        tail: the last lines of the log.
     """
     told: dict[str, str] = {}
     last: dict[str, int] = {}
@@ -112,8 +125,10 @@ def look(hits: Sequence[Hit], context: LogContext) -> View:
         for hit in hits
         if hit.rule.code == SIGN
     ]
-    unaccounted = _unaccounted(signs, rules, worked=max(last.get("is_success", 0), last.get("is_working", 0)))
+    worked = max(last.get("is_success", 0), last.get("is_working", 0))
+    unaccounted = _unaccounted(signs, rules, worked=worked if worked > last.get("is_failed", 0) else 0)
     frames = tuple(line for hit in hits if hit.rule.name == _FRAME for line in hit.lines)
+    tracebacks = tuple(line.number for hit in hits if hit.rule.name == _TRACEBACK for line in hit.lines)
     hints = tuple(line for hit in hits if hit.rule.name == HINT for line in hit.lines)
     installed = tuple(line for hit in hits if hit.rule.name == SUCCESS for line in hit.lines)
     return View(
@@ -121,7 +136,9 @@ def look(hits: Sequence[Hit], context: LogContext) -> View:
         told=told,
         hits=rules,
         last=last,
+        end=max((line.number for line in tail if not _METER.match(line.text)), default=0),
         frames=frames,
+        tracebacks=tracebacks,
         hints=hints,
         installed=installed,
         unaccounted=unaccounted,
@@ -138,7 +155,7 @@ def asker(view: View, hit: Hit) -> str | None:
     frame = asking_frame(view, hit)
     if frame is None:
         return None
-    found = _PACKAGE.search(frame)
+    found = PACKAGE.search(frame)
     return found["package"] if found else ""
 
 
@@ -161,8 +178,9 @@ _ADVISED_BEFORE = 4
 _ADVISED_AFTER = 6
 """How far above and below a line of advice the error may stand that it is about, in lines."""
 _FRAME = "frame"
+_TRACEBACK = "traceback"
 _LAZY = re.compile(r"[/\\](?:module_wrapper|lazy_loader)\.py\b")
-_PACKAGE = re.compile(r"(?:site|dist)-packages[/\\]+(?P<package>\w+)")
+PACKAGE = re.compile(r"(?:site|dist)-packages[/\\]+(?P<package>\w+)")
 
 
 def _without_advice(hits: Sequence[Hit]) -> list[Hit]:
@@ -199,6 +217,8 @@ def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> 
     return tuple(dict.fromkeys(line for _, _, line in sorted(told, key=lambda one: one[:2])))
 
 
+# What curl shows of a transfer; it counts up to 100 where that was whole.
+_METER = re.compile(r"\s*(?!100\b)\d{1,2}\s+\d|\s*% Total|\s*Dload ")
 _STATUS = re.compile(r"\b(?:exit(?:ed)?|completed|finished)\b.{0,40}\b(?:code|status)\b", re.IGNORECASE)
 _EXCEPTION = 3
 """Rank of the sign that matches the last line of a traceback."""

@@ -144,6 +144,8 @@ def _cause(one: Finding, label: str, difference: str) -> Iterator[str]:
 
 def _unknown(one: Finding, source: str, read: str) -> Iterator[str]:
     yield f"unknown: something failed in {source}, and no rule recognises it ({read})"
+    if one.rules:
+        yield from _wrapped("frames say", (one.what,))
     for number, line in enumerate(one.evidence[:_EVIDENCE]):
         yield f"  {'evidence' if number == 0 else '':<10}line {line.number}: {line.text}"
     yield from _SEND

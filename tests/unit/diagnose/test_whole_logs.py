@@ -331,3 +331,110 @@ def test_a_flag_that_a_program_does_not_know_is_unknown() -> None:
         "FATAL Flags parsing error: Unknown command line flag 'epochs'\nPass --helpshort or --helpfull to see help.\n"
     )
     assert roles_of(diagnose_text(text)) == {"unknown"}
+
+
+FAILED = {
+    "net-refused": "Failed to establish a new connection: [Errno 111] Connection refused\n",
+    "net-timeout": "ReadTimeoutError(\"HTTPSConnectionPool(host='index.example', port=443): Read timed out.\")\n",
+    "net-reset": "ConnectionResetError: [Errno 104] Connection reset by peer\n",
+    "mirror-http-error": "curl: (22) The requested URL returned error: 502\n",
+    "net-dns": "curl: (6) Could not resolve host: files.example\n",
+}
+FETCHED = (
+    "Successfully installed x-1.0",
+    "  Downloading x-1.0-py3-none-any.whl (12 kB)",
+    "Saved ./x-1.0-py3-none-any.whl",
+    "Resolved 21 packages in 1.02s",
+    "#9 8.31 Prepared 21 packages in 1.02s",
+    "Executing transaction: ...working... done",
+    "Fetched 12.3 MB in 2s (6,120 kB/s)",
+    "Receiving objects: 100% (12/12), 1.2 MiB | 1.1 MiB/s, done.",
+    "✔ Installation Succeeded",
+)
+
+
+@pytest.mark.parametrize("fetched", FETCHED)
+@pytest.mark.parametrize("code", FAILED)
+def test_a_server_that_failed_once_is_no_cause_where_another_try_works(code: str, fetched: str) -> None:
+    assert root_of(FAILED[code]) == code
+    assert root_of(f"{FAILED[code]}{fetched}\n") is None
+    assert root_of(f"{FAILED[code]}{fetched}\nOSError: [Errno 28] No space left on device\n") == "disk-full"
+    assert root_of(f"{FAILED[code]}{fetched}\n{FAILED[code]}") == code
+
+
+NO_SUCH = (
+    "ERROR: Could not find a version that satisfies the requirement frobnicator (from versions: none)\n"
+    "ERROR: No matching distribution found for frobnicator\n"
+)
+ENDED = 'Traceback (most recent call last):\n  File "/srv/train.py", line 1, in <module>\n{}\n'
+
+
+@pytest.mark.parametrize("ignored", ["make: [Makefile:2: all] Error 1 (ignored)", "+ true", "...ignoring"])
+def test_a_failure_that_the_run_ignores_is_no_cause_unless_what_ends_it_follows_from_that(ignored: str) -> None:
+    assert root_of(f"{NO_SUCH}{ignored}\necho done\n") is None
+    assert root_of(f"{NO_SUCH}{ignored}\nOSError: [Errno 28] No space left on device\n") == "disk-full"
+    ended = diagnose_text(f"{NO_SUCH}{ignored}\n{ENDED.format('KeyError: 1')}")
+    assert (ended.root, "unknown" in roles_of(ended)) == (None, True)
+    lacking = "ModuleNotFoundError: No module named 'frobnicator'"
+    assert root_of(f"{NO_SUCH}{ignored}\n{ENDED.format(lacking)}") == "package-name-wrong"
+
+
+@pytest.mark.parametrize("command", ["+ python train.py", "++ venv/bin/pip list"])
+def test_a_failure_before_another_command_is_no_cause_where_that_command_fails(command: str) -> None:
+    assert root_of(f"+ pip install frobnicator\n{NO_SUCH}{command}\n{ENDED.format('KeyError: 1')}") is None
+    assert root_of(f"+ pip install frobnicator\n{NO_SUCH}{command}\nOSError: [Errno 28] full\n") == "disk-full"
+    assert root_of(f"+ pip install frobnicator\n{NO_SUCH}{command}\nx 1.0\n") == "package-name-wrong"
+
+
+@pytest.mark.parametrize("later", ["installed six-1.17.0 frobnicator-1.0", "downloaded six frobnicator"])
+def test_a_name_that_another_try_finds_is_right(later: str) -> None:
+    assert root_of(f"{NO_SUCH}attempt 1 failed\nSuccessfully {later}\n") is None
+    assert root_of(f"{NO_SUCH}Successfully {later.replace('frobnicator', 'frobnicators')}\n") == "package-name-wrong"
+
+
+def test_make_that_runs_a_program_of_the_user_builds_nothing() -> None:
+    ended = "make: *** [Makefile:3: all] Error 1\n"
+    assert "unknown" in roles_of(diagnose_text(f"python train.py\n{ENDED.format('KeyError: 1')}{ended}"))
+    assert root_of(f"gcc x.c\n{ended}") == "sdist-build-failed"
+    assert root_of(f"running bdist_wheel\n{ENDED.format('KeyError: 1')}{ended}") == "sdist-build-failed"
+
+
+def test_a_part_of_a_run_that_is_successful_does_not_take_back_that_another_one_failed() -> None:
+    failed = f"{ENDED.format('KeyError: 1')}nox > Session t failed.\nnox > Session u was successful.\n"
+    assert "unknown" in roles_of(diagnose_text(f"{failed}nox > * t: failed\nnox > * u: success\n"))
+    passed = f"{ENDED.format('KeyError: 1')}nox > Session u was successful.\n"
+    assert "unknown" not in roles_of(diagnose_text(f"{passed}nox > * u: success\n"))
+
+
+def test_pipenv_says_of_a_name_that_does_not_exist_that_it_conflicts() -> None:
+    caused = "The conflict is caused by:\n    The user requested frobnicator\n"
+    assert root_of(f"ERROR: No matching distribution found for frobnicator\n\n{caused}") == "package-name-wrong"
+    assert root_of(f"ERROR: ResolutionImpossible: for help visit the documentation\n\n{caused}") == "resolver-conflict"
+
+
+RETRY = "curl: (22) The requested URL returned error: 502\nWarning: Problem : HTTP error. Will retry in 1 seconds.\n"
+METER = "  0    11    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0\n"
+
+
+def test_curl_that_will_try_again_and_says_no_more_has_what_it_wants() -> None:
+    assert root_of(f"{RETRY}{METER}{RETRY}{METER}unpacking\n") is None
+    for cut in (RETRY, f"{RETRY}{METER}", f"{RETRY}{METER}{RETRY.splitlines()[0]}\nunpacking\n"):
+        assert root_of(cut) == "mirror-http-error"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "DEBUG Failed to reflink `/c/x.py` to `/v/x.py`: Operation not supported (os error 95), falling back",
+        "WARN Read timed out after 3 s; falling back to the next mirror",
+    ],
+)
+def test_what_is_done_in_another_way_is_no_failure(line: str) -> None:
+    assert root_of(line) is None
+    assert root_of(line.replace("falling back", "giving up")) is not None
+
+
+def test_a_warning_of_python_that_tells_of_a_module_is_no_failure() -> None:
+    assert root_of("skipping: No module named 'x'\n") is None
+    assert root_of("train.py:2: UserWarning: could not load x: No module named 'x'\n  warnings.warn(x)\n") is None
+    assert root_of("could not load x: No module named 'x'\n") == "import-failed"

@@ -83,7 +83,6 @@ RULES: tuple[Rule, ...] = (
         cases=(
             Case(when="no-such-project", code=NOTHING),
             Case(when="retry-line and succeeded", code="noise"),
-            Case(when="overcome", code="noise"),
             Case(when="retry-line", code="mirror-http-error", rank=29),
         ),
         follows=("net-proxy",),

@@ -273,6 +273,9 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=44,
         follows=(*_ALWAYS, "platform"),
-        cases=(Case(when="of-memory", code="oom-killed", rank=85),),
+        cases=(
+            Case(when="of-memory", code="oom-killed", rank=85),
+            Case(when="make-after-exception", code=NOTHING),
+        ),
     ),
 )

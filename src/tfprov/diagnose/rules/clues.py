@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import Rule
-from tfprov.diagnose.view import CLUE
+from tfprov.diagnose.view import CLUE, COMPANION
 
 
 def _clue(name: str, needs: tuple[str, ...], pattern: str, *examples: str) -> Rule:
@@ -205,14 +205,31 @@ RULES: tuple[Rule, ...] = (
             "horovod",
             "object_detection",
         ),
-        r"[/\\](?:site|dist)-packages[/\\](?P<companion>(?:tensorflow_(?!core)|keras_|tf_(?!keras)|tfx|official|tf2onnx|horovod|object_detection)\w*)[/\\]",
+        rf"[/\\](?:site|dist)-packages[/\\](?P<companion>{COMPANION})[/\\]",
         '  File "/x/site-packages/tensorflow_addons/utils/types.py", line 24, in <module>',
     ),
-    _clue(
-        "frame",
-        ('", line', "in <module>", "-packages/", "-packages\\", "in <cell line"),
-        r"(?P<frame>File \"[^\"]+\", line \d|-packages[/\\][^\s\"]+\.py(?::\d+)?(?:,|\]\([^)]*\))? in |^\[?\S.{0,200} in (?:<module>|<cell line))",
-        '  File "/srv/train.py", line 3, in <module>',
+    Rule(
+        name="frame",
+        code=CLUE,
+        reads="",
+        needs=('", line', "in <module>", "-packages/", "-packages\\", "in <cell line", "file ~/", "file /"),
+        pattern=r"(?P<frame>File \"[^\"]+\", line \d|^File (?:~/|/)\S{1,300}\.py:\d+(?:$|, in )|-packages[/\\][^\s\"]+\.py(?::\d+)?(?:,|\]\([^)]*\))? in |^\[?\S.{0,200} in (?:<module>|<cell line))",
+        examples=(
+            '  File "/srv/train.py", line 3, in <module>',
+            "File ~/venv/lib/python3.12/site-packages/x/layers.py:9",
+        ),
+        rank=0,
+        latest=40,
+    ),
+    Rule(
+        name="traceback",
+        code=CLUE,
+        reads="",
+        needs=("traceback (most recent call last)",),
+        pattern=r"(?P<is_traceback>Traceback \(most recent call last\))",
+        examples=("Traceback (most recent call last):",),
+        rank=0,
+        latest=10,
     ),
     _clue(
         "container",

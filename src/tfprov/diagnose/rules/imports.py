@@ -17,6 +17,7 @@ _IF_IT_ENDED_THE_PROGRAM = (
     Case(when="not raised-last", code=NOTHING),
     Case(when="read-otherwise", code=NOTHING),
     Case(when="warning-line", code=NOTHING),
+    Case(when="skipped", code=NOTHING),
     Case(when="in-build", code="sdist-build-failed"),
 )
 

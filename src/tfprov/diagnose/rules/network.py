@@ -50,10 +50,7 @@ RULES: tuple[Rule, ...] = (
             "WARNING: fetching https://files.example/alpine/v3.19/main: DNS lookup error",
         ),
         rank=89,
-        cases=(
-            Case(when="token-of-google", code="noise"),
-            Case(when="overcome", code="noise"),
-        ),
+        cases=(Case(when="token-of-google", code="noise"),),
         follows=("net-proxy",),
     ),
     Rule(
@@ -97,7 +94,6 @@ RULES: tuple[Rule, ...] = (
             Case(when="of-scheduler", code=NOTHING),
             Case(when="of-display", code=NOTHING),
             Case(when="retry-line and succeeded", code="noise"),
-            Case(when="overcome", code="noise"),
             Case(when="retry-line", code="net-refused", rank=28),
         ),
         follows=("net-proxy", "net-dns"),
@@ -150,7 +146,6 @@ RULES: tuple[Rule, ...] = (
         cases=(
             Case(when="token-of-google", code="noise"),
             Case(when="retry-line and succeeded", code="noise"),
-            Case(when="overcome", code="noise"),
             Case(when="noise-of-lock", code="lock-timeout"),
             Case(when="retry-line", code="net-timeout", rank=28),
         ),
@@ -241,7 +236,6 @@ RULES: tuple[Rule, ...] = (
         rank=75,
         cases=(
             Case(when="retry-line and succeeded", code="noise"),
-            Case(when="overcome", code="noise"),
             Case(when="retry-line", code="net-reset", rank=28),
         ),
         follows=("net-proxy", "net-dns", "net-tls-cert", "net-timeout", "net-refused"),
@@ -260,7 +254,6 @@ RULES: tuple[Rule, ...] = (
         ),
         pattern=r"self\._{0,2}fp\.read\(amt|_sock\.recv_into\(|_sslobj\.read\(|self\._fp_read\(amt|with self\._error_catcher\(\)",
         examples=("    s = self.fp.read(amt)", "    return self._sslobj.read(len, buffer)"),
-        cases=(Case(when="overcome", code="noise"),),
         rank=25,
         follows=("network", "artifact", "machine", "interrupted"),
     ),
@@ -271,7 +264,6 @@ RULES: tuple[Rule, ...] = (
         needs=("unexpected end of file",),
         pattern=r"unexpected end of file",
         examples=("  Caused by: unexpected end of file",),
-        cases=(Case(when="overcome", code="noise"),),
         rank=60,
         follows=("cache-corrupt", "net-proxy", "net-dns", "net-tls-cert", "net-timeout", "net-refused", "disk-full"),
     ),
@@ -284,7 +276,7 @@ RULES: tuple[Rule, ...] = (
         examples=(
             "HTTPSConnectionPool(host='files.example', port=443): Max retries exceeded with url: /simple/tensorflow/",
         ),
-        cases=(Case(when="retry-line and succeeded", code="noise"), Case(when="overcome", code="noise")),
+        cases=(Case(when="retry-line and succeeded", code="noise"),),
         rank=27,
         follows=("network", "python-broken"),
     ),
@@ -297,7 +289,6 @@ RULES: tuple[Rule, ...] = (
         examples=(
             "WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after connection broken by 'X': /simple/tensorflow/",
         ),
-        cases=(Case(when="overcome", code="noise"),),
         rank=30,
         follows=("network", "python-broken"),
     ),
@@ -308,7 +299,6 @@ RULES: tuple[Rule, ...] = (
         needs=("sending request for url",),
         pattern=r"error sending request for url",
         examples=("  cause: error sending request for url (https://index.example/simple/tensorflow/)",),
-        cases=(Case(when="overcome", code="noise"),),
         rank=26,
         follows=("network",),
     ),
@@ -319,7 +309,6 @@ RULES: tuple[Rule, ...] = (
         needs=("cannot fetch index base url",),
         pattern=r"Cannot fetch index base URL (?P<url>\S+)",
         examples=("Cannot fetch index base URL http://index.example/simple/",),
-        cases=(Case(when="overcome", code="noise"),),
         rank=34,
         follows=("network", "python-broken"),
     ),
@@ -332,7 +321,6 @@ RULES: tuple[Rule, ...] = (
         examples=(
             "Could not fetch URL https://index.example/simple/tensorflow/: connection error: HTTPSConnectionPool(host='index.example', port=443)",
         ),
-        cases=(Case(when="overcome", code="noise"),),
         rank=26,
         follows=("network", "python-broken"),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tfprov.diagnose.records import Case, Rule
+from tfprov.diagnose.records import NOTHING, Case, Rule
 from tfprov.diagnose.rules.interpreters import NOT_FOUND_IN_BASH
 
 NONE = (
@@ -315,6 +315,8 @@ RULES: tuple[Rule, ...] = (
             "ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/en/latest/topics/dependency-resolution/",
         ),
         rank=62,
+        # Pipenv puts these words around the only requirement, too, of which there is no version.
+        cases=(Case(when="says-conflict-alone", code=NOTHING),),
     ),
     Rule(
         name="tensorflow-gpu-placeholder",

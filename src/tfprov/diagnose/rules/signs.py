@@ -18,8 +18,9 @@ RULES: tuple[Rule, ...] = (
         "sign-exception",
         3,
         ("error", "exception", "failure", "fault", "timeout", "expired", "systemexit", "conflict", "notfound"),
-        r"^(?:E\s+|\|\s*|Uncaught exception: ?)?(?P<exception>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failure|Fault|TimeoutExpired|Conflict|NotFound)|SystemExit)(?:: |:?$)",
+        r"^(?:E\s+|\|\s*|Uncaught exception: ?|\[)?(?P<exception>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failure|Fault|TimeoutExpired|Conflict|NotFound)|SystemExit)\]?(?:: |:?$)",
         "KeyError: 'loss'",
+        "[AttributeError]: module 'x' has no attribute 'y'",
         "tensorflow.python.framework.errors_impl.InvalidArgumentError: indices = 5 is not in [0, 3)",
     ),
     _sign(
@@ -128,19 +129,49 @@ RULES: tuple[Rule, ...] = (
         ),
         rank=0,
     ),
-    # Another server had what one did not have. It does not say that everything before it went well.
+    # Another try, or another server, had what one did not have. It does not say that everything before it went well.
     Rule(
         name="fetched",
         code=CLUE,
         reads="",
-        needs=("saved [", " mib in ", "build completed successfully", "info: analyzed"),
-        pattern=r"(?P<is_fetched>saved \[\d+|^OK: \d+ MiB in \d+ packages|\bBuild completed successfully, \d+ total|^INFO: Analyzed (?:\d+ )?target)",
+        needs=(
+            "saved [",
+            " mib in ",
+            "build completed successfully",
+            "info: analyzed",
+            *("downloading ", "using cached ", "saved ./", "saved /"),
+            *("resolved ", "prepared ", "audited ", "checked "),
+            *("transaction: ", "transaction finished", "extracting packages"),
+            *("fetched ", "receiving objects: 100%", "resolving deltas: 100%"),
+            *("download complete", "pull complete", "downloaded newer image"),
+            *("installation succeeded", "writing lock file", "install ", "update "),
+        ),
+        pattern=r"(?P<is_fetched>saved \[\d+|^OK: \d+ MiB in \d+ packages|\bBuild completed successfully, \d+ total|^INFO: Analyzed (?:\d+ )?target"
+        r"|^(?:#\d+ [\d.]+ )?\s*(?:Downloading|Using cached) \S+ \(\d|^Saved (?:\.?/)\S+|^(?:#\d+ [\d.]+ )?(?:Resolved|Prepared|Audited|Checked) \d+ packages? in "
+        r"|^(?:Preparing|Verifying|Executing) transaction: .{0,40}done|^Transaction finished|^Downloading and Extracting Packages: .{0,40}done"
+        r"|^Fetched [\d.,]+ ?[kMG]?B in |^(?:Receiving objects|Resolving deltas): 100%|\bDownload complete: |\bPull complete$|\bDownloaded newer image\b"
+        r"|\bInstallation Succeeded\b|^Writing lock file|✔ (?:Install|Update) \S+ .{0,80}successful)",
         examples=(
             "2024-05-01 10:00:01 (1.20 MB/s) - 'x.tar.gz' saved [10240/10240]",
             "OK: 12 MiB in 20 packages",
             "INFO: Build completed successfully, 812 total actions",
             "INFO: Analyzed 3 targets (4 packages loaded, 42616 targets configured).",
+            "  Downloading x-1.0-py3-none-any.whl (12 kB)",
+            "#9 12.31 Resolved 21 packages in 1.02s",
+            "Executing transaction: ...working... done",
+            "Fetched 12.3 MB in 2s (6,120 kB/s)",
+            "Resolving deltas: 100% (12/12), done.",
+            "  ✔ Install numpy 1.26.4 successful",
         ),
+        rank=0,
+    ),
+    Rule(
+        name="tried-again",
+        code=CLUE,
+        reads="",
+        needs=("will retry in",),
+        pattern=r"(?P<is_tried_again>\bWill retry in \d)",
+        examples=("Warning: Problem : HTTP error. Will retry in 1 seconds. 5 retries left.",),
         rank=0,
     ),
     # Documents say what to do about an error; the program that prints one does not speak of it under a condition. The

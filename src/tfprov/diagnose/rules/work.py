@@ -21,14 +21,15 @@ RULES: tuple[Rule, ...] = (
         needs=(
             "installed 1 package in",
             " package in ",
-            "successfully installed",
+            *("successfully installed", "successfully downloaded"),
             "packages in",
             "congratulations :)",
             " was successful",
         ),
-        pattern=r"(?P<is_success>Successfully installed |\bInstalled \d+ packages? in |^congratulations :\)|\bSession \S+ was successful)",
+        pattern=r"(?P<is_success>Successfully (?:installed|downloaded) |\bInstalled \d+ packages? in |^congratulations :\)|\bSession \S+ was successful)",
         examples=(
             "Successfully installed tensorflow-2.18.0",
+            "Successfully downloaded tensorflow numpy",
             "  congratulations :) (19.40 seconds)",
             "nox > Session tests-3.12 was successful.",
         ),
@@ -130,6 +131,39 @@ RULES: tuple[Rule, ...] = (
         examples=(
             " 38%|███▊      | 37/118 [00:01<00:02, 31.20it/s]",
             "fold 2:   7%|#6        | 3/41 [00:19<04:02,  6.38s/it]",
+        ),
+        rank=0,
+    ),
+    # What the run itself ignores. `set -x` prints what stands after `||`, which only runs where a command failed.
+    Rule(
+        name="ignored",
+        code=CLUE,
+        reads="",
+        needs=(" (ignored)", "...ignoring", "+ true"),
+        pattern=r"(?P<is_ignored>^make(?:\[\d+\])?: .*\bError -?\d+ \(ignored\)|^\.\.\.ignoring\b|^\++ true$)",
+        examples=("make: [Makefile:2: all] Error 1 (ignored)", "...ignoring", "+ true"),
+        rank=0,
+    ),
+    Rule(
+        name="traced",
+        code=CLUE,
+        reads="",
+        needs=("python", "pip", "bash", "make", "pytest"),
+        pattern=r"(?P<is_traced>^\++ (?:\S*/)?(?:python|pip|bash|make|pytest)[\d.]*(?: |$))",
+        examples=("+ python3 train.py", "++ venv/bin/pip list"),
+        rank=0,
+    ),
+    # What the whole run says of its parts at its end; that one of them was successful says nothing of the others.
+    Rule(
+        name="failed-in-the-end",
+        code=CLUE,
+        reads="",
+        needs=(": failed", ": fail ", "evaluation failed :("),
+        pattern=r"(?P<is_failed>^nox > \* \S+: failed|^\s*\S+: FAIL (?:✖ |code |in )|^\s*evaluation failed :\()",
+        examples=(
+            "nox > * tests-3.12: failed, took 4 seconds",
+            "  py311: FAIL code 1 (4.20 seconds)",
+            "  evaluation failed :( (4.31 seconds)",
         ),
         rank=0,
     ),
