@@ -25,7 +25,7 @@ from tfprov.products import Product, check_place
 from tfprov.renames import replace
 from tfprov.temporary import staged
 from tfprov.trees import put_in_place
-from tfprov.writing import write_back
+from tfprov.writing import naming, write_back
 
 _BUFFER = 1024 * 1024
 _NAMED = 5
@@ -99,10 +99,11 @@ def write(target: Path, manifest: Manifest, contents: Mapping[str, Content], *, 
     everything = {MANIFEST: Content.of(raw), SUMS: Content.of(sums(manifest, raw)), **dict(sorted(here.items()))}
     check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.name.endswith(".tar"):
-        _write_archive(target, f"{manifest.name}-bundle", everything, wrote)
-    else:
-        _write_folder(target, everything, wrote)
+    with naming(target):
+        if target.name.endswith(".tar"):
+            _write_archive(target, f"{manifest.name}-bundle", everything, wrote)
+        else:
+            _write_folder(target, everything, wrote)
     return raw
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tarfile
@@ -52,6 +53,17 @@ def test_what_was_written_can_be_opened_and_is_whole(tmp_path: Path, name: str) 
     assert bundle.read("empty") == b""
     assert sum(counts) > 3_000_000
     assert not list(tmp_path.rglob("*.new"))
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar"])
+def test_a_full_disk_is_named_by_the_bundle_that_found_no_space(tmp_path: Path, name: str) -> None:
+    def full(_count: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left") as failure:
+        write(tmp_path / name, manifest_of(SOURCES), SOURCES, wrote=full)
+    assert failure.value.filename == str(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_starter_can_be_executed_in_both_forms(tmp_path: Path) -> None:
