@@ -23,6 +23,7 @@ from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.host.system import home_folder, running_system
 from tfprov.paths import HOME_VARIABLE, Home, expanded
+from tfprov.pipeline.named import of_nobody
 from tfprov.profile.finding import is_stand_in
 from tfprov.structured import json_of, texts_of
 from tfprov.writing import write_atomic
@@ -68,6 +69,8 @@ def add(
             that tfprov did not make for this environment.
     """
     if not any(one.name == "ipykernel" for one in installed(generation.path)):
+        if not environment.owner.is_known:
+            raise of_nobody(environment)
         path = Path(environment.owner.profile)
         place = f"`{path.name}`" if is_stand_in(path) else f"`packages.requirements` in `{path.name}`"
         raise TfprovError(
