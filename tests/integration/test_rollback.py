@@ -167,9 +167,8 @@ def test_repair_does_not_take_a_rollback_back_in_silence(site: Site, stays: bool
 
 @pytest.mark.parametrize(("answer", "generation"), [("y\n", "0003"), ("\n", "0001")])
 def test_at_a_terminal_up_asks(site: Site, answer: str, generation: str) -> None:
+    pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals of that kind")
     site.run("rollback", "train.toml")
-    import pty
-
     ours, theirs = pty.openpty()
     done = subprocess.Popen(
         site.command("up", "train.toml"),
