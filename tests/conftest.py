@@ -25,6 +25,35 @@ _SLOWEST = (
     *("integration/test_adopt.py", "integration/test_conda.py", "e2e/test_conda.py"),
 )
 """The modules that take minutes, the slowest first."""
+_MOST_PROCESSES = 9
+"""Each needs up to 2 GB for TensorFlow, and half a minute to find the tests."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what is not for every run of the gate."""
+    if item.get_closest_marker("nightly") and "TFPROV_TEST_NIGHTLY" not in os.environ:
+        pytest.skip("takes long: set TFPROV_TEST_NIGHTLY to run")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Test everything in several processes unless their number is given.
+
+    The slow tests wait more than they work, so there is one process more than processors. They stand together, and with
+    any other way to share them out than `worksteal` they would all be left to one.
+    """
+    from tfprov.pipeline.backends.venv.beside import processors
+
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return  # one of these processes, which would start as many again
+    asked = config.option
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if not is_whole or asked.usepdb or not config.pluginmanager.hasplugin("xdist"):
+        return
+    if asked.numprocesses is None:
+        asked.numprocesses = min(processors(), _MOST_PROCESSES - 1) + 1
+    if asked.dist == "no":
+        asked.dist = "worksteal"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -34,6 +34,9 @@ def verified(tmp_path: Path, version: str, python: str, level: str) -> None:
     assert tfprov(tmp_path / "home", "doctor", str(profile)).returncode == 0
 
 
+# On Python 3.7, tests/unit/envs/test_venv.py makes environments, tests/unit/install/test_place.py installs into them,
+# and tests/unit/smoke/test_old_pythons.py runs the probes.
+@pytest.mark.nightly
 def test_a_release_for_python_3_7_is_verified(tmp_path: Path) -> None:
     python, _ = old_python("3.7")
     verified(tmp_path, "2.7.4", str(python), "quick")

@@ -1,7 +1,7 @@
 """The real TensorFlow on GPUs that are not there: no false alarm, and every fault charged to the device that has it.
 
 Every test computes with TensorFlow in processes of its own. The gate runs one of each kind; all of them, also on the
-oldest release and at the standard level, run with TFPROV_TEST_SIMULATED set.
+oldest release and at the standard level, run with TFPROV_TEST_NIGHTLY set.
 """
 
 from __future__ import annotations
@@ -30,9 +30,7 @@ pytestmark = [
     pytest.mark.skipif(simgpu.compiler() is None, reason="there is no C++ compiler to build the simulated GPUs with"),
     pytest.mark.skipif(fake_nvml.compiler() is None, reason="there is no C compiler"),
 ]
-slow = pytest.mark.skipif(
-    "TFPROV_TEST_SIMULATED" not in os.environ, reason="takes minutes: set TFPROV_TEST_SIMULATED to run"
-)
+slow = pytest.mark.nightly
 
 # The newest, and the oldest that tfprov installs, which has Keras 2 and no products in bfloat16 for GPUs.
 NEWEST: Recipe = ("3.12", ("tensorflow-cpu", "tensorboard"))
@@ -314,7 +312,8 @@ DOMAINS = (Card(pci="0001:00:00.0", name="First"), Card(pci="0002:00:00.0", name
             marks=slow,
         ),
         pytest.param(simgpu.cards(2), (1,), {"SIMGPU_DEVICES": "1", "FAKE_NVML_SLICES": "2"}, "GPU:0", id="a slice"),
-        pytest.param(DOMAINS, (), {}, "GPU:1", id="the same bus in two domains"),
+        # As test_the_same_bus_in_another_domain_is_another_gpu in tests/unit/smoke/test_health.py.
+        pytest.param(DOMAINS, (), {}, "GPU:1", id="the same bus in two domains", marks=slow),
     ],
 )
 def test_a_sick_card_is_the_device_that_tensorflow_made_of_it(
