@@ -99,7 +99,7 @@ def resolve(question: Question, resolver: Resolver) -> str:
             elif question.builds not in ("exact", "all"):
                 raise
             elif question.build == "needed":
-                exact = _ask_exactly(question, resolver, built, error)
+                exact = _ask_exactly(question, resolver, built)
                 if exact is None and question.builds == "exact":
                     raise
                 resolved = exact or _ask_freely(question, resolver, error)
@@ -117,32 +117,34 @@ def resolve(question: Question, resolver: Resolver) -> str:
     return resolved
 
 
-def _ask_exactly(question: Question, resolver: Resolver, built: tuple[str, ...], refused: NoWheelsError) -> str | None:
+def _ask_exactly(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str | None:
     """`_ask`, with the sources of just those versions that uv names, as long as no Python has a wheel of them.
 
     TensorFlow 1.15 needs `gast==0.2.2`, for example. With the sources of everything, uv takes a minute instead of a
-    second, and builds more than that.
+    second, and builds more than that. What the requirements themselves pin is learnt first, without dependencies: that
+    builds nothing.
 
     Returns:
         None where that is not enough, because another project would have to be built, or nothing resolves.
     """
-    while True:
-        more = {name: refused.versions.get(name, "") for name in refused.names if name not in built}
-        pins = tuple((name, version) for name, version in more.items() if resolver.only_sources(name, version))
-        if (
-            not pins
-            or not all(map(question.may_build, more))
-            or not all(map(resolver.lacks_wheels, more.keys() - dict(pins)))
-        ):
-            return None
-        built = (*built, *more)
-        question = replace(question, prefer=(*question.prefer, *pins))
-        try:
-            return _ask_newest(question, resolver, built)
-        except NoWheelsError as error:
-            refused = error
-        except TfprovError:
-            return None
+    resolved: str | None = None
+    for dependencies in dict.fromkeys((False, question.dependencies)):
+        while True:
+            try:
+                resolved = _ask_newest(replace(question, dependencies=dependencies), resolver, built)
+                break
+            except NoWheelsError as error:
+                more = tuple(name for name in error.names if name not in built)
+                pins = tuple((name, error.versions.get(name, "")) for name in more)
+                exact = tuple((name, version) for name, version in pins if resolver.only_sources(name, version))
+                others = set(more) - dict(exact).keys()
+                if not more or not all(map(question.may_build, more)) or not all(map(resolver.lacks_wheels, others)):
+                    return None
+                built = (*built, *more)
+                question = replace(question, prefer=(*question.prefer, *exact))
+            except TfprovError:
+                return None
+    return resolved
 
 
 def _only_as_sources(question: Question, resolver: Resolver, refused: NoWheelsError) -> dict[str, str]:

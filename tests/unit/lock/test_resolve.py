@@ -467,10 +467,23 @@ def test_just_the_versions_without_a_wheel_are_built_at_last(
     calls = started(monkeypatch)
     resolved = resolve(replace(asked, builds="exact"), with_chain)
     assert sources_in(resolved) == ("last", "middle", "third")
+    # Without dependencies, and with `middle`, then `third`, then `last` built.
+    assert len(calls) == 4
     # Never with the sources of everything, which uv would prefer to older wheels.
     assert all(":all:" in call for call in calls)
     elsewhere = replace(with_chain, only_sources=lambda *_: False)
     assert isinstance(refusal(replace(asked, builds="exact"), elsewhere), NoWheelsError)
+
+
+def test_pins_without_a_wheel_are_learnt_before_anything_is_built(
+    with_chain: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = replace(question("third==1.0", "last==1.0", "middle==1.0"), build="needed", builds="exact")
+    here = replace(with_chain, lacks_wheels=lambda _: False)
+    assert refusal(replace(asked, builds="lacking"), here)
+    calls = started(monkeypatch)
+    assert sources_in(resolve(asked, here)) == ("last", "middle", "third")
+    assert [call for call in calls if "--no-deps" not in call] == calls[-1:]
 
 
 def test_a_build_that_failed_for_the_newest_version_is_not_repeated(
