@@ -201,9 +201,10 @@ def _ask_newest(question: Question, resolver: Resolver, built: tuple[str, ...]) 
                 raise
         except TfprovError as error:
             failed = re.match(r"`(?P<pin>[^`]+)`", error.what)
-            is_newest = error.code.name in OF_BUILDS and failed is not None and failed["pin"] in pins
-            # uv would try the same build again, as it looks at the newest version first.
-            if error.code.group not in _LASTING or is_newest:
+            same = (*pins, *question.requirements)
+            # uv would try the same build again: of a version that is pinned, or the newest, which it looks at first.
+            would_repeat = error.code.name in OF_BUILDS and failed is not None and failed["pin"] in same
+            if error.code.group not in _LASTING or would_repeat:
                 raise
     return _ask(question, resolver, built)
 

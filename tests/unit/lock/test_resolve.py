@@ -486,13 +486,14 @@ def test_pins_without_a_wheel_are_learnt_before_anything_is_built(
     assert [call for call in calls if "--no-deps" not in call] == calls[-1:]
 
 
-def test_a_build_that_failed_for_the_newest_version_is_not_repeated(
-    with_history: Resolver, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("line", "newest"), [("many<2", {"many": "1.0"}), ("many==1.0", {"pure": "1.0"})])
+def test_a_build_that_failed_for_the_newest_version_or_for_a_pin_is_not_repeated(
+    with_history: Resolver, monkeypatch: pytest.MonkeyPatch, line: str, newest: dict[str, str]
 ) -> None:
     calls = started(monkeypatch)
-    newest = replace(with_history, newest_source={"many": "1.0"}.get)
+    here = replace(with_history, newest_source=newest.get)
     with pytest.raises(TfprovError, match=r"^`many==1\.0` has no wheel that fits"):
-        resolve(replace(question("many<2"), build="needed"), newest)
+        resolve(replace(question(line), build="needed", built=("pure",)), here)
     assert len(calls) == 2
 
 
