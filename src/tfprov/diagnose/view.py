@@ -126,7 +126,9 @@ def look(hits: Sequence[Hit], context: LogContext, tail: Sequence[LogLine] = ())
         if hit.rule.code == SIGN
     ]
     worked = max(last.get("is_success", 0), last.get("is_working", 0))
-    unaccounted = _unaccounted(signs, rules, worked=worked if worked > last.get("is_failed", 0) else 0)
+    if last.get("is_failed", 0) > worked:
+        worked = 0
+    unaccounted = _unaccounted(signs, rules, worked=max(worked, last.get("is_ignored", 0)))
     frames = tuple(line for hit in hits if hit.rule.name == _FRAME for line in hit.lines)
     tracebacks = tuple(line.number for hit in hits if hit.rule.name == _TRACEBACK for line in hit.lines)
     hints = tuple(line for hit in hits if hit.rule.name == HINT for line in hit.lines)

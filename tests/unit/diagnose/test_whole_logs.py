@@ -372,6 +372,7 @@ ENDED = 'Traceback (most recent call last):\n  File "/srv/train.py", line 1, in 
 @pytest.mark.parametrize("ignored", ["make: [Makefile:2: all] Error 1 (ignored)", "+ true", "...ignoring"])
 def test_a_failure_that_the_run_ignores_is_no_cause_unless_what_ends_it_follows_from_that(ignored: str) -> None:
     assert root_of(f"{NO_SUCH}{ignored}\necho done\n") is None
+    assert "unknown" not in roles_of(diagnose_text(f"fatal: cannot change to 'x'\n{ignored}\necho done\n"))
     assert root_of(f"{NO_SUCH}{ignored}\nOSError: [Errno 28] No space left on device\n") == "disk-full"
     ended = diagnose_text(f"{NO_SUCH}{ignored}\n{ENDED.format('KeyError: 1')}")
     assert (ended.root, "unknown" in roles_of(ended)) == (None, True)
@@ -379,7 +380,9 @@ def test_a_failure_that_the_run_ignores_is_no_cause_unless_what_ends_it_follows_
     assert root_of(f"{NO_SUCH}{ignored}\n{ENDED.format(lacking)}") == "package-name-wrong"
 
 
-@pytest.mark.parametrize("command", ["+ python train.py", "++ venv/bin/pip list"])
+@pytest.mark.parametrize(
+    "command", ["+ python x.py", "++ venv/bin/pip list", "##[group]Run python train.py", "##[section]Starting: Test"]
+)
 def test_a_failure_before_another_command_is_no_cause_where_that_command_fails(command: str) -> None:
     assert root_of(f"+ pip install frobnicator\n{NO_SUCH}{command}\n{ENDED.format('KeyError: 1')}") is None
     assert root_of(f"+ pip install frobnicator\n{NO_SUCH}{command}\nOSError: [Errno 28] full\n") == "disk-full"
@@ -402,6 +405,7 @@ def test_make_that_runs_a_program_of_the_user_builds_nothing() -> None:
 def test_a_part_of_a_run_that_is_successful_does_not_take_back_that_another_one_failed() -> None:
     failed = f"{ENDED.format('KeyError: 1')}nox > Session t failed.\nnox > Session u was successful.\n"
     assert "unknown" in roles_of(diagnose_text(f"{failed}nox > * t: failed\nnox > * u: success\n"))
+    assert root_of(f"{failed}nox > Session v failed: Python interpreter 3.4 not found\n") == "python-not-found"
     passed = f"{ENDED.format('KeyError: 1')}nox > Session u was successful.\n"
     assert "unknown" not in roles_of(diagnose_text(f"{passed}nox > * u: success\n"))
 

@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
             "env: `py",
             "no interpreter found",
             "invalid version request: python",
+            "failed: python interpreter",
             "command not found",
             ": not found",
             "could not find python",
@@ -55,13 +56,14 @@ RULES: tuple[Rule, ...] = (
             "execve()",
             "bash: ",
         ),
-        pattern=rf"No interpreter found for|Invalid version request: Python <3|failed to find interpreter|command not found: {_PYTHON}$|Python was not found; run without|could not find (?:(?:the )?python|interpreter)|No suitable Python runtime|requested interpreter .{{0,60}}(?:not found|could not)|InterpreterNotFound"
+        pattern=rf"No interpreter found for|Invalid version request: Python <3|failed: Python interpreter \S+ not found|failed to find interpreter|command not found: {_PYTHON}$|Python was not found; run without|could not find (?:(?:the )?python|interpreter)|No suitable Python runtime|requested interpreter .{{0,60}}(?:not found|could not)|InterpreterNotFound"
         rf"|(?:^|[\s:/]){_PYTHON}: (?:command )?not found|env: [\"'`\u2018]?{_PYTHON}[\"'`\u2019]?: (?!Permission denied)\S|No such file or directory: '(?:\S*/)?{_PYTHON}'|'{_PYTHON}(?:\.exe)?' is not recognized|Python [\d.]+ was not found on your system|unable to find a compatible version\. If you have one"
         rf"|Requested Python version \(\S+\) not installed|No installed Python found|pyenv: version [`'\"]\S+ is not installed|No version is set for (?:command|shim:?) {_PYTHON}|mise ERROR .{{0,60}}python\S* not installed|specified Python version \(\S+\) was not found"
         r"|No download found for request: |cannot locate Python: |Could not locate Python interpreter|No Python that satisfies \S+ is found|(?:execve\(\)|Failed (?:to locate executable|at step EXEC spawning)):? \S*python[\d.]*: No such file"
         rf"|bash: .{{0,60}}\b{_PYTHON}{NOT_FOUND_IN_BASH}",
         examples=(
             "error: No interpreter found for Python 3.9 in managed installations or search path",
+            "nox > Session t failed: Python interpreter 3.4 not found (took 9 seconds).",
             "error: Invalid version request: Python <3.6 is not supported but 3.5 was requested.",
             "zsh: command not found: python",
             "/install/install_packages.sh: line 21: python3.6: command not found",

@@ -144,13 +144,14 @@ RULES: tuple[Rule, ...] = (
         examples=("make: [Makefile:2: all] Error 1 (ignored)", "...ignoring", "+ true"),
         rank=0,
     ),
+    # The next command of a traced script, and the next step of GitHub or Azure.
     Rule(
         name="traced",
         code=CLUE,
         reads="",
-        needs=("python", "pip", "bash", "make", "pytest"),
-        pattern=r"(?P<is_traced>^\++ (?:\S*/)?(?:python|pip|bash|make|pytest)[\d.]*(?: |$))",
-        examples=("+ python3 train.py", "++ venv/bin/pip list"),
+        needs=("python", "pip", "bash", "make", "pytest", "starting: "),
+        pattern=r"(?P<is_traced>^\++ (?:\S*/)?(?:python|pip|bash|make|pytest)[\d.]*(?: |$)|^Run (?:python|pip|bash|make|pytest)\b|^Starting: \S)",
+        examples=("+ python3 train.py", "++ venv/bin/pip list", "##[group]Run pytest -q", "##[section]Starting: Test"),
         rank=0,
     ),
     # What the whole run says of its parts at its end; that one of them was successful says nothing of the others.
