@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from tfprov.errors import CODES, TfprovError
 from tfprov.harmless import harmless
+from tfprov.words import move_aside
 
 if TYPE_CHECKING:
     from tfprov.report.progress import Reporter
@@ -233,11 +234,12 @@ def failures(output: Output) -> Iterator[None]:
 def _failure_of(error: Exception | KeyboardInterrupt, command: str) -> TfprovError:
     """The failure that an exception stands for."""
     if isinstance(error, TfprovError):
-        return error
+        # Its cause is what the system refused to a stage, unless the error has a hint of its own.
+        return (_in_the_way(error.__cause__) if error.hint == error.code.remedy else None) or error
     if isinstance(error, OSError):
         from tfprov.ladder.classify import classify_exception
 
-        return _without_folder() or _of_place(error, _classed(error, classify_exception(error)))
+        return _without_folder() or _in_the_way(error) or _of_place(error, _classed(error, classify_exception(error)))
     if isinstance(error, (MemoryError, RecursionError, UnicodeEncodeError)):
         return _unspellable(error) if isinstance(error, UnicodeEncodeError) else _exhausted(error)
     interrupted = TfprovError("interrupted", f"`tfprov {command}` was interrupted")
@@ -319,6 +321,25 @@ def _classed(error: OSError, failure: TfprovError) -> TfprovError:
     return TfprovError("disk-io", failure.what, evidence=failure.evidence)
 
 
+_IN_THE_WAY = frozenset({errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ELOOP})
+
+
+def _in_the_way(error: BaseException | None) -> TfprovError | None:
+    """The failure where something stands in place of a file or folder of tfprov's; None for any other."""
+    if not isinstance(error, OSError) or error.errno not in _IN_THE_WAY or error.filename is None:
+        return None
+    path = Path(os.fsdecode(error.filename)).absolute()
+    found = next((each for each in (path, *path.parents) if os.path.lexists(each)), path)
+    if not any(found.is_relative_to(folder) for folder in _folders()):
+        return None
+    return TfprovError(
+        "path-not-ours",
+        f"`{found}` is not what tfprov keeps there",
+        evidence=(str(error),),
+        hint=f"move it away (`{move_aside(str(found))}`): tfprov makes it anew",
+    )
+
+
 _ELSEWHERE = {
     "permission-denied": "name a place that you may read and write, or change its permissions",
     "read-only-fs": "name a place that may be written to",
@@ -341,15 +362,19 @@ def _of_place(error: OSError, failure: TfprovError) -> TfprovError:
 
 def _is_ours(path: Path) -> bool:
     """Whether `TFPROV_HOME` moves it: it lies in a folder of tfprov's, or on the way to one."""
+    folders, path = _folders(), path.absolute()
+    return not folders or any(path.is_relative_to(folder) or folder.is_relative_to(path) for folder in folders)
+
+
+def _folders() -> tuple[Path, ...]:
+    """The folders of tfprov; none where the variables that say where they are cannot be used."""
     from tfprov.paths import home
 
     try:
         own = home(os.environ)
     except TfprovError:
-        return True
-    path = path.absolute()
-    folders = (own.data, own.cache, own.state, own.store)
-    return any(path.is_relative_to(folder) or folder.is_relative_to(path) for folder in folders)
+        return ()
+    return own.data, own.cache, own.state, own.store
 
 
 def _without_folder() -> TfprovError | None:

@@ -15,6 +15,8 @@ import pytest
 
 from tfprov.cli import output
 from tfprov.cli.output import Output, failures
+from tfprov.ladder.classify import classify_exception
+from tfprov.words import move_aside
 
 CODES = {
     errno.EACCES: "permission-denied",
@@ -60,6 +62,32 @@ def test_a_place_of_ours_is(
     # The last two: in a home that cannot be written to, the folders above it cannot be made either.
     for place in ("share/tfprov/cache/store/x", "share/tfprov", "share"):
         assert "TFPROV_HOME" in ended(OSError(number, os.strerror(number), str(tmp_path / place)), capsys)
+
+
+@pytest.mark.parametrize("in_a_stage", [False, True])
+def test_what_stands_in_the_way_of_a_folder_of_ours_is_named_with_how_to_move_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], in_a_stage: bool
+) -> None:
+    monkeypatch.setenv("TFPROV_HOME", str(tmp_path))
+    place = tmp_path / "cache" / "store"
+    place.parent.mkdir()
+    place.touch()
+    for act in (place.mkdir, (place / "sha256").mkdir, (place / "sha256" / "38").touch):
+        with pytest.raises(SystemExit), failures(Output(command="up", environ={})):
+            try:
+                act()
+            except OSError as error:
+                if in_a_stage:
+                    raise classify_exception(error) from error
+                raise
+        told = capsys.readouterr().err
+        assert f"error[path-not-ours]: `{place}` is not what tfprov keeps there" in told
+        assert f"hint: move it away (`{move_aside(str(place))}`): tfprov makes it anew" in told
+    # Never what is on the way to its folders.
+    monkeypatch.setenv("TFPROV_HOME", str(place / "home"))
+    with pytest.raises(SystemExit), failures(Output(command="up", environ={})):
+        (place / "home").mkdir()
+    assert "move it away" not in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made_is_told_without_those_that_were_to_lie_in_it(
