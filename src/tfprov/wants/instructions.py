@@ -113,10 +113,11 @@ def _columns(header: list[str]) -> Iterator[tuple[int, int]]:
 
 def _pin(name: str, version: str) -> str | None:
     """A row of a table as a requirement; None where it names no package, such as CUDA or a system, or no version."""
-    name = MODULES.get(name.lower()) or WRONG.get(name.lower()) or name
+    # A module tells less of its version than its package has: `cv2` 4.4.0 is `opencv-python` 4.4.0.46.
+    module, name = name, MODULES.get(name.lower()) or WRONG.get(name.lower()) or name
     if not _NAME.fullmatch(name) or (name.lower() != "python" and wheel_of(name) is None):
         return None
     if exact := _VERSION.fullmatch(version):
-        return f"{name}=={exact['version']}{'.*' if exact['any'] else ''}"
+        return f"{name}=={exact['version']}{'.*' if exact['any'] or name != module else ''}"
     asked = f"{name}{version}"
     return asked if _BOUND.match(version) and _is_requirement(asked) else None

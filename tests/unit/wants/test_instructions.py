@@ -25,7 +25,7 @@ TABLE = """# Nets
 def test_a_table_of_packages_and_versions_is_read_as_pins(read_file: Read) -> None:
     found = read_file("README.md", TABLE)
     assert texts(found.requirements) == [
-        "imgaug==0.4.0", "tensorflow==1.15.*", "SciPy>=1.4,<1.6", "opencv-python==4.4.0", "numpy==1.18.1",
+        "imgaug==0.4.0", "tensorflow==1.15.*", "SciPy>=1.4,<1.6", "opencv-python==4.4.0.*", "numpy==1.18.1",
     ]  # fmt: skip
     assert (texts(found.python), found.problems) == (["==3.7.*"], ())
     assert found.requirements[0].where == "README.md:5"
