@@ -29,7 +29,9 @@ _PYTHON = re.compile(r"^(?:(?:.*/)?python[\d.]*|\{sys\.executable\})$")
 _RUN = re.compile(r"^\s*RUN\s+(?:--\S+\s+)*(?P<command>.*)$", re.IGNORECASE)
 _OF_COLAB = re.compile(r"^tensorflow_version\s+(?P<major>[12])(?:\.x)?\b")
 _REDIRECTED = re.compile(r"^\d*>+(?P<to>.*)$")
-_BEFORE = re.compile(r"^(?:sudo|time|exec|env|if|then|else|elif|do|while|until|!|\{|-[HE]|[A-Za-z_]\w*=\S*)$")
+_BEFORE = re.compile(
+    r"^(?:@?[Cc][Aa][Ll][Ll]|sudo|time|exec|env|if|then|else|elif|do|while|until|!|\{|-[HE]|[A-Za-z_]\w*=\S*)$"
+)
 # Everything before a comment, which begins with a `#` at the start of a word.
 _UNCOMMENTED = re.compile(r"""(?:[^'"\\#]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|(?<=[^\s;&|(])#)*""", re.DOTALL)
 _MAKES_WHEELS = re.compile(r"\bpip[\d.]*\s+(?:-\S+\s+)*(?:wheel|download)\s")

@@ -27,6 +27,7 @@ def notebook(*cells: str) -> str:
     ("line", "asked"),
     [
         ("pip install numpy", ["numpy"]),
+        ("call pip install numpy && @CALL pip install six", ["numpy", "six"]),
         ("pip3 install -q -U numpy scipy==1.5", ["numpy", "scipy==1.5"]),
         ("python -m pip install --upgrade numpy<2", ["numpy<2"]),
         ("sudo -H pip install 'tensorflow==2.4.*' \"keras<2.5\"", ["tensorflow==2.4.*", "keras<2.5"]),
