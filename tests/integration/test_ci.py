@@ -64,15 +64,15 @@ def test_a_job_on_github_gets_groups_a_summary_values_and_junit(site: Site) -> N
     assert lines.count("::endgroup::") == sum(line.startswith("::group::") for line in lines) > 5
     assert "\033" not in first.stderr + first.stdout
     assert set(cases(site.root / "first.xml").values()) == {"passed"}
-    given = dict(line.split("=", 1) for line in values.read_text().splitlines())
+    given = dict(line.split("=", 1) for line in values.read_text(encoding="utf-8").splitlines())
     assert given["tensorflow"] == RELEASE
     assert Path(given["python"]).exists()
-    assert "| CPU:0 | matmul | passed |" in summary.read_text()
+    assert "| CPU:0 | matmul | passed |" in summary.read_text(encoding="utf-8")
     # Nothing to do: the verdict of before is told again.
     second = site.run("up", "train.toml", "--junit", "second.xml")
     assert second.returncode == 0
     assert cases(site.root / "second.xml") == cases(site.root / "first.xml")
-    assert "already=true" in values.read_text()
+    assert "already=true" in values.read_text(encoding="utf-8")
 
 
 def test_a_failed_smoke_test_is_a_failed_case_and_one_annotation(site: Site) -> None:
@@ -87,7 +87,7 @@ def test_a_failed_smoke_test_is_a_failed_case_and_one_annotation(site: Site) -> 
     assert failed.returncode == 18
     assert "failure" in cases(site.root / "bad.xml").values()
     assert sum(line.startswith("::error title=wrong-number::") for line in failed.stderr.splitlines()) == 1
-    assert "**wrong-number** (exit status 18)" in summary.read_text()
+    assert "**wrong-number** (exit status 18)" in summary.read_text(encoding="utf-8")
 
 
 def test_a_failure_before_the_smoke_test_is_a_case_in_error(site: Site) -> None:

@@ -59,7 +59,7 @@ def test_the_printed_command_leads_to_the_environment(site: Site, folder: str, n
     place = checkout(site, folder, name)
     (place / "nested").mkdir()
     made = Path(used(site, place, "up"))
-    assert json.loads((made.parents[1] / "owner.json").read_text())["profile"] == str(place / "tfprov.toml")
+    assert json.loads((made.parents[1] / "owner.json").read_text(encoding="utf-8"))["profile"] == str(place / "tfprov.toml")
     assert used(site, place, "up") == str(made)
     shutil.rmtree(next(made.glob(f"{LIBRARY}/tensorflow")))
     used(site, place, "repair")
