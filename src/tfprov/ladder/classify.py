@@ -77,6 +77,7 @@ _ERRNO = {
     errno.ENOLCK: "filesystem-feature",
     errno.EMFILE: "limit-reached",
     errno.ENFILE: "limit-reached",
+    errno.EAGAIN: "limit-reached",  # of a fork
     errno.EIO: "disk-io",
     errno.EACCES: "permission-denied",
     errno.EPERM: "permission-denied",

@@ -9,9 +9,11 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfprov.errors import Group
+from tfprov.errors import Group, TfprovError
+from tfprov.ladder.classify import classify_exception
 from tfprov.process import Finished
 
 # Imported late, because the rules are needed only after a failure and take a fifth of a second to load.
@@ -24,6 +26,7 @@ _OF_A_GPU = frozenset({Group.PLATFORM, Group.GPU})
 
 # Lines that a process prints when it aborts: TensorFlow's fatal messages, in old and new format, and the C++ runtime's.
 _FATAL = re.compile(r"^(?:\S+ \S+: F |F\d{4} |terminate called|\s+what\(\):)")
+_RUN_OUT = frozenset({"limit-reached", "oom-killed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +88,19 @@ def of_death(finished: Finished) -> tuple[str, str]:
     if found is not None:
         code, head = found.code, f"{head}: {found.evidence[0].text}" if found.evidence else found.what
     return code, _block(head, words)
+
+
+def of_start(python: Path, error: OSError) -> TfprovError:
+    """The failure to start an environment's Python: `python-broken`, or what the system has run out of."""
+    failure = classify_exception(error)
+    if failure.code.name in _RUN_OUT:
+        return failure
+    return TfprovError(
+        "python-broken",
+        f"the environment's Python `{python}` cannot be started",
+        evidence=(str(error),),
+        hint="make the environment anew: `tfprov up --recreate`",
+    )
 
 
 def of_missing_gpus(log: str, *, accelerator: str, cuda_build: bool | None, place: str = "") -> tuple[str, str]:

@@ -16,7 +16,6 @@ from types import MappingProxyType
 
 from tfprov import process
 from tfprov.contents import content_of
-from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note, Progress
 from tfprov.process import Finished
 from tfprov.smoke import causes
@@ -279,12 +278,7 @@ def _start(session: ProbeSession, asked: Path, env: Mapping[str, str]) -> Finish
         with _watching(session, asked.with_name("records.jsonl")):
             return process.run(argv, env=env, cwd=cwd, timeout=_PROCESS_FACTOR * session.request.timeout + _GRACE_S)
     except OSError as error:
-        raise TfprovError(
-            "python-broken",
-            f"the environment's Python `{session.python}` cannot be started",
-            evidence=(str(error),),
-            hint="make the environment anew: `tfprov up --recreate`",
-        ) from error
+        raise causes.of_start(session.python, error) from error
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from tfprov import process
-from tfprov.errors import TfprovError
 from tfprov.redact import redact
 from tfprov.smoke import causes
 from tfprov.smoke.group import ProbeSession
@@ -32,9 +31,7 @@ def run_script(session: ProbeSession, script: Path) -> Leg:
     try:
         finished = process.run(argv, env=session.env, cwd=script.parent, timeout=session.request.timeout)
     except OSError as error:
-        raise TfprovError(
-            "python-broken", f"the environment's Python `{session.python}` cannot be started", evidence=(str(error),)
-        ) from error
+        raise causes.of_start(session.python, error) from error
     if finished.ok:
         words = redact(causes.last_words(finished.stdout, lines=3))
         return Leg(leg=name, ok=True, seconds=finished.seconds, evidence=words, started=started)

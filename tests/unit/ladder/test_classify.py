@@ -157,6 +157,7 @@ def _os_error(number: int, path: str | None = None) -> OSError:
         (errno.EOPNOTSUPP, "filesystem-feature"),
         (errno.ENOLCK, "filesystem-feature"),
         (errno.EMFILE, "limit-reached"),
+        (errno.EAGAIN, "limit-reached"),
         (errno.ENFILE, "limit-reached"),
         (errno.EACCES, "permission-denied"),
         (errno.EPERM, "permission-denied"),

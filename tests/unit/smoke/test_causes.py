@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from tfprov.process import Finished
-from tfprov.smoke.causes import Raised, last_words, of_death, of_exceptions, of_missing_gpus
+from tfprov.smoke.causes import Raised, last_words, of_death, of_exceptions, of_missing_gpus, of_start
 
 
 def raised(kind: str, message: str) -> tuple[Raised, ...]:
@@ -222,3 +224,20 @@ def test_a_missing_driver_has_another_cure_in_a_container(place: str, code: str)
 def test_a_signal_without_a_name_is_no_status_of_windows() -> None:
     code, evidence = of_death(finished(-40, ""))
     assert (code, evidence.splitlines()[0]) == ("probe-crashed", "ended by signal 40")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.EMFILE, "limit-reached"),
+        (errno.EAGAIN, "limit-reached"),
+        (errno.ENOMEM, "oom-killed"),
+        (errno.ENOENT, "python-broken"),
+        (errno.ENOEXEC, "python-broken"),
+        (errno.EACCES, "python-broken"),
+    ],
+)
+def test_a_python_is_not_blamed_for_what_the_system_has_run_out_of(number: int, code: str) -> None:
+    failure = of_start(Path("/env/bin/python"), OSError(number, os.strerror(number), "/env/bin/python"))
+    assert failure.code.name == code
+    assert ("--recreate" in str(failure.hint)) is (code == "python-broken")
