@@ -43,6 +43,7 @@ def content_of(path: Path, *, most: int = MOST_CONTENT) -> bytes:
     """The content of a regular file. Pipes and devices are refused: reading one might never end.
 
     Args:
+        path: the file.
         most: size limit in bytes.
 
     Raises:

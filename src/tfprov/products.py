@@ -47,6 +47,7 @@ def check_new(path: Path, *, other: str) -> None:
     """Check that a file does not exist yet and can be created.
 
     Args:
+        path: the file.
         other: what to do if it exists, for the hint.
 
     Raises:
@@ -66,6 +67,7 @@ def foreign(path: Path, why: str, *, code: str = "path-not-ours") -> TfprovError
     """The refusal of a file that tfprov did not make, although it has the name of one that tfprov makes.
 
     Args:
+        path: the file.
         why: how that shows.
         code: another code, where the file would be used and not overwritten.
     """

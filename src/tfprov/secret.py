@@ -49,6 +49,7 @@ class Secret:
         """Keep a value.
 
         Args:
+            value: the secret.
             shown: the placeholder to show.
             everywhere: whether `hidden` removes it from all texts from now on; False for the user name beside a
                 password.

@@ -161,6 +161,7 @@ def is_being_made(place: Path, maker: str) -> bool:
     """Whether the process that made a file or folder is running, as far as it can be seen from here.
 
     Args:
+        place: the file or folder.
         maker: its process id in decimal, from the name; anybody can make a name with any text there.
     """
     import psutil

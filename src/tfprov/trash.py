@@ -38,6 +38,7 @@ def trash_in(parent: Path, *, of: str = "") -> list[Path]:
     Several processes may delete the same one at once.
 
     Args:
+        parent: the folder.
         of: the original name; empty for any. Pass it for a folder of the user's, where nothing else is tfprov's.
     """
     pattern = re.compile(rf"\.{re.escape(shortened(of))}\.\d+-[0-9a-f]{{8}}{re.escape(_TRASH)}") if of else None

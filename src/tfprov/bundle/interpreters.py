@@ -108,6 +108,7 @@ def archive(python: Path, target: Path, *, environ: Mapping[str, str]) -> Archiv
     Args:
         python: the real executable, not that of a virtual environment.
         target: the archive to write.
+        environ: variables of this process.
 
     Raises:
         TfprovError: `python-not-movable` with the reason.
@@ -126,6 +127,7 @@ def copy(python: Path, root: Path, *, environ: Mapping[str, str]) -> Moved:
     Args:
         python: the real executable, not that of a virtual environment.
         root: a folder that does not exist yet.
+        environ: variables of this process.
 
     Raises:
         TfprovError: `python-not-movable` with the reason.

@@ -320,6 +320,7 @@ def unpack(here: Path, path: str, entry: dict[str, object], target: Path, only: 
 
     Args:
         here: the bundle.
+        path: path of the wheel.
         entry: its entry in the manifest.
         target: the folder, `lib`.
         only: paths of the files to unpack, starting with `lib/`; None for all.

@@ -140,6 +140,7 @@ def tell_status(
         output: prints it.
         profile: path or name; that of the folder when empty.
         every: all environments instead.
+        environ: variables of the user.
         pause: waits until the next check; None to check once. An unchanged state is not printed again.
         metrics: file for Prometheus, written at each look; None for none.
 

@@ -153,9 +153,12 @@ def link(
     """Link packages into an empty folder, from the cache of unpacked packages or else from their archives.
 
     Args:
+        prefix: the folder.
         packages: all packages of the environment, each with its archive.
         cache: folder of the unpacked packages; those that it lacks are added.
         environ: environment variables of the worker.
+        emit: receives notes.
+        seconds: time limit.
 
     Raises:
         TfprovError: `conda-cache-corrupt` when an archive cannot be unpacked or linked; `disk-full` and the like.
@@ -205,6 +208,7 @@ def write_lock(
         environ: environment variables of the worker.
         scratch: folder for the worker's output.
         cache: folder of the results of `read_lock`; receives the one of this lock.
+        emit: receives notes.
     """
     new = scratch / "conda-lock.yml"
     answer = _ask(
@@ -239,6 +243,7 @@ def addresses(channels: Iterable[Channel], *, environ: Mapping[str, str], emit: 
     Args:
         channels: channels of a profile.
         environ: environment variables of the worker, which is started only for names.
+        emit: receives notes.
     """
     names = [each.name for each in channels]
     alone = [name for name in names if "://" not in name]
@@ -264,10 +269,12 @@ def read_lock(
     Loading conda-lock takes two seconds, so its result for each content is cached.
 
     Args:
+        path: the lock file.
         subdir: platform.
         environ: environment variables of the worker.
         cache: folder of earlier results.
         digest: SHA-256 of the file.
+        emit: receives notes.
 
     Raises:
         TfprovError: `lock-invalid`, `lock-unfit`.

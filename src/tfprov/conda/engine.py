@@ -43,6 +43,7 @@ class Engine:
             packages: each with its archive.
             cache: parent of the program's own cache of unpacked packages.
             environ: environment variables of the program.
+            seconds: time limit.
 
         Raises:
             TfprovError: `cache-corrupt` when an archive is missing; `install-failed` with the program's output.

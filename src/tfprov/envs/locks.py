@@ -27,6 +27,7 @@ def held(path: Path, *, name: str, timeout: float) -> Iterator[None]:
     """Hold a lock.
 
     Args:
+        path: the lock file.
         name: of the environment, for messages.
         timeout: seconds to wait for the current holder; -1 to wait for ever.
 

@@ -15,6 +15,7 @@ def bring(version: str, *, uv: Path, folder: Path, cache: Path, environ: Mapping
 
     Args:
         version: PEP 440 range, such as `==3.12.*`.
+        uv: the executable.
         folder: folder of uv's Pythons.
         cache: uv's cache.
         environ: variables of the child process: proxies, certificates.

@@ -49,6 +49,7 @@ def create(
 
     Args:
         path: an empty folder.
+        python: the base interpreter.
         version: its full version.
         prompt: what an activated shell shows.
         cache: virtualenv's own cache.

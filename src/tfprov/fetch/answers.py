@@ -69,6 +69,9 @@ def explained(cause: Exception, url: str, route: Route, *, only_way: bool) -> Tf
     when there is no other route.
 
     Args:
+        cause: the exception.
+        url: the requested URL.
+        route: the route that was used.
         only_way: whether there is no other route.
     """
     import httpx
@@ -142,6 +145,8 @@ def refuse_page(first: bytes, response: httpx.Response, url: str) -> None:
 
     Args:
         first: the first bytes of the body.
+        response: of the server.
+        url: the requested URL.
 
     Raises:
         TransferError: `net-portal`.
@@ -165,6 +170,7 @@ def retry_after_seconds(value: str | None, *, now: float) -> float | None:
     """Seconds to wait according to a Retry-After header, which holds a number or a date; None without a valid one.
 
     Args:
+        value: the header.
         now: seconds since the epoch.
     """
     if value is None:

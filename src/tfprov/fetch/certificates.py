@@ -34,6 +34,7 @@ def certificates_of(profile: Profile, folder: Path, facts: Facts, environ: Mappi
     """PEM files to trust beside the system's certificates: the profile's, then those of the machine's other tools.
 
     Args:
+        profile: the profile.
         folder: base of the profile's relative paths.
         facts: the machine's own bundle.
         environ: for `${NAME}`, and for the variables of other tools.

@@ -55,6 +55,7 @@ class Common:
         """Share a file with other users, as a hard link where possible. Best effort.
 
         Args:
+            file: the file.
             path: in this user's own store; no other user may write to it.
         """
         with contextlib.suppress(OSError), _folder(self.root, (_FOLDER, file.sha256[:2], file.sha256)) as folder:

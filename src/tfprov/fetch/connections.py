@@ -141,6 +141,7 @@ def watch(connections: Sequence[Connection], options: TransferOptions, *, where:
 
     Args:
         connections: those that are fetching a piece.
+        options: the timeouts.
         where: server and proxy, for messages.
         now: time on the monotonic clock.
     """

@@ -39,6 +39,7 @@ class Download:
         """Prepare it.
 
         Args:
+            file: the file to fetch.
             slots: shared limit of connections.
             check: called several times a second; raises to stop (deadline, interruption).
         """

@@ -65,6 +65,7 @@ def fetch(
 
     Args:
         files: from the lock.
+        store: receives the files.
         network: indexes, mirrors, routes and credentials.
         emit: receives `Progress` and, for every try, `Attempt`.
         deadline: time on `time.monotonic` after which everything stops; None for no limit.

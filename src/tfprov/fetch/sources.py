@@ -225,6 +225,7 @@ def network(profile: Profile, folder: Path, facts: Facts, environ: Mapping[str, 
     means the same everywhere.
 
     Args:
+        profile: the profile.
         folder: base of the profile's relative paths.
         facts: the machine's own index, proxies and certificates.
         environ: for `${NAME}` in addresses, netrc and certificates.

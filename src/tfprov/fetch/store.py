@@ -73,6 +73,7 @@ class Store:
         """Use this folder. It is created by the first write, for this user only.
 
         Args:
+            root: the folder.
             common: a folder in which several users share files; None for none.
         """
         self.root = root
@@ -164,6 +165,7 @@ class Store:
         """Be the only process that works on this file.
 
         Args:
+            sha256: of the file.
             timeout: seconds to wait for another owner; None to wait while the owner makes progress.
             waiting: called several times a second while another process is the owner; may raise.
 

@@ -71,6 +71,7 @@ def read(environ: Mapping[str, str], *, python: str, has_gpus: bool) -> Reading:
     """Examine the machine as it is now. Starts one process where GPUs count and there is an NVIDIA driver, else none.
 
     Args:
+        environ: environment variables of the user.
         python: the interpreter to examine.
         has_gpus: whether GPUs count.
 

@@ -31,6 +31,8 @@ def graphics(environ: Mapping[str, str], place: GpuHost, *, brief: bool = False)
     """The GPUs of this machine. Starts no process where neither a driver nor its tools are found; has a time limit.
 
     Args:
+        environ: environment variables of the user.
+        place: the machine.
         brief: whether to read only which GPUs exist and whether they can be used.
     """
     others = tuple(pci_gpus(place)) if place.system == "linux" else tuple(apple(place))

@@ -48,6 +48,7 @@ def ask_nvml(environ: Mapping[str, str], library: Path, *, brief: bool = False) 
     """GPUs and driver from NVML, or the fault that prevents the query.
 
     Args:
+        environ: environment variables of the user.
         library: file to load NVML from.
         brief: whether to read only which GPUs exist and whether they can be used.
     """

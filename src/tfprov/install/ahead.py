@@ -68,6 +68,7 @@ class Ahead:
         """Start compiling.
 
         Args:
+            python: interpreter of the environment.
             environ: all environment variables of the child.
             environment: a virtual environment that is being made with that interpreter; None for its own packages.
         """

@@ -29,6 +29,8 @@ class Installer(Protocol):
         """Install every wheel.
 
         Args:
+            wheelhouse: the wheels.
+            python: interpreter of the environment.
             environ: all environment variables of the child process.
             timeout: seconds.
 

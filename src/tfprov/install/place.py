@@ -89,6 +89,7 @@ def place(
 
     Args:
         wheels: the wheels; their trees are not changed.
+        python: interpreter of the environment.
         environ: all environment variables of a child process.
         linked: called with the number of files that are in place, and their total.
 

@@ -32,6 +32,7 @@ def wheelhouse(files: Sequence[LockedFile], paths: Mapping[str, Path], requireme
     """Write the requirements file for the locked files.
 
     Args:
+        files: files of the lock.
         paths: verified wheels by SHA-256, under their wheel names.
         requirements: the file to write.
     """

@@ -133,6 +133,7 @@ def read(
     """The lock for one interpreter: for each package the wheel whose tag comes first in `tags`, or its source.
 
     Args:
+        path: the lock file.
         environment: marker values of the interpreter.
         tags: wheel tags that it supports, best first.
         platform: the platform whose target to return; None for the one where the lock was made.

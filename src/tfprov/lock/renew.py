@@ -67,6 +67,7 @@ def renew(question: Question, resolver: Resolver, emit: Emit, *, whose: str = "t
 
     Args:
         question: the input; the versions in `prefer` may be dropped.
+        resolver: how to start uv.
         emit: receives a note about dropped preferences.
         whose: what the preferred versions are, in that note; empty where nobody asked for them, and then there is none.
 

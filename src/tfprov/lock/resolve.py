@@ -217,6 +217,8 @@ def _ask_freely(question: Question, resolver: Resolver, refused: NoWheelsError) 
     be compiled because another package has no wheel. So each such project is then asked for as a wheel.
 
     Args:
+        question: the input.
+        resolver: how to start uv.
         refused: what uv said while it could not build everything.
 
     Raises:
@@ -251,6 +253,8 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...] | None, 
     """Run uv with the projects in `built` from source; once more where an old source needs an older setuptools.
 
     Args:
+        question: the input.
+        resolver: how to start uv.
         built: None for wheels and sources of everything but TensorFlow and `wheels`.
         wheels: projects that are then taken from wheels only.
 

@@ -158,6 +158,7 @@ def index_access(context: Context, machine: Machine, requirements: Sequence[str]
     """Access to the indexes while the block runs. Starts the relay unless nothing has to be requested from a server.
 
     Args:
+        context: of the run.
         machine: provides the network.
         requirements: requirements that uv will be given; a URL in one of them counts as a server.
 

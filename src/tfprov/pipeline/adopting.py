@@ -278,6 +278,8 @@ def survey(folder: Path, *, environ: Mapping[str, str], emit: Emit) -> tuple[Sur
 
     Args:
         folder: where to look.
+        environ: variables of this process.
+        emit: receives progress.
 
     Raises:
         TfprovError: `usage` when the folder does not exist.

@@ -51,6 +51,7 @@ def open_all(sources: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -
     Args:
         sources: folders, archives or addresses, at least one.
         cwd: folder that relative paths are relative to.
+        environ: variables of this process.
 
     Raises:
         TfprovError: `bundle-…` when one of them cannot be used.
@@ -97,6 +98,7 @@ def check(source: Sequence[str], *, cwd: Path, environ: Mapping[str, str]) -> Bu
     Args:
         source: the bundle, then older bundles that have what a delta lacks.
         cwd: folder that relative paths are relative to.
+        environ: variables of this process.
 
     Returns:
         The bundle.
@@ -131,6 +133,8 @@ def merge(sources: Sequence[str], output: Path, *, cwd: Path, environ: Mapping[s
         sources: the delta, then the older bundles.
         output: path to write to; an archive if it ends in `.tar`, else a folder.
         cwd: folder that relative paths are relative to.
+        environ: variables of this process.
+        emit: receives progress.
 
     Returns:
         The new bundle.

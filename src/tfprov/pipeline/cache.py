@@ -72,6 +72,7 @@ def prune(home: Home, *, cap_bytes: int) -> Swept:
     """Evict the least recently used wheels, and delete images, trees, generations and tools that nothing uses any more.
 
     Args:
+        home: tfprov's folders.
         cap_bytes: most bytes of wheels to keep.
 
     Returns:

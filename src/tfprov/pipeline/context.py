@@ -389,6 +389,7 @@ def step(context: Context, name: str) -> Iterator[None]:
     """Run the block as a stage: emit events at its start and end, and record its wall time.
 
     Args:
+        context: of the run.
         name: name of the stage, in journals and for people.
 
     Raises:

@@ -78,6 +78,8 @@ def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tu
 
     Args:
         path: its folder, or its interpreter.
+        environ: variables of this process.
+        emit: receives progress.
 
     Raises:
         TfprovError: `environment-missing` when there is no environment.
@@ -157,6 +159,7 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
 
     Args:
         root: folder of the environment.
+        emit: receives progress.
         version: version of Python that it was made with; None for the one in `pyvenv.cfg`.
     """
     emit(Note(text="looking at the interpreter", level="detail"))

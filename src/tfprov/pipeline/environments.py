@@ -91,6 +91,7 @@ def verified(environment: Environment, profile: str, *, moved: bool = False) -> 
     """The active generation of an environment.
 
     Args:
+        environment: which one.
         profile: the profile as the user named it, for the hint.
         moved: whether to accept a generation that was moved since it was made, whose commands do not start.
 
@@ -208,6 +209,7 @@ def smoke_foreign(
     Args:
         python: its interpreter, or its folder.
         level: how much to check; when None, the level in the overrides, else the standard level.
+        environ: variables of the user.
         emit: receives one note per leg.
         cwd: folder that paths of scripts are relative to.
         overrides: settings of a profile, as `key=value`: `smoke.require-gpus=1`, `tensorflow.accelerator=cuda`.
@@ -242,6 +244,7 @@ def rollback(environment: Environment, *, number: int | None) -> Generation:
     A generation with altered or missing files is first mended from its image; one that cannot be mended is passed over.
 
     Args:
+        environment: which one.
         number: number of the generation; None for the newest earlier one whose files differ from the active one's, or
             the newest earlier one if all are the same.
 

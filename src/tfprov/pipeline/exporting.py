@@ -92,6 +92,9 @@ def export(profile: str, request: ExportRequest, *, cwd: Path, environ: Mapping[
 
     Args:
         profile: the profile as the user named it.
+        request: options.
+        cwd: working directory.
+        environ: variables of the user.
 
     Raises:
         TfprovError: `environment-missing`, `environment-moved`, `path-not-ours`, `python-not-movable`, `not-supported`,

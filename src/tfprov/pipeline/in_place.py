@@ -152,6 +152,7 @@ def _proved(subject: AdoptionSubject, settled: Settled, work: Path, emit: Emit) 
         subject: the old environment and its profile.
         settled: the profile and lock to start with.
         work: folder for the lock.
+        emit: receives progress.
 
     Returns:
         The profile and lock that the environment was made from, and the environment.

@@ -50,6 +50,7 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
 
     Args:
         path: the profile to write.
+        environ: variables of this process.
         source: file with the requirements, or folder of the project; None for the folder of `path`.
 
     Raises:

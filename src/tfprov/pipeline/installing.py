@@ -49,6 +49,8 @@ def building(context: Context, machine: Machine, locked: Locked, ahead: Ahead) -
     A backend that needs the fetched files for that (`Backend.needs_files`) makes it only when it is asked for.
 
     Args:
+        context: of the run.
+        machine: machine to make it on.
         locked: files that will be installed in it.
         ahead: started, unless the image of another lock has the modules compiled.
 
@@ -103,6 +105,7 @@ def build_environment(context: Context, build: Callable[[], Generation]) -> Gene
     """Wait for the new generation without the wheels.
 
     Args:
+        context: of the run.
         build: the function from `building`.
     """
     return build()
@@ -122,6 +125,10 @@ def install_wheels(
     """Install the locked wheels in a generation.
 
     Args:
+        context: of the run.
+        machine: machine to install on.
+        locked: files to install.
+        fetched: the fetched files.
         generation: an environment without them.
         unpacking: has been given all wheels.
         ahead: compiles their modules; from here on it may write bytecode into the generation.

@@ -47,6 +47,7 @@ def audit(
         places: zip archives, folders or JSON files with advisories, see `advisories.audit`.
         accepted: ids or aliases of advisories that are known and accepted.
         cwd: folder that relative paths are relative to.
+        environ: variables of this process.
 
     Returns:
         Name of the environment, and the result.

@@ -59,8 +59,10 @@ def add(
     """Install or renew the kernel specification of an environment.
 
     Args:
+        environment: which one.
         generation: its active generation.
         profile: the profile as the user named it, for the hint.
+        environ: variables of the user.
         prefix: folder of a Python or JupyterHub in whose `share/jupyter` to install it; None for this user's own data
             folder of Jupyter.
 

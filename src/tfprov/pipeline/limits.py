@@ -43,6 +43,7 @@ def cap(environ: Mapping[str, str], folder: Path) -> int | None:
     less.
 
     Args:
+        environ: variables of this process.
         folder: folder of the store, which need not exist.
 
     Raises:
@@ -63,6 +64,7 @@ def trim(store: Store, limit: int | None, emit: Emit) -> Swept:
     """Evict least recently used wheels until the store is within the limit, except those that a running tfprov needs.
 
     Args:
+        store: the store.
         limit: maximum size in bytes; None for no limit.
         emit: receives a note if wheels were evicted, or if the store cannot be changed.
 

@@ -82,6 +82,8 @@ def called_by(name: str, path: Path, *, cwd: Path, home: Home) -> Environment | 
     Args:
         name: the PROFILE argument.
         path: the profile that it refers to, which may ask for an environment of another name by now.
+        cwd: working directory.
+        home: tfprov's folders.
 
     Raises:
         TfprovError: `environment-missing` when several environments have the name.

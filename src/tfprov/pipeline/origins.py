@@ -25,6 +25,7 @@ def origins(context: Context, machine: Machine, projects: Iterable[str], *, are_
     index has it.
 
     Args:
+        context: of the run.
         machine: provides the network, and records the projects that were reported.
         projects: their names.
         are_all: whether these are all projects, so that an index without any of them is reported, too.

@@ -77,6 +77,7 @@ def decisions(
 
     Args:
         profile: includes the lines of its requirements files in its requirements.
+        facts: of this machine.
         here: the decision for this machine.
         python: minor version of the interpreter, `3.12`.
         table: properties of each release.
@@ -112,6 +113,7 @@ def plan_for_all(profile: Profile, facts: Facts, table: Compat, listing: Listing
 
     Args:
         profile: as for `decisions`.
+        facts: of this machine.
         table: properties of each release.
         listing: files on the index; None when it cannot be read.
 

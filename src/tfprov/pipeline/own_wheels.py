@@ -74,6 +74,7 @@ def kits(
     wheels, which works for this platform and this Python only.
 
     Args:
+        context: provides the store.
         machine: provides the network.
         platforms: where tfprov must start.
         folder: receives the wheels that are made here.

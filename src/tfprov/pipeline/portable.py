@@ -30,6 +30,7 @@ def profile(loaded: Loaded, locked: Lock, scripts: Sequence[str]) -> str:
     (interpreter path, proxies, certificates, a relative environment path) are left out.
 
     Args:
+        loaded: the profile.
         locked: includes the wheels of projects in local folders.
         scripts: paths of the smoke test scripts in the bundle, relative to the profile.
 
@@ -60,6 +61,7 @@ def lock(loaded: Loaded, locked: Lock, folder: str) -> str:
     """The lock with the wheels that were built here in place of their sources: nothing is built on the target.
 
     Args:
+        loaded: the profile.
         locked: includes those wheels.
         folder: the folder of the wheels, relative to the lock.
 

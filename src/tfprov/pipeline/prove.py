@@ -43,7 +43,9 @@ def prove(
     """Run the smoke test on an installation, applying known cures if it fails.
 
     Args:
+        context: of the run.
         machine: to resolve for, if a cure changes the lock.
+        installation: what to prove.
         install: makes a new generation with locked files, because a sealed one is never changed.
 
     Returns:

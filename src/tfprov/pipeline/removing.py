@@ -17,6 +17,7 @@ def remove(environment: Environment, name: str, *, force: bool = False) -> tuple
     """Delete an environment with all its generations. The store is not touched.
 
     Args:
+        environment: which one.
         name: the environment as the user named it, for the hint.
         force: whether to delete it even if processes use it, or it keeps an environment that it replaced.
 
@@ -45,6 +46,7 @@ def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environm
     """Delete all environments, and the interpreters and images made for them. The cache and the journals stay.
 
     Args:
+        home: tfprov's folders.
         force: whether to delete them even if processes use some, or some keep environments that they replaced.
 
     Returns:

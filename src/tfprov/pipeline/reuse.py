@@ -69,6 +69,7 @@ def blaming_changes(context: Context, kept: Installation | None) -> Iterator[Non
     If such a change may be the cause, the failure gets its code and hint.
 
     Args:
+        context: of the run.
         kept: the generation that is being proved again; None when it was just installed.
     """
     try:

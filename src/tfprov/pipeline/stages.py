@@ -82,6 +82,8 @@ def make_plan(context: Context, machine: Machine, *, tell: bool = True) -> Choic
     """The plan; it follows the lock if there is one and it is up to date.
 
     Args:
+        context: of the run.
+        machine: to plan for.
         tell: whether to emit the notes of the plan; False for commands that show the plan, which includes them.
 
     Raises:
@@ -121,7 +123,9 @@ def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener:
     Before the first byte, the free disk space is checked, and on Windows path lengths and the Visual C++ runtime.
 
     Args:
+        context: of the run.
         machine: provides the network.
+        locked: the files.
         listener: is told of each file while others are being fetched.
 
     Raises:
@@ -242,6 +246,8 @@ def create(context: Context, machine: Machine, locked: Locked, path: Path, *, se
     """Make an environment without the wheels.
 
     Args:
+        context: of the run.
+        machine: to make it on.
         locked: what the environment is for.
         path: an empty folder.
         seeded: whether it gets its own pip.
@@ -264,6 +270,7 @@ def smoke_request(loaded: Loaded, target: Target) -> SmokeRequest:
     """The smoke test that a profile asks for.
 
     Args:
+        loaded: the profile.
         target: the TensorFlow that is locked.
 
     Returns:

@@ -24,7 +24,11 @@ MOST_PROOFS = 64
 
 
 class Standing:
-    """Checks verdicts against this machine, which is examined only once per run for all generations."""
+    """Checks verdicts against this machine, which is examined only once per run for all generations.
+
+    Args:
+        environ: variables of the user.
+    """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -82,7 +86,9 @@ def check(environment: Environment, generation: Generation, environ: Mapping[str
     """Check that an environment is unchanged since it was verified, and was proved on this machine as it is now.
 
     Args:
+        environment: the environment.
         generation: a sealed generation of it.
+        environ: variables of the user.
         profile: the profile as the user named it, for the hint.
 
     Raises:

@@ -15,6 +15,7 @@ def shell_here(environ: Mapping[str, str], known: Sequence[str], parents: Iterab
     """The name of the shell that tfprov was started from: the nearest parent process that is one, else `SHELL`.
 
     Args:
+        environ: variables of the user.
         known: names that may be returned.
         parents: names of the parent processes, the nearest first; those of this process when None.
 

@@ -101,6 +101,7 @@ def _look(environment: Environment, standing: Standing) -> Status:
     """The state of an environment on this machine as it is now.
 
     Args:
+        environment: the environment.
         standing: checks whether its verdict is still valid.
     """
     up = f"`tfprov up {quoted(environment.owner.profile)}`"

@@ -54,6 +54,7 @@ def gather(profile: str | None, *, logs: tuple[Path, ...], cwd: Path, environ: M
         profile: as the user named it; None for a report without profile, plan, lock and journals.
         logs: further files to include.
         cwd: the folder that relative paths start from.
+        environ: variables of the user.
 
     Raises:
         TfprovError: `usage`, when a given log cannot be read; `profile-missing`.

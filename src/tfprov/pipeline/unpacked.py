@@ -41,6 +41,7 @@ def unpacking(context: Context, landed: Landed = lambda _root, _paths: None) -> 
     """What unpacks the wheels of a run; the caller closes it.
 
     Args:
+        context: of the run.
         landed: called with the files that were written.
     """
     return Unpacking(
@@ -199,6 +200,8 @@ def forget(context: Context, files: Collection[LockedFile], projects: Collection
     """Delete the unpacked trees of wheels, because a write to a file linked from a tree changes the tree as well.
 
     Args:
+        context: of the run.
+        files: of the lock.
         projects: normalised names of the projects whose trees to delete; None for all.
     """
     store = store_of(context.home)
@@ -211,6 +214,8 @@ def written_back(context: Context, files: Collection[LockedFile], folder: Path) 
     """Record that the trees of wheels are flushed to disk, if they are on the file system of a folder that was.
 
     Args:
+        context: of the run.
+        files: of the lock.
         folder: its file system has just been flushed.
     """
     store = store_of(context.home)

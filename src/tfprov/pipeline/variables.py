@@ -92,6 +92,7 @@ def activation(
         generation: the one in use.
         shell: `bash`, `zsh`, `sh`, `fish`, `tcsh`, `powershell` or `cmd`.
         home: its cache folder may receive a script.
+        environ: variables of the user.
 
     Raises:
         TfprovError: as for `changes`.

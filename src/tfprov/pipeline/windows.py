@@ -25,6 +25,7 @@ def check(
         python: the interpreter that the environment is made from.
         tensorflow: version of TensorFlow.
         locked: names of the packages that will be installed.
+        environ: variables of this process.
 
     Raises:
         TfprovError: `windows-long-path`, `windows-dll-load`.

@@ -43,6 +43,7 @@ def assemble(
     """The plan for the chosen release: its reasons, notes and alternatives, and everything that was refused.
 
     Args:
+        context: of the decision.
         chosen: release and Python.
         fits: everything that fits with the chosen accelerator, best first.
         misses: what does not fit with it.

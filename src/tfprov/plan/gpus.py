@@ -101,6 +101,7 @@ def on_machine(facts: Facts, table: Compat, platform: str, *, later: bool, has_c
     """The GPUs that CUDA can use on a machine, whatever the release.
 
     Args:
+        facts: about the machine.
         table: knows which CUDA versions a driver supports.
         platform: as in the table.
         later: True when the GPU will be on another machine, so that only the platform counts.

@@ -79,6 +79,7 @@ def sort_out(
 
     Args:
         profile: names an interpreter, or limits the versions.
+        facts: about the machine.
         offers: of all releases; an interpreter that none of them has a wheel for may not be used.
 
     Returns:

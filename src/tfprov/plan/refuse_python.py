@@ -20,6 +20,7 @@ def no_python(
     """The error when a release fits, but no interpreter for it.
 
     Args:
+        context: of the decision.
         nearest: the miss of the release that came closest.
         evidence: why each release was refused.
         accelerator: variant that was to be chosen.

@@ -82,6 +82,7 @@ def with_room(plan: Plan, facts: Facts, table: Compat, on_cpu: Callable[[], Plan
 
     Args:
         plan: for a machine of which only the facts are known.
+        facts: about the machine.
         table: has sizes.
         on_cpu: gives the plan without CUDA; called only where CUDA does not fit.
 

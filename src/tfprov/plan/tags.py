@@ -55,6 +55,7 @@ def platform_tags(facts: Facts, libc: Libc | None = None) -> list[str]:
     """The platform tags of a machine, best first.
 
     Args:
+        facts: about the machine.
         libc: the C library that the interpreter runs on, where that is not the system's.
     """
     system, machine = facts.system.value, architecture(facts.machine.value)

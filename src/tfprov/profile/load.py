@@ -184,6 +184,7 @@ def _refusal(
 
     Args:
         path: of the profile.
+        problems: the mistakes.
         misnamed: those of them about the name of a package.
         absent: those of them about a missing file.
         is_profile: whether it is one, rather than a list of dependencies.

@@ -67,6 +67,7 @@ def render(
     """The HTML page of a verdict.
 
     Args:
+        verdict: the verdict to show.
         title: name of the environment or path of its interpreter.
         made: time of the test.
         since: time of the receipt that it is compared with; None when there is none.

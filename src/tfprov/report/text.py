@@ -62,6 +62,7 @@ def outcome(
     """The outcome of `up`, and how to use the environment.
 
     Args:
+        result: of the run.
         profile: as the user named it.
         shell: path of the user's shell, which decides how to activate; empty for a shell like sh.
         unchanged: what to say of an environment that needed nothing.

@@ -33,6 +33,10 @@ class CudaFiles:
 def cuda_files(python: Path, *, environ: Mapping[str, str]) -> CudaFiles:
     """Find the CUDA files for an environment; what could not be determined stays empty.
 
+    Args:
+        python: interpreter of the environment.
+        environ: environment variables of the user.
+
     Raises:
         TfprovError: `python-broken` when the interpreter cannot be started.
     """

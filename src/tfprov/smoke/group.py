@@ -105,6 +105,7 @@ def probe_session(
 
     Args:
         python: interpreter of any environment, not necessarily one made by tfprov.
+        request: what to prove.
         environ: environment variables of the user; those that redirect Python or TensorFlow are not passed on.
         emit: receives a note for each leg.
         activation: variables that activating the environment sets; passed to the probes unchanged.

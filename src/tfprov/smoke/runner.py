@@ -35,6 +35,7 @@ def smoke(
 
     Args:
         python: interpreter of any environment, not necessarily one made by tfprov.
+        request: what to prove.
         environ: environment variables of the user; those that redirect Python or TensorFlow are not passed on.
         emit: receives a note for each leg.
         activation: variables that activating the environment sets; passed to the probes unchanged.
@@ -185,6 +186,7 @@ def _health(session: ProbeSession, moment: str, *, anyway: bool = False) -> Grou
     """Ask the driver for its values; not at the quick level or without GPUs, unless `anyway`.
 
     Args:
+        session: the setting.
         moment: `before` or `after` the other legs.
         anyway: whether to ask even if the leg `health` is not part of the smoke test.
     """

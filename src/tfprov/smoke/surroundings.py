@@ -22,6 +22,8 @@ def findings(python: Path, environ: Mapping[str, str], cwd: Path, version: str |
     """The hazards from PYTHON* variables, the working directory and the user site.
 
     Args:
+        python: interpreter of the environment.
+        environ: environment variables of the user.
         cwd: the user's working directory, which is first on sys.path for `python -c`, `-m` and the prompt.
         version: of that Python; None when unknown, and then the user site is not checked.
     """

@@ -33,6 +33,7 @@ def build(source: LockedSource, tree: Path, bench: Bench, *, work: Path, log: Pa
     """Build a wheel of a project in a temporary environment of its own.
 
     Args:
+        source: the source to build.
         tree: its files, which the build may change. For a folder of the user this is the folder itself.
         bench: interpreter, tools and limits.
         work: an empty folder.

@@ -45,6 +45,7 @@ def variables(environ: Mapping[str, str], *, scripts: Path, home: Path) -> dict[
     """All environment variables of a build.
 
     Args:
+        environ: variables of the user.
         scripts: folder of the programs in the build's own environment.
         home: an empty, writable folder.
     """

@@ -97,6 +97,7 @@ def extract(source: ArchiveBytes, member: ArchiveMember, target: str, *, going: 
 
     Args:
         source: the archive.
+        member: the member to write.
         target: path of the file; its folder exists.
         going: called with the number of compressed bytes of each piece that is done; raises to stop.
 

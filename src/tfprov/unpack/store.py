@@ -73,6 +73,7 @@ class TreeStore:
         """The tree of a wheel; None if there is none.
 
         Args:
+            sha256: hash of the wheel.
             dropped: called if there was one with altered files, which is deleted.
         """
         folder = self.root / sha256
@@ -117,6 +118,7 @@ class TreeStore:
         """Make this process the only one that unpacks a wheel; see `locks.held`.
 
         Args:
+            sha256: hash of the wheel.
             waiting: called several times a second while another process unpacks it; may raise.
 
         Raises:
@@ -147,6 +149,7 @@ class TreeStore:
         """Turn a folder made by `begin` into the tree of a wheel whose hash was verified.
 
         Args:
+            sha256: hash of the wheel.
             made: the folder.
             files: size and time of each file, by path.
 

@@ -60,6 +60,7 @@ class Unpacking:
         """Start without wheels.
 
         Args:
+            store: receives the trees.
             emit: receives progress, and notes when another process is waited for.
             landed: called with the files that were written.
             environ: all environment variables of the processes that unpack; None for threads of this process.

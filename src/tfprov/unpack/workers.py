@@ -110,6 +110,7 @@ class Workers:
         """Write members to new files. To be called in a thread of the pools.
 
         Args:
+            members: the members.
             source: the archive.
             root: the folder to write into; the folders in it exist.
             going: called several times a second, with the number of compressed bytes that are done; raises to stop.

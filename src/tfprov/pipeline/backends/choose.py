@@ -82,6 +82,7 @@ class Backend(Protocol):
 
         Args:
             context: of the run; its lock file is not changed.
+            machine: to resolve for.
             locked: the present lock, with its plan and interpreter.
             bounds: PEP 508 lines that the smoke test requires.
             path: where to write the new lock.
@@ -109,7 +110,10 @@ class Backend(Protocol):
         """Make an environment in an empty folder, complete except for wheels.
 
         Args:
+            context: of the run.
+            machine: to make it on.
             locked: the files and the interpreter.
+            path: the folder.
             fetch: brings the locked files into the store; called only when a file is needed and missing.
             seeded: whether it gets its own pip, to install with.
         """
@@ -138,6 +142,7 @@ class Backend(Protocol):
 
         Args:
             root: folder of the environment.
+            environ: variables of this process.
         """
 
     def activation(self, root: Path, name: str, folder: Path) -> Path:
@@ -165,6 +170,9 @@ class Backend(Protocol):
             root: folder of the environment.
             lock: its lock file.
             python: version of its interpreter.
+            facts: of this machine.
+            environ: variables of this process.
+            emit: receives notes.
 
         Returns:
             The differences, and the wheels and sources in the lock, which the caller compares.
@@ -188,6 +196,7 @@ def lock_of(environment: Environment, kind: str) -> Path | None:
     """The lock file that an environment was made from, beside its profile or in its own folder; None if it is gone.
 
     Args:
+        environment: the environment.
         kind: as for `backend_of`.
     """
     name = backend_of(kind).lock_name(environment.owner.name)

@@ -52,6 +52,7 @@ def reachable(context: Context, files: tuple[LockedFile, ...], packages: tuple[P
     The result contains secrets, so it must only be passed to the fetch stage.
 
     Args:
+        context: of the run.
         files: from the lock; wheels among them get no tokens.
         packages: the conda packages among them, with their channels.
     """
@@ -90,7 +91,10 @@ def create(context: Context, machine: Machine, lock: CondaLock, path: Path, fetc
     """Link the locked conda packages into an empty folder, and write conda's history file with the requested specs.
 
     Args:
+        context: of the run.
+        machine: to link on.
         lock: what to link.
+        path: the folder.
         fetch_files: brings the locked files into the store; called only when an archive is needed and missing.
 
     Raises:
@@ -186,6 +190,7 @@ def bring_python(context: Context, machine: Machine, minor: str, asked: str | No
 
     Args:
         context: its profile names the channels.
+        machine: to install it for.
         minor: minor version, `3.12`.
         asked: PEP 440 range of the profile; None for any.
 

@@ -20,6 +20,7 @@ def require_own_index(resolved: str, network: Network) -> None:
 
     Args:
         resolved: a whole PEP 751 document.
+        network: of the run.
 
     Raises:
         TfprovError: `index-setting-invalid` when a project comes from another place than its index; the index cannot

@@ -151,6 +151,8 @@ def choose_within(context: Context, machine: Machine, bounds: Sequence[str]) -> 
     """A choice within bounds in addition to those of the profile, regardless of an existing lock.
 
     Args:
+        context: of the run.
+        machine: to choose for.
         bounds: PEP 508 lines, those on `python` for the interpreter; see `plan.companions`.
 
     Raises:

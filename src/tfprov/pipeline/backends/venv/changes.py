@@ -52,6 +52,7 @@ def changes(profile: Profile, facts: Facts, lines: Sequence[str]) -> Iterator[Ch
     of long ago ask for a release and a Python that are both too old, and leaving out one package.
 
     Args:
+        profile: the profile to change.
         facts: of the machine to resolve for.
         lines: its requirements, in the order in which to try them.
     """

@@ -23,6 +23,7 @@ def decided(context: Context, plan: Plan, best: Solution) -> Plan:
 
     Args:
         context: its listeners get the notes.
+        plan: the plan.
         best: the solution of the resolver.
 
     Returns:

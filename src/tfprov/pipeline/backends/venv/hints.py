@@ -45,6 +45,8 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
     If there are none, one line is changed at a time. If none of that helps, several lines are changed.
 
     Args:
+        context: of the run.
+        machine: to resolve for.
         profile: what did not resolve.
         error: the failure; its hint is replaced.
     """
@@ -150,6 +152,8 @@ def _several(context: Context, machine: Machine, profile: Profile, impossible: M
     then with any. Where that fails because a source cannot be built, the line that asks for it is left out.
 
     Args:
+        context: of the run.
+        machine: to resolve for.
         profile: what did not resolve.
         impossible: see `_impossible`.
     """
@@ -205,6 +209,8 @@ def _moved(
     """A solution in which the versions in some lines are only preferences, and the lines that it does not satisfy.
 
     Args:
+        context: of the run.
+        machine: to resolve for.
         profile: what did not resolve.
         candidate: of the relaxed profile.
         changed: the replacement for each line that is to change in any case; see `_impossible`.

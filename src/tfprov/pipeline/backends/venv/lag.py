@@ -55,6 +55,9 @@ def without_lag(
     outdated packages together are always tried in their newest versions; if that fails, one after the other.
 
     Args:
+        context: of the run.
+        machine: to resolve for.
+        profile: what is asked for.
         candidates: the better ones first.
         best: the solution so far.
         newest: the newest version of requested packages by themselves.
@@ -162,7 +165,9 @@ def newest_versions(
     It is read from the pages of the index; if they cannot be read, the resolver is asked, which may have cached pages.
 
     Args:
+        context: of the run.
         machine: provides the network.
+        profile: what is asked for.
         candidates: their Pythons count, except those that would have to be downloaded.
         taken: the version of each package in a solution.
 

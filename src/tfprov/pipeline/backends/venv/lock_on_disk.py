@@ -93,6 +93,7 @@ def require_change_allowed(context: Context, changes: tuple[str, ...]) -> None:
     """Check that the lock may be made or changed, and emit the reasons for it.
 
     Args:
+        context: of the run.
         changes: why the lock has to be made or changed, a line each.
 
     Raises:

@@ -112,6 +112,8 @@ def write(
     """Resolve a choice, verify attestations if the profile asks for it, and write the lock.
 
     Args:
+        context: of the run.
+        machine: to resolve for.
         choice: what to lock.
         interpreter: of the choice.
         bounds: PEP 508 lines that the smoke test requires; see `plan.companions`.
@@ -177,6 +179,8 @@ def _resolve(context: Context, machine: Machine, selection: Selection, choice: C
     """Resolve for this machine and the other platforms that the profile names.
 
     Args:
+        context: of the run.
+        machine: to resolve for.
         selection: what to resolve for on this machine.
         choice: if it has a resolved document that can be locked as it is, that is used.
 
@@ -228,6 +232,7 @@ def resolve_for(
     """Resolve the profile for one target, avoiding known incompatibilities.
 
     Args:
+        context: of the run.
         machine: provides the network.
         selection: what to resolve for.
         prefer: versions to keep where they still fit.

@@ -90,6 +90,7 @@ def ask_resolver(
     """Resolve requirements; returns a PEP 751 document.
 
     Args:
+        context: of the run.
         machine: provides the network, and the results of earlier resolves.
         selection: what to resolve for.
         lines: PEP 508 requirements, TensorFlow among them; earlier ones are more likely to get their newest version.

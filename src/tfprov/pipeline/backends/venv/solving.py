@@ -103,6 +103,9 @@ def best_by_wheels(
     versions without any wheel, where that does not cost a newer TensorFlow, then whatever the profile allows.
 
     Args:
+        context: of the run.
+        machine: to resolve for.
+        profile: what is asked for.
         candidates: the better ones first.
         once: see `ask_resolver`.
         hopeless: failures with fewer requirements, which are not tried again; new ones are added. None for none.
@@ -231,6 +234,9 @@ def solve(
     than TensorFlow is, but nobody wants an old TensorFlow for the newest protobuf.
 
     Args:
+        context: of the run.
+        machine: to resolve for.
+        profile: what is asked for.
         candidate: what to resolve.
         once: see `ask_resolver`.
         builds: see `ask_resolver`.
@@ -295,6 +301,8 @@ def any_solution(context: Context, machine: Machine, profile: Profile, *, until:
     Python takes longer than to ask for all others, of which one may have wheels.
 
     Args:
+        context: of the run.
+        machine: to resolve for.
         profile: the changed one.
         until: no candidate is begun after this time of `time.monotonic`.
     """
