@@ -342,7 +342,6 @@ FAILED = {
 }
 FETCHED = (
     "Successfully installed x-1.0",
-    "  Downloading x-1.0-py3-none-any.whl (12 kB)",
     "Saved ./x-1.0-py3-none-any.whl",
     "Resolved 21 packages in 1.02s",
     "#9 8.31 Prepared 21 packages in 1.02s",
@@ -387,6 +386,11 @@ def test_a_failure_before_another_command_is_no_cause_where_that_command_fails(c
     assert root_of(f"+ pip install frobnicator\n{NO_SUCH}{command}\n{ENDED.format('KeyError: 1')}") is None
     assert root_of(f"+ pip install frobnicator\n{NO_SUCH}{command}\nOSError: [Errno 28] full\n") == "disk-full"
     assert root_of(f"+ pip install frobnicator\n{NO_SUCH}{command}\nx 1.0\n") == "package-name-wrong"
+
+
+@pytest.mark.parametrize("code", FAILED)
+def test_what_another_package_comes_from_does_not_take_back_that_a_server_failed(code: str) -> None:
+    assert root_of(f"{FAILED[code]}  Downloading markdown-3.9-py3-none-any.whl (107 kB)\n") == code
 
 
 @pytest.mark.parametrize("later", ["installed six-1.17.0 frobnicator-1.0", "downloaded six frobnicator"])

@@ -140,7 +140,7 @@ RULES: tuple[Rule, ...] = (
             " mib in ",
             "build completed successfully",
             "info: analyzed",
-            *("downloading ", "using cached ", "saved ./", "saved /"),
+            *("saved ./", "saved /"),
             *("resolved ", "prepared ", "audited ", "checked "),
             *("transaction: ", "transaction finished", "extracting packages"),
             *("fetched ", "receiving objects: 100%", "resolving deltas: 100%"),
@@ -148,7 +148,7 @@ RULES: tuple[Rule, ...] = (
             *("installation succeeded", "writing lock file", "install ", "update "),
         ),
         pattern=r"(?P<is_fetched>saved \[\d+|^OK: \d+ MiB in \d+ packages|\bBuild completed successfully, \d+ total|^INFO: Analyzed (?:\d+ )?target"
-        r"|^(?:#\d+ [\d.]+ )?\s*(?:Downloading|Using cached) \S+ \(\d|^Saved (?:\.?/)\S+|^(?:#\d+ [\d.]+ )?(?:Resolved|Prepared|Audited|Checked) \d+ packages? in "
+        r"|^Saved (?:\.?/)\S+|^(?:#\d+ [\d.]+ )?(?:Resolved|Prepared|Audited|Checked) \d+ packages? in "
         r"|^(?:Preparing|Verifying|Executing) transaction: .{0,40}done|^Transaction finished|^Downloading and Extracting Packages: .{0,40}done"
         r"|^Fetched [\d.,]+ ?[kMG]?B in |^(?:Receiving objects|Resolving deltas): 100%|\bDownload complete: |\bPull complete$|\bDownloaded newer image\b"
         r"|\bInstallation Succeeded\b|^Writing lock file|✔ (?:Install|Update) \S+ .{0,80}successful)",
@@ -157,7 +157,6 @@ RULES: tuple[Rule, ...] = (
             "OK: 12 MiB in 20 packages",
             "INFO: Build completed successfully, 812 total actions",
             "INFO: Analyzed 3 targets (4 packages loaded, 42616 targets configured).",
-            "  Downloading x-1.0-py3-none-any.whl (12 kB)",
             "#9 12.31 Resolved 21 packages in 1.02s",
             "Executing transaction: ...working... done",
             "Fetched 12.3 MB in 2s (6,120 kB/s)",
