@@ -302,12 +302,12 @@ class Environment:
         if self.moved(generation):
             place = generation.seal.place if generation.seal else ""
             return Flaw(code="environment-moved", words=f"it was made in `{place}` and is now in `{generation.path}`")
-        if problem := unusable(python_in(generation.path)):
-            return Flaw(code="python-broken", words=problem)
         if is_noexec(generation.path):
             return Flaw(
                 code="filesystem-feature", words="its file system is now mounted noexec: nothing can be loaded from it"
             )
+        if problem := unusable(python_in(generation.path)):
+            return Flaw(code="python-broken", words=problem)
         damage = self.damage(generation)
         return Flaw(code="file-damaged", words=str(damage)) if damage else None
 

@@ -494,15 +494,16 @@ def test_the_schema_is_printed_for_editors(cli: Cli) -> None:
 
 
 @pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """A job in the background ignores Ctrl-C, and so does whatever it starts, unless it stops ignoring it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def heeded() -> Iterator[None]:
+    """A job in the background ignores Ctrl-C, one under `nohup` a closed terminal, and so does whatever they start."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, *ENDING)}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @needs_signals
-@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, *ENDING])
 def test_a_signal_is_an_orderly_end(cli: Cli, number: signal.Signals) -> None:
     environment = cli.environment()
@@ -511,7 +512,7 @@ def test_a_signal_is_an_orderly_end(cli: Cli, number: signal.Signals) -> None:
         while not _waits(child.pid):
             time.sleep(0.01)
         child.send_signal(number)
-        _, err = child.communicate()
+        _, err = child.communicate(timeout=60)
     assert child.returncode == 130
     assert err == (
         "error[interrupted]: `tfprov rollback` was interrupted\n\n"
