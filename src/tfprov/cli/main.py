@@ -77,6 +77,7 @@ def main() -> None:
     except OSError:
         # `--help` to a full disk, or to a reader who has gone.
         status = 1
+    umask.give_back()
     _close_streams()
     gc.freeze()
     sys.exit(status if isinstance(status, int) else 0)

@@ -306,6 +306,16 @@ class TestHome:
         assert cli("list", "--json").document["environments"] == []
         assert not (cli.folder / "tfprov").exists()
 
+    @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+    @pytest.mark.parametrize("arguments", [("list",), ("--help",), ("up", "missing.toml"), ("no-such-command",)])
+    def test_the_umask_is_restored_at_the_end(self, inside: Inside, arguments: tuple[str, ...]) -> None:
+        before = os.umask(0o027)
+        try:
+            inside(*arguments)
+        finally:
+            after = os.umask(before)
+        assert after == 0o027
+
     @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can become an unknown user")
     @pytest.mark.parametrize("command", ["list", "facts"])
     def test_a_user_without_any_home_is_told_what_to_set_where_one_is_needed(self, cli: Cli, command: str) -> None:
