@@ -309,12 +309,12 @@ class TestHome:
     @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
     @pytest.mark.parametrize("arguments", [("list",), ("--help",), ("up", "missing.toml"), ("no-such-command",)])
     def test_the_umask_is_restored_at_the_end(self, inside: Inside, arguments: tuple[str, ...]) -> None:
-        before = os.umask(0o027)
+        before = os.umask(0o020)
         try:
             inside(*arguments)
         finally:
             after = os.umask(before)
-        assert after == 0o027
+        assert after == 0o020
 
     @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can become an unknown user")
     @pytest.mark.parametrize("command", ["list", "facts"])
