@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import tenacity
@@ -161,29 +161,16 @@ def climb(
     Raises:
         TfprovError: the failure that says most about the cause, with one line in `tried` for each step.
     """
-    emit = _about(subject, emit)
-    remaining = list(steps)
-    records: list[_Record] = []
-    failures: list[TfprovError] = []
-    while True:
-        step = _next(stage, remaining, failures, emit=emit, skip=skip, records=records)
-        if step is None:
-            break
-        remaining.remove(step)
-        record = _Record(step.rung, step.name)
-        records.append(record)
-        try:
-            return _repeat(stage, step, step.policy or policy, record=record, emit=emit, clock=clock, sleep=sleep)
-        except InapplicableError as reason:
-            record.tries, record.outcome = 0, f"skipped: {reason}"
-            code = failures[-1].code.name if failures else None
-            what = _named(step, record.outcome)
-            emit(Attempt(stage=stage, rung=step.rung.value, number=0, code=code, what=what, seconds=0.0))
-        except TfprovError as error:
-            failures.append(error)
-            if not HELP[error.code.name] or _is_past(policy.deadline, clock()):
-                break
-    raise _most_telling(failures, records)
+    ascent = _Climb(
+        stage=stage,
+        remaining=list(steps),
+        emit=_about(subject, emit),
+        skip=skip,
+        policy=policy,
+        clock=clock,
+        sleep=sleep,
+    )
+    return ascent.result()
 
 
 def _about(subject: str, emit: Emit) -> Emit:
@@ -196,109 +183,135 @@ def _about(subject: str, emit: Emit) -> Emit:
     return prefixed
 
 
-def _next(
-    stage: str,
-    remaining: list[Step[T]],
-    failures: Sequence[TfprovError],
-    *,
-    emit: Emit,
-    skip: Collection[str],
-    records: list[_Record],
-) -> Step[T] | None:
-    if not failures:
-        return remaining[0] if remaining else None
-    code = failures[-1].code.name
-    for step in tuple(remaining):
-        if step.rung.value in skip and step.rung is not Rung.NORMAL:
-            reason = "the profile skips it"
-            remaining.remove(step)
-        elif step.rung in HELP[code]:
-            return step
-        else:
-            reason = f"it cannot help against `{code}`"
-        passed = _Record(step.rung, step.name, outcome=f"skipped: {reason}")
-        if passed in records:
-            continue
-        records.append(passed)
-        what = _named(step, passed.outcome)
-        emit(Attempt(stage=stage, rung=step.rung.value, number=0, code=code, what=what, seconds=0.0))
-    return None
+@dataclass(slots=True, kw_only=True)
+class _Climb(Generic[T]):
+    """See `climb`."""
+
+    stage: str
+    remaining: list[Step[T]]
+    emit: Emit
+    skip: Collection[str]
+    policy: Policy
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    records: list[_Record] = field(default_factory=list)
+    failures: list[TfprovError] = field(default_factory=list)
+
+    def result(self) -> T:
+        while (step := self._next()) is not None:
+            self.remaining.remove(step)
+            record = _Record(step.rung, step.name)
+            self.records.append(record)
+            try:
+                return _Tries(climb=self, step=step, policy=step.policy or self.policy, record=record).result()
+            except InapplicableError as reason:
+                record.tries, record.outcome = 0, f"skipped: {reason}"
+                self.tell(step, record.outcome, code=self.failures[-1].code.name if self.failures else None)
+            except TfprovError as error:
+                self.failures.append(error)
+                if not HELP[error.code.name] or _is_past(self.policy.deadline, self.clock()):
+                    break
+        raise _most_telling(self.failures, self.records)
+
+    def tell(
+        self,
+        step: Step[T],
+        what: str,
+        *,
+        code: str | None,
+        number: int = 0,
+        seconds: float = 0.0,
+        wait: float | None = None,
+    ) -> None:
+        what = f"{step.name}: {what}" if step.name else what
+        rung = step.rung.value
+        self.emit(Attempt(stage=self.stage, rung=rung, number=number, code=code, what=what, seconds=seconds, wait=wait))
+
+    def _next(self) -> Step[T] | None:
+        if not self.failures:
+            return self.remaining[0] if self.remaining else None
+        code = self.failures[-1].code.name
+        for step in tuple(self.remaining):
+            if step.rung.value in self.skip and step.rung is not Rung.NORMAL:
+                reason = "the profile skips it"
+                self.remaining.remove(step)
+            elif step.rung in HELP[code]:
+                return step
+            else:
+                reason = f"it cannot help against `{code}`"
+            passed = _Record(step.rung, step.name, outcome=f"skipped: {reason}")
+            if passed not in self.records:
+                self.records.append(passed)
+                self.tell(step, passed.outcome, code=code)
+        return None
 
 
-def _repeat(
-    stage: str,
-    step: Step[T],
-    policy: Policy,
-    *,
-    record: _Record,
-    emit: Emit,
-    clock: Callable[[], float],
-    sleep: Callable[[float], None],
-) -> T:
-    started = begun = clock()
-    moved = step.progress() if step.progress else 0
-    # Jitter keeps several machines that failed together from retrying together.
-    jitter = tenacity.wait_random(0.0, policy.first_wait)
-    backoff = tenacity.wait_exponential(policy.first_wait, max=policy.longest_wait) + jitter
+@dataclass(slots=True, kw_only=True)
+class _Tries(Generic[T]):
+    """The tries of one step. The times are those of the climb's clock; `moved` is the step's progress so far."""
 
-    def before(state: tenacity.RetryCallState) -> None:
-        nonlocal begun
-        record.tries += 1
-        begun = clock()
-        if record.tries == 1:
-            state.start_time = started
+    climb: _Climb[T]
+    step: Step[T]
+    policy: Policy
+    record: _Record
+    started: float = 0.0
+    begun: float = 0.0
+    moved: int = 0
 
-    def after(state: tenacity.RetryCallState) -> None:
+    def result(self) -> T:
+        self.started = self.begun = self.climb.clock()
+        self.moved = self._progress()
+        policy = self.policy
+        spent = tenacity.stop_after_attempt(policy.tries) | tenacity.stop_before_delay(policy.seconds)
+        # Jitter keeps several machines that failed together from retrying together.
+        jitter = tenacity.wait_random(0.0, policy.first_wait)
+        backoff = tenacity.wait_exponential(policy.first_wait, max=policy.longest_wait) + jitter
+        retrying = tenacity.Retrying(
+            sleep=self.climb.sleep,
+            stop=lambda state: spent(state) or _is_past(policy.deadline, self.climb.clock() + state.upcoming_sleep),
+            # Never sooner than the server asks: a rate limit is there to stop clients that return early.
+            wait=lambda state: max(backoff(state), retry_after(_failure(state)) or 0.0),
+            retry=tenacity.retry_if_exception(is_transient),
+            before=self._before,
+            after=self._after,
+            before_sleep=lambda state: self._tell(_failure(state), pause=state.upcoming_sleep),
+            reraise=True,
+        )
+        try:
+            result = retrying(self.step.act)
+        except TfprovError as error:
+            self.record.seconds = self.climb.clock() - self.started
+            self.record.outcome = f"{error.code.name}: {redact(error.what)}"
+            self._tell(error)
+            raise
+        self._tell(None)
+        return result
+
+    def _before(self, state: tenacity.RetryCallState) -> None:
+        self.record.tries += 1
+        self.begun = self.climb.clock()
+        if self.record.tries == 1:
+            state.start_time = self.started
+
+    def _after(self, state: tenacity.RetryCallState) -> None:
         # The stop and wait functions read these three attributes. tenacity takes the time from the system's clock, we
-        # from `clock`; and a try that made progress restarts the count.
-        nonlocal moved
-        state.outcome_timestamp = clock()
-        if step.progress is not None and step.progress() > moved:
-            moved = step.progress()
+        # from that of the climb; and a try that made progress restarts the count.
+        state.outcome_timestamp = self.climb.clock()
+        if (now := self._progress()) > self.moved:
+            self.moved = now
             state.attempt_number, state.start_time = 1, state.outcome_timestamp
 
-    def wait(state: tenacity.RetryCallState) -> float:
-        # Never sooner than the server asks: a rate limit is there to stop clients that return early.
-        return max(backoff(state), retry_after(_failure(state)) or 0.0)
+    def _progress(self) -> int:
+        return self.step.progress() if self.step.progress else 0
 
-    is_spent = tenacity.stop_after_attempt(policy.tries) | tenacity.stop_before_delay(policy.seconds)
-
-    def stop(state: tenacity.RetryCallState) -> bool:
-        return is_spent(state) or _is_past(policy.deadline, clock() + state.upcoming_sleep)
-
-    def tell(error: BaseException | None, *, pause: float | None = None) -> None:
+    def _tell(self, error: BaseException | None, *, pause: float | None = None) -> None:
         code, what = (error.code.name, redact(error.what)) if isinstance(error, TfprovError) else (None, "succeeded")
-        seconds, rung = clock() - begun, step.rung.value
-        what = _named(step, what)
-        emit(Attempt(stage=stage, rung=rung, number=record.tries, code=code, what=what, seconds=seconds, wait=pause))
-
-    retrying = tenacity.Retrying(
-        sleep=sleep,
-        stop=stop,
-        wait=wait,
-        retry=tenacity.retry_if_exception(is_transient),
-        before=before,
-        after=after,
-        before_sleep=lambda state: tell(_failure(state), pause=state.upcoming_sleep),
-        reraise=True,
-    )
-    try:
-        result = retrying(step.act)
-    except TfprovError as error:
-        record.seconds = clock() - started
-        record.outcome = f"{error.code.name}: {redact(error.what)}"
-        tell(error)
-        raise
-    tell(None)
-    return result
+        seconds, number = self.climb.clock() - self.begun, self.record.tries
+        self.climb.tell(self.step, what, code=code, number=number, seconds=seconds, wait=pause)
 
 
 def _failure(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
-
-
-def _named(step: Step[T], what: str) -> str:
-    return f"{step.name}: {what}" if step.name else what
 
 
 def _most_telling(failures: Sequence[TfprovError], records: Sequence[_Record]) -> TfprovError:
