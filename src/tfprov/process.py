@@ -169,7 +169,7 @@ def run(
         arguments,
         env=dict(env),
         cwd=cwd,
-        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdin=subprocess.DEVNULL if given is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         pass_fds=inherited,
@@ -178,20 +178,10 @@ def run(
     )
     job = JobObject(getattr(child, "_handle", 0))
     _mourner.tell("+", child.pid)
-    out = bytearray()
-    err = bytearray()
-    failures: list[Exception] = []
-    helpers = [
-        threading.Thread(target=_drain, args=(child.stdout, out, on_stdout, failures), daemon=True),
-        threading.Thread(target=_drain, args=(child.stderr, err, None, failures), daemon=True),
-    ]
-    if given is not None:
-        # In a thread of its own: a child that never reads its input would otherwise block us beyond the time limit.
-        helpers.append(threading.Thread(target=_feed, args=(child.stdin, given), daemon=True))
+    streams = _Streams(child, given, on_stdout)
     timed_out = False
     try:
-        for helper in helpers:
-            helper.start()
+        streams.begin()
         try:
             _wait(child, timeout, needless, progress, stuck)
         except subprocess.TimeoutExpired:
@@ -202,21 +192,48 @@ def run(
         raise
     finally:
         _mourner.tell("-", child.pid)
-    patience = time.monotonic() + _DRAIN_SECONDS
-    for helper in helpers:
-        # A grandchild that left the group may hold the pipe open for ever; its output is not part of the result.
-        helper.join(timeout=max(0.0, patience - time.monotonic()))
+    streams.finish()
     job.forget()
-    if failures:
-        raise failures[0]
+    if streams.failures:
+        raise streams.failures[0]
     return Finished(
         argv=arguments,
         returncode=-9 if child.returncode is None else child.returncode,
-        stdout=text_of(out[-_MOST_KEPT:]),
-        stderr=text_of(err[-_MOST_KEPT:]),
+        stdout=text_of(streams.out[-_MOST_KEPT:]),
+        stderr=text_of(streams.err[-_MOST_KEPT:]),
         seconds=time.monotonic() - started,
         timed_out=timed_out,
     )
+
+
+class _Streams:
+    """The three streams of a child, each with a thread of its own.
+
+    Its input as well: a child that never reads it would otherwise block us beyond the time limit.
+    """
+
+    def __init__(
+        self, child: subprocess.Popen[bytes], given: bytes | None, on_stdout: Callable[[str], None] | None
+    ) -> None:
+        self.out = bytearray()
+        self.err = bytearray()
+        self.failures: list[Exception] = []
+        self._threads = [
+            threading.Thread(target=_drain, args=(child.stdout, self.out, on_stdout, self.failures), daemon=True),
+            threading.Thread(target=_drain, args=(child.stderr, self.err, None, self.failures), daemon=True),
+        ]
+        if given is not None:
+            self._threads.append(threading.Thread(target=_feed, args=(child.stdin, given), daemon=True))
+
+    def begin(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self) -> None:
+        patience = time.monotonic() + _DRAIN_SECONDS
+        for thread in self._threads:
+            # A grandchild that left the group may hold the pipe open for ever; its output is not part of the result.
+            thread.join(timeout=max(0.0, patience - time.monotonic()))
 
 
 # Reads lines `+ pid` and `- pid`. End of input means that the parent is dead: kill the groups that are left.
