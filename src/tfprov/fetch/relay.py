@@ -26,11 +26,9 @@ from tfprov.fetch.addresses import variable
 from tfprov.fetch.answers import length_of, raise_for_status, range_of, validator_of
 from tfprov.fetch.bounded import METADATA, PAGE, body_of, chunks_of, response_to, within_disk
 from tfprov.fetch.credentials import login_in
-from tfprov.fetch.patience import PAGES, Patience
 from tfprov.fetch.promised import Promised
 from tfprov.fetch.relay_answers import TOLD_OF_FILES, Pages, RelayAnswer, headers_of, metadata_answer, page_answer
 from tfprov.fetch.routes import Route, bypasses
-from tfprov.fetch.sources import Network
 from tfprov.fetch.store import Store
 from tfprov.fetch.veil import Veil, names_in
 from tfprov.fetch.ways import Clients, Ways
@@ -78,31 +76,24 @@ class Relay:
 
     def __init__(
         self,
-        network: Network,
+        ways: Ways,
         *,
-        emit: Emit,
-        deadline: float | None = None,
-        skip: Sequence[str] = (),
         direct: Sequence[str] = (),
-        patience: Patience = PAGES,
+        environ: Mapping[str, str] = MappingProxyType({}),
         store: Store | None = None,
         promised: Promised | None = None,
-        environ: Mapping[str, str] = MappingProxyType({}),
         channels: Sequence[RelayedChannel] = (),
         pages: Pages | None = None,
     ) -> None:
         """Listen on the loopback interface.
 
         Args:
-            network: indexes, pages of links, and how to reach them.
-            emit: receives notes; may be called from several threads.
-            deadline: time on the monotonic clock after which no try begins; None for no limit.
-            skip: rungs that the profile disables.
+            ways: how indexes and pages of links are read; the relay adds logins and connections of its own. `emit`
+                may be called from several threads.
             direct: requirements, some of which may be direct references.
-            patience: how long to try.
+            environ: for `${NAME}` in the URLs in `direct`.
             store: keeps wheels that had to be fetched whole; None to discard them.
             promised: keeps the metadata that the index gives for wheels; None to discard them.
-            environ: for `${NAME}` in the URLs in `direct`.
             channels: conda channels to serve.
             pages: pages read by other relays of the run; shared and extended.
         """
@@ -110,6 +101,7 @@ class Relay:
         self._channels = tuple(channels)
         self.promised = promised
         self.pages = pages or Pages()
+        network = ways.network
         templates = tuple(filter(None, map(stand_ins.direct_address, direct)))
         known = {name: variable(name, environ) for name in names_in(templates) if name in environ}
         self.signed: dict[str, str] = {}
@@ -120,14 +112,7 @@ class Relay:
         self.failure: TfprovError | None = None
         self._token = secrets.token_urlsafe(24)
         self._clients = Clients(self.network)
-        self.ways = Ways(
-            network=self.network,
-            emit=_quietly(emit),
-            clients=self._clients,
-            deadline=deadline,
-            skip=tuple(skip),
-            patience=patience,
-        )
+        self.ways = replace(ways, network=self.network, emit=_quietly(ways.emit), clients=self._clients)
         self._lock = threading.Lock()
         self._server = _server(self)
         self._closing = False

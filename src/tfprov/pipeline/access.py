@@ -172,16 +172,14 @@ def index_access(context: Context, machine: Machine, requirements: Sequence[str]
         yield IndexAccess(context, machine, None, requirements)
         return
     from tfprov.fetch.relay import Relay
+    from tfprov.fetch.ways import Ways
 
     with Relay(
-        network,
-        emit=context.emit,
-        deadline=context.deadline,
-        skip=context.skip,
+        Ways(network=network, emit=context.emit, deadline=context.deadline, skip=context.skip),
         direct=requirements,
+        environ=context.request.environ,
         store=Store.of(context.home),
         promised=promised_in(context),
-        environ=context.request.environ,
         pages=machine.pages,
     ) as relay:
         yield IndexAccess(context, machine, relay, requirements)

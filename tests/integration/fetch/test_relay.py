@@ -35,6 +35,7 @@ from tfprov.fetch.routes import DIRECT, Route, proxy_at
 from tfprov.fetch.sources import Network
 from tfprov.fetch.stand_ins import disguised, stand_in, truthful
 from tfprov.fetch.store import Store
+from tfprov.fetch.ways import Ways
 
 # Six tries of the patient rung and none of the others wait long enough to make a test slow.
 QUICK = Patience(normal=replace(HURRY.normal, tries=4), patient=replace(HURRY.patient, tries=4))
@@ -78,10 +79,8 @@ class Uv:
         lines = asked or ("alpha",)
         (self.folder / "asked.in").write_text("".join(f"{disguised(line)}\n" for line in lines))
         with Relay(
-            reach,
-            emit=self.events.append,
+            Ways(network=reach, emit=self.events.append, patience=patience),
             direct=lines,
-            patience=patience,
             store=store,
             promised=promised,
             pages=pages,
@@ -320,7 +319,7 @@ def test_an_authority_of_the_profile_is_trusted(uv: Uv, tmp_path: Path) -> None:
     ],
 )
 def test_nothing_but_the_indexes_of_the_run_is_served(address: str) -> None:
-    with Index(FILES) as index, Relay(Network(index_url=index.simple), emit=ignore) as relay:
+    with Index(FILES) as index, Relay(Ways(network=Network(index_url=index.simple), emit=ignore)) as relay:
         way = relay.environment(DIRECT)["HTTP_PROXY"]
         url = address.replace("{port}", str(index.port)).replace("%7Bport%7D", str(index.port))
         with pytest.raises(urllib.error.HTTPError) as caught:
@@ -331,7 +330,7 @@ def test_nothing_but_the_indexes_of_the_run_is_served(address: str) -> None:
 
 
 def test_whoever_does_not_know_the_token_gets_nothing() -> None:
-    with Index(FILES) as index, Relay(Network(index_url=index.simple), emit=ignore) as relay:
+    with Index(FILES) as index, Relay(Ways(network=Network(index_url=index.simple), emit=ignore)) as relay:
         way = relay.environment(DIRECT)["HTTP_PROXY"]
         for wrong in (way.replace("tfprov:", "tfprov:x"), f"http://{way.rpartition('@')[2]}"):
             with pytest.raises(urllib.error.HTTPError) as caught:
@@ -376,7 +375,7 @@ def test_what_the_index_says_of_a_wheel_is_kept_until_it_comes(uv: Uv, tmp_path:
 
 
 def test_a_resolver_that_is_killed_leaves_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
-    with Index(FILES) as index, Relay(Network(index_url=index.simple), emit=ignore) as relay:
+    with Index(FILES) as index, Relay(Ways(network=Network(index_url=index.simple), emit=ignore)) as relay:
         proxy = urlsplit(relay.environment(DIRECT)["HTTP_PROXY"])
         for _ in range(3):
             with socket.create_connection((proxy.hostname, proxy.port)) as connection:
@@ -397,7 +396,7 @@ def test_files_of_a_channel_come_with_its_token_and_of_no_other(tmp_path: Path) 
         served = RelayedChannel(address=f"{server.origin}/channel", own=own)
         assert token not in repr(served)
         with (
-            Relay(Network(index_url=None), emit=ignore, channels=[served]) as relay,
+            Relay(Ways(network=Network(index_url=None), emit=ignore), channels=[served]) as relay,
             httpx.Client(proxy=relay.environment(DIRECT)["HTTP_PROXY"], trust_env=False) as client,
         ):
             there = stand_in(f"{server.origin}/channel/noarch/repodata.json", "channel")
@@ -409,7 +408,7 @@ def test_files_of_a_channel_come_with_its_token_and_of_no_other(tmp_path: Path) 
 
 
 def test_connections_wait_for_a_relay_that_is_slow_to_take_them() -> None:
-    relay = Relay(Network(index_url="http://127.0.0.1:9/simple"), emit=ignore)
+    relay = Relay(Ways(network=Network(index_url="http://127.0.0.1:9/simple"), emit=ignore))
     port = urlsplit(relay.environment(DIRECT)["HTTP_PROXY"]).port
     with contextlib.ExitStack() as held:
         # Nothing takes them: it has not been entered.

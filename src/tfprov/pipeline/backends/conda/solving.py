@@ -19,6 +19,7 @@ from tfprov.fetch.relay import Relay, RelayedChannel
 from tfprov.fetch.sources import Network
 from tfprov.fetch.stand_ins import stand_in, truthful
 from tfprov.fetch.veil import Veil, behind_host, names_in
+from tfprov.fetch.ways import Ways
 from tfprov.host.records import Facts
 from tfprov.index_address import local_path
 from tfprov.ladder.climb import Policy, Step, TransferError, climb
@@ -178,13 +179,8 @@ def _relay(
                     address=address, own=places.with_token(f"{address}/", found).rstrip("/"), mirrors=mirrors
                 )
             )
-    return Relay(
-        network,
-        emit=context.emit,
-        deadline=context.deadline,
-        skip=(*context.skip, *((Rung.PATIENT.value,) if impatient else ())),
-        channels=served,
-    )
+    skip = (*context.skip, *((Rung.PATIENT.value,) if impatient else ()))
+    return Relay(Ways(network=network, emit=context.emit, deadline=context.deadline, skip=skip), channels=served)
 
 
 def _explained(error: TfprovError, failure: TfprovError | None) -> TfprovError:
