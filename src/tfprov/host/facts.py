@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -113,7 +113,9 @@ def dump(facts: Facts) -> str:
 
 
 def load(text: str) -> Facts:
-    """Parse a document of facts, written by `dump` or `tfprov facts --json` on any machine.
+    """Parse a document of facts, written by `dump` or `tfprov facts --json` on any machine, and perhaps edited since.
+
+    A GPU that `visible_devices` hides is not visible, also where only one of the two was edited.
 
     Raises:
         TfprovError: `usage` when it is not such a document, naming every wrong key.
@@ -124,11 +126,19 @@ def load(text: str) -> Facts:
         document = _without_envelope(json_of(text))
         # pydantic rejects surrogates, which stand for undecodable bytes of a file name.
         written = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
-        return TypeAdapter(Facts).validate_json(written)
+        return _hiding(TypeAdapter(Facts).validate_json(written))
     except ValidationError as error:
         raise _no_facts(tuple(_mistake(detail) for detail in error.errors(include_url=False))) from error
     except (ValueError, RecursionError) as error:
         raise _no_facts((f"it is not valid JSON: {error}",)) from error
+
+
+def _hiding(facts: Facts) -> Facts:
+    nvidia = tuple(each for each in facts.gpus.value if each.vendor == "nvidia")
+    chosen = gpu.visible(nvidia, facts.visible_devices.value)
+    seen = iter(replace(each, visible=each.visible and now.visible) for each, now in zip(nvidia, chosen, strict=True))
+    gpus = tuple(next(seen) if each.vendor == "nvidia" else each for each in facts.gpus.value)
+    return replace(facts, gpus=replace(facts.gpus, value=gpus))
 
 
 def _without_envelope(document: object) -> object:

@@ -53,7 +53,7 @@ FACTS = Facts(
     container=Fact(value="docker", source="/.dockerenv"),
     wsl=Fact(value=False, source="osrelease"),
     ci=Fact(value=None, source="none"),
-    visible_devices=Fact(value={"CUDA_VISIBLE_DEVICES": ""}, source="CUDA_VISIBLE_DEVICES"),
+    visible_devices=Fact(value={"CUDA_VISIBLE_DEVICES": "0"}, source="CUDA_VISIBLE_DEVICES"),
     library_path=Fact(value=("/opt/cuda",), source="LD_LIBRARY_PATH"),
     conda=Fact(value=(), source="PATH"),
     interpreters=Fact(
@@ -210,3 +210,31 @@ def test_a_document_without_the_optional_keys_is_read() -> None:
     found = load(edited(gpus={"value": [gpu], "source": "by hand"}))
 
     assert found.gpus.value == (Gpu(index=0, name="NVIDIA T4"),)
+
+
+@pytest.mark.parametrize(("value", "visible"), [("-1", [False, False]), ("", [False, False]), ("1", [False, True])])
+def test_what_an_edited_variable_hides_is_hidden(value: str, visible: list[bool]) -> None:
+    gpus = [{"index": index, "name": "NVIDIA T4", "uuid": f"GPU-{index}"} for index in range(2)]
+    amd = {"index": 0, "name": "AMD Instinct MI300X", "vendor": "amd"}
+
+    found = load(
+        edited(
+            gpus={"value": [amd, *gpus], "source": "by hand"},
+            visible_devices={"value": {"CUDA_VISIBLE_DEVICES": value}, "source": "by hand"},
+        )
+    )
+
+    assert [gpu.visible for gpu in found.gpus.value] == [True, *visible]
+
+
+def test_what_a_container_hides_stays_hidden_whatever_the_variable_says() -> None:
+    gpu = {"index": 0, "name": "NVIDIA T4", "visible": False}
+
+    found = load(
+        edited(
+            gpus={"value": [gpu], "source": "by hand"},
+            visible_devices={"value": {"CUDA_VISIBLE_DEVICES": "0"}, "source": "by hand"},
+        )
+    )
+
+    assert not found.gpus.value[0].visible
