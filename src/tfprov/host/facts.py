@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -115,7 +116,8 @@ def dump(facts: Facts) -> str:
 def load(text: str) -> Facts:
     """Parse a document of facts, written by `dump` or `tfprov facts --json` on any machine, and perhaps edited since.
 
-    A GPU that `visible_devices` hides is not visible, also where only one of the two was edited.
+    A GPU that `visible_devices` hides is not visible, also where only one of the two was edited. The version of Windows
+    and macOS may begin with a name.
 
     Raises:
         TfprovError: `usage` when it is not such a document, naming every wrong key.
@@ -126,19 +128,23 @@ def load(text: str) -> Facts:
         document = _without_envelope(json_of(text))
         # pydantic rejects surrogates, which stand for undecodable bytes of a file name.
         written = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
-        return _hiding(TypeAdapter(Facts).validate_json(written))
+        return _edited(TypeAdapter(Facts).validate_json(written))
     except ValidationError as error:
         raise _no_facts(tuple(_mistake(detail) for detail in error.errors(include_url=False))) from error
     except (ValueError, RecursionError) as error:
         raise _no_facts((f"it is not valid JSON: {error}",)) from error
 
 
-def _hiding(facts: Facts) -> Facts:
+def _edited(facts: Facts) -> Facts:
+    """The facts as `gather` would have put them."""
     nvidia = tuple(each for each in facts.gpus.value if each.vendor == "nvidia")
     chosen = gpu.visible(nvidia, facts.visible_devices.value)
     seen = iter(replace(each, visible=each.visible and now.visible) for each, now in zip(nvidia, chosen, strict=True))
     gpus = tuple(next(seen) if each.vendor == "nvidia" else each for each in facts.gpus.value)
-    return replace(facts, gpus=replace(facts.gpus, value=gpus))
+    version = facts.os_version
+    if facts.system.value != "linux":
+        version = replace(version, value=version.value.lstrip(string.ascii_letters + " "))
+    return replace(facts, gpus=replace(facts.gpus, value=gpus), os_version=version)
 
 
 def _without_envelope(document: object) -> object:

@@ -238,3 +238,22 @@ def test_what_a_container_hides_stays_hidden_whatever_the_variable_says() -> Non
     )
 
     assert not found.gpus.value[0].visible
+
+
+@pytest.mark.parametrize(
+    ("system", "written", "version"),
+    [
+        ("macos", "macOS 14.5", "14.5"),
+        ("macos", "14.5", "14.5"),
+        ("windows", "Windows 10.0.19045", "10.0.19045"),
+        ("linux", "debian 12", "debian 12"),
+    ],
+)
+def test_the_name_before_the_version_of_a_system_is_dropped_where_its_number_counts(
+    system: str, written: str, version: str
+) -> None:
+    changes = {"system": system, "os_version": written}
+
+    found = load(edited(**{name: {"value": value, "source": "by hand"} for name, value in changes.items()}))
+
+    assert found.os_version.value == version
