@@ -20,7 +20,8 @@ from tfprov.envs.layout import executables_in
 # Commands that venv, virtualenv, uv and their seed packages install and no RECORD lists.
 _STOCK = re.compile(
     r"^(?:python[\d.]*t?|pypy[\d.]*|[Aa]ctivate(?:[._].*)?|deactivate(?:\..*)?|pydoc(?:\.bat)?|wheel[\d.-]*|"
-    r"pip[\d.-]*|easy_install[\d.-]*|\.gitignore|.*\.pyc)$"
+    r"pip[\d.-]*|easy_install[\d.-]*|\.gitignore|.*\.pyc|"
+    r"pythonw?[\d.]*t?(?:_d)?\.exe|(?:python|vcruntime)[\w.]*\.dll|(?:wheel|pip|easy_install)(?:-?[\d.]+)?\.exe)$"
 )
 PTH_CODE = re.compile(r"^import[ \t]")
 """Matches a line of a `.pth` file that Python runs when it starts."""

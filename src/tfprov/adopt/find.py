@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfprov import trees
+from tfprov.envs.layout import site_packages
 from tfprov.envs.manifest import SEAL
 
 # Folders of unpacked or cached files, in which nobody works, and folders without real files.
@@ -26,7 +27,7 @@ def environments_below(folder: Path) -> Iterator[Path]:
         return  # no permission to read it
     names = {entry.name for entry in entries}
     is_environment = bool(names & {"pyvenv.cfg", "conda-meta"}) or (
-        "bin" in names and any(folder.glob("lib/python3*/site-packages/*.dist-info"))
+        bool(names & {"bin", "python.exe"}) and any(any(place.glob("*.dist-info")) for place in site_packages(folder))
     )
     # An environment of tfprov, its folder of generations, or an image.
     if SEAL in names or {"owner.json", "generations"} <= names or {"manifest", "tree"} <= names:

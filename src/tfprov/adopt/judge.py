@@ -27,8 +27,9 @@ from tfprov.plan.compat import table
 from tfprov.requires_dist import is_met
 from tfprov.smoke.requirements import unmet
 from tfprov.structured import version_in
+from tfprov.words import quoted
 
-_PLATFORM = re.compile(r"_(x86_64|i686|aarch64|armv7l|ppc64le|s390x|amd64|arm64|win32|universal2)$")
+_PLATFORM = re.compile(r"(?:^|_)(x86_64|i686|aarch64|armv7l|ppc64le|s390x|amd64|arm64|win32|universal2)$")
 _ALIKE = {"amd64": "x86_64", "arm64": "aarch64"}
 _CPYTHON = re.compile(r"^cp(\d)(\d+)$")
 _TENSORFLOW_FILES = "tensorflow/__init__.py"
@@ -41,7 +42,7 @@ def findings(found: ForeignEnvironment, *, thorough: bool = True) -> tuple[Defec
         found: the environment.
         thorough: whether to read every file of every package and compare it with its hash.
     """
-    advice = f"recreate it with `tfprov adopt {found.named}`"
+    advice = f"recreate it with `tfprov adopt {quoted(str(found.named))}`"
     every = (
         *_interpreter(found),
         *_place(found),
@@ -84,7 +85,8 @@ def _interpreter(found: ForeignEnvironment) -> Iterator[Defect]:
             found=found.python.why,
         )
     minors = {library.parent.name for library in found.libraries if library.name == "site-packages"}
-    minors = {name for name in minors if found.python.minor and name.rstrip("t") != f"python{found.python.minor}"}
+    own = ("Lib", f"python{found.python.minor}")  # on Windows the folder has no number
+    minors = {name for name in minors if found.python.minor and name.rstrip("t") not in own}
     for name in sorted(minors):
         yield Defect(
             code="python-broken",
@@ -283,7 +285,7 @@ def _visible(found: ForeignEnvironment) -> Iterator[Defect]:
         )
     inside = found.versions
     for one in found.outside:
-        if one.name in inside and inside[one.name] != one.version and ".local" in one.metadata.parts:
+        if one.name in inside and inside[one.name] != one.version and one.in_user_site:
             yield Defect(
                 code="path-leak",
                 path=str(one.metadata.parent / one.name),

@@ -13,19 +13,23 @@ import re
 import sys
 from collections import Counter
 from configparser import ConfigParser, Error
+from dataclasses import replace
 from pathlib import Path
 
 from tfprov.adopt.beside import beside
 from tfprov.adopt.metadata import distributions_in
 from tfprov.adopt.records import CondaSide, ForeignEnvironment, FoundDistribution, FoundPython, Kind
 from tfprov.contents import content_of, regular
-from tfprov.envs.layout import is_conda, python_in, site_packages
+from tfprov.envs.layout import executables_in, is_conda, python_in, site_packages
 from tfprov.envs.manifest import SEAL
 from tfprov.errors import TfprovError
 from tfprov.structured import json_of
 
 _LIBRARY = re.compile(r"^python(\d+\.\d+)t?$")
 _SHEBANG = re.compile(rb"^#!\s*(?:/bin/sh\s*\n'''exec' \"?)?(/[^\n\" ]+)")
+# Not a place that is found when the file runs, as in environments of uv that may be moved.
+_BATCH_FILE = re.compile(r"""^@?set "?VIRTUAL_ENV=([^%"\r\n]+)"?\s*$""", re.MULTILINE | re.IGNORECASE)
+_FROM_STORE = "PythonSoftwareFoundation.Python.*"
 # ELF machine numbers of the processors that TensorFlow was ever built for.
 _ELF = {62: "x86_64", 183: "aarch64", 3: "i686", 40: "armv7l", 21: "ppc64le", 243: "riscv64", 22: "s390x"}
 _SAME = {"amd64": "x86_64", "arm64": "aarch64", "x64": "x86_64"}
@@ -123,11 +127,13 @@ def root_of(path: Path) -> Path:
         return path
     if path.is_symlink() or path.is_file():
         # For `.venv/bin/python` the folder `.venv` counts, not where the link leads.
-        above = path.parent.parent
-        if (above / "pyvenv.cfg").exists() or (above / "conda-meta").is_dir():
-            return above
+        for above in (path.parent, path.parent.parent):
+            if (above / "pyvenv.cfg").exists() or (above / "conda-meta").is_dir():
+                return above
     if path.is_file():
-        return Path(os.path.realpath(path)).parent.parent
+        folder = Path(os.path.realpath(path)).parent
+        # The installer for Windows puts `python.exe` beside `Lib`, elsewhere it is in a folder of its own.
+        return folder if (folder / "Lib" / "os.py").exists() else folder.parent
     raise TfprovError(
         "environment-missing",
         f"there is no environment at `{path}`",
@@ -180,7 +186,9 @@ def _wrong_with(path: Path, target: Path, settings: dict[str, str]) -> str:
     if not os.access(target, os.X_OK):
         return f"`{target}` is not executable"
     home = settings.get("home", "")
-    if home and not os.path.isdir(home):  # noqa: PTH112 - False, too, where this user may not look
+    # Where the Python is a program that starts another one: uninstalling that leaves its folder, with the packages.
+    base = os.path.join(home, "python.exe") if os.name == "nt" else home  # noqa: PTH118 - any text may stand there
+    if home and not os.path.exists(base):  # noqa: PTH110 - False, too, where this user may not look
         return f"it was made from a Python in `{home}`, which is gone"
     made_for, here = processor_of(target), _SAME.get(platform.machine().lower(), platform.machine().lower())
     if made_for and made_for != here:
@@ -201,27 +209,46 @@ def _outside(
     python: FoundPython, settings: dict[str, str], home: Path | None, *, system: bool
 ) -> tuple[FoundDistribution, ...]:
     """Distributions outside the environment that its Python finds."""
-    folders = []
+    of_user, of_base = [], []
     if home is not None and python.minor:
-        folders += [
+        of_windows = f"Python{python.minor.replace('.', '')}/site-packages"
+        of_user = [
             home / ".local" / "lib" / f"python{python.minor}" / "site-packages",
             home / "Library" / "Python" / python.minor / "lib" / "python" / "site-packages",
-            home / "AppData" / "Roaming" / "Python" / f"Python{python.minor.replace('.', '')}" / "site-packages",
+            home / "AppData" / "Roaming" / "Python" / of_windows,
+            # Of the Python from Microsoft's store.
+            *(home / "AppData" / "Local" / "Packages").glob(f"{_FROM_STORE}/LocalCache/local-packages/{of_windows}"),
         ]
     if system and settings.get("home") and python.minor:
-        base = Path(settings["home"]).parent
-        folders += [
-            base / "lib" / f"python{python.minor}" / "site-packages",
-            base / "lib" / "python3" / "dist-packages",
+        folder = Path(settings["home"])
+        of_base = [
+            folder.parent / "lib" / f"python{python.minor}" / "site-packages",
+            folder.parent / "lib" / "python3" / "dist-packages",
+            folder / "Lib" / "site-packages",
         ]
-    return tuple(one for folder in folders for one in distributions_in(folder, folder))
+    return (
+        *(replace(one, in_user_site=True) for folder in of_user for one in distributions_in(folder, folder)),
+        *(one for folder in of_base for one in distributions_in(folder, folder)),
+    )
 
 
 def _made_at(root: Path, named: Path) -> Path | None:
     """Where the environment was when its commands were written; None if it has not moved, or they do not tell."""
     here = {str(root), str(named)}
+    counted = _named_by_scripts(executables_in(root))
+    if not counted or any(place in here or os.path.realpath(place) == str(root) for place in counted):
+        return None
+    # An environment of conda or an interpreter has commands of the system beside its own.
+    likely = counted.most_common(1)[0][0]
+    return None if likely in ("/usr", "/usr/local") else Path(likely)
+
+
+def _named_by_scripts(folder: Path) -> Counter[str]:
+    """The environments that its scripts in a folder belong to, by their own account, and how many name each."""
+    if os.name == "nt":  # where commands are programs
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            return Counter(_BATCH_FILE.findall(content_of(folder / "activate.bat").decode()))
     counted: Counter[str] = Counter()
-    folder = python_in(root).parent
     with contextlib.suppress(OSError):
         for path in sorted(folder.iterdir()):
             with contextlib.suppress(OSError):
@@ -232,11 +259,7 @@ def _made_at(root: Path, named: Path) -> Path | None:
                 program = os.fsdecode(found[1]) if found else ""
                 if os.path.basename(program).startswith("python") and os.path.dirname(program).endswith("/bin"):  # noqa: PTH119, PTH120 - any text may stand there
                     counted[os.path.dirname(os.path.dirname(program))] += 1  # noqa: PTH120 - likewise
-    if not counted or any(place in here or os.path.realpath(place) == str(root) for place in counted):
-        return None
-    # An environment of conda or an interpreter has commands of the system beside its own.
-    likely = counted.most_common(1)[0][0]
-    return None if likely in ("/usr", "/usr/local") else Path(likely)
+    return counted
 
 
 def _conda_side(root: Path) -> CondaSide:

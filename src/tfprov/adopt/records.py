@@ -47,6 +47,7 @@ class FoundDistribution:
         origin: None if it was installed from an index.
         lacks: metadata files that every distribution has but this one does not: `METADATA`, `RECORD`.
         commands: files that it installed outside site-packages, relative to the environment, such as `bin/pip`.
+        in_user_site: whether it lies among the packages that the user installed outside any environment.
     """
 
     name: str
@@ -60,6 +61,7 @@ class FoundDistribution:
     origin: DirectUrl | None = None
     lacks: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    in_user_site: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,11 @@ def startup(module: str, function: str) -> dict[str, bytes]:
 
 
 def python_in(environment: Path) -> Path:
-    """The interpreter inside an environment's folder."""
-    return environment / "Scripts" / "python.exe" if os.name == "nt" else environment / "bin" / "python"
+    """The interpreter inside an environment's folder; on Windows, those of conda have it in the folder itself."""
+    if os.name != "nt":
+        return environment / "bin" / "python"
+    inner, outer = environment / "Scripts" / "python.exe", environment / "python.exe"
+    return outer if outer.exists() and not inner.exists() else inner
 
 
 def unusable(python: Path) -> str:
@@ -47,7 +50,7 @@ def unusable(python: Path) -> str:
 
 def executables_in(environment: Path) -> Path:
     """The folder of an environment's commands."""
-    return python_in(environment).parent
+    return environment / ("Scripts" if os.name == "nt" else "bin")
 
 
 def is_conda(environment: Path) -> bool:

@@ -48,6 +48,7 @@ from tfprov.pipeline.records import Outcome
 from tfprov.pipeline.up import up
 from tfprov.profile.edit import edited
 from tfprov.temporary import temporary
+from tfprov.words import quoted
 from tfprov.writing import write_atomic, write_through
 
 
@@ -121,7 +122,8 @@ def refuse_what_others_need(found: ForeignEnvironment) -> None:
             "not-supported",
             f"`{found.named}` cannot be replaced",
             evidence=(why,),
-            hint=f"`tfprov adopt {found.named}` writes a profile; `tfprov up` then makes a new environment elsewhere",
+            hint=f"`tfprov adopt {quoted(str(found.named))}` writes a profile; `tfprov up` then makes a new "
+            "environment elsewhere",
         )
 
 

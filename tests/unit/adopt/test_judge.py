@@ -118,7 +118,8 @@ def test_what_interrupted_work_leaves() -> None:
 
 def test_where_it_lies_and_what_it_sees() -> None:
     python = FoundPython(path=Path("/x/bin/python"), version="3.11", target=Path("/gone"), why="it is gone")
-    outside = one("numpy", "1.0", folder=Path("/home/me/.local/lib/python3.11/site-packages"))
+    user_site = Path("/home/me/.local/lib/python3.11/site-packages")
+    outside = one("numpy", "1.0", folder=user_site, in_user_site=True)
     found = env(
         one("numpy", "1.26"),
         python=python,
