@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -136,66 +137,77 @@ def install_wheels(
     Raises:
         TfprovError: every rung has failed.
     """
-    path = generation.path
     environ = {**clean_environment(context.request.environ), **context.backend.prepare_install(context, locked)}
     wheels_locked = tuple(file for file in locked.lock.files if file.is_wheel)
     if not wheels_locked:
         return Installation(locked=locked, generation=generation, fetched=fetched, installer=context.source.kind)
-
     wanted = unpacked.Installing(
         locked=locked,
         files=wheels_locked,
-        environment=path,
+        environment=generation.path,
         environ=environ,
         image=image_of(context, locked).folder.name,
         relative=unpacked.relative_of(context, locked),
         emit=context.emit,
     )
-
-    def place(ready: Unpacking) -> str:
-        unpacked.install(ready, wanted)
-        return OWN
-
-    def empty() -> None:
-        # The next installer gets an empty environment, because leftovers of a failed one cannot be trusted. The old one
-        # is renamed first: the child that compiles modules may be writing bytecode of its own start-up there.
-        left = to_trash(path)
-        path.mkdir()
-        create(context, machine, locked, path)
-        with contextlib.suppress(OSError):
-            trees.delete(left)
-
-    def fresh() -> str:
-        # Its threads would go on with the other wheels, and this run would wait for their locks.
-        unpacking.close()
-        _heal_store(context, machine, locked)
-        unpacked.forget(context, wheels_locked)
-        empty()
-        with unpacked.unpacking(context) as anew:
-            for file in wheels_locked:
-                unpacked.Into(anew).whole(file, fetched.paths[file.sha256])
-            return place(anew)
-
-    def by(installer: Installer, wheels: Wheelhouse) -> str:
-        # uv and pip might write outside the environment what tfprov's own installer has refused.
-        unpacked.check_wheels(fetched.paths[file.sha256] for file in wheels_locked)
-        empty()
-        installer.install(wheels, python=python_in(path), environ=environ, timeout=_INSTALL_SECONDS)
-        return installer.name
-
+    ways = _Ways(context=context, machine=machine, fetched=fetched, wanted=wanted)
     with context.environment.scratch() as work:
         wheels = wheelhouse(wheels_locked, fetched.paths, work / "requirements.txt")
+        # With an empty cache of its own, so that it does not reuse wheels that were unpacked before.
+        own_uv = Uv(uv=uv.uv_executable(), cache=work / "uv")
         steps = [
-            Step(Rung.NORMAL, partial(place, unpacking)),
-            Step(Rung.FRESH, fresh),
-            # uv gets an empty cache of its own, so that it does not reuse wheels that were unpacked before.
-            Step(Rung.OTHER_INSTALLER, partial(by, Uv(uv=uv.uv_executable(), cache=work / "uv"), wheels), name="uv"),
-            Step(Rung.OTHER_INSTALLER, partial(by, Pip(), wheels), name="pip"),
+            Step(Rung.NORMAL, partial(ways.place, unpacking)),
+            Step(Rung.FRESH, partial(ways.fresh, unpacking)),
+            Step(Rung.OTHER_INSTALLER, partial(ways.by, own_uv, wheels), name="uv"),
+            Step(Rung.OTHER_INSTALLER, partial(ways.by, Pip(), wheels), name="pip"),
         ]
         policy = Policy(tries=2, deadline=context.deadline)
         installer = climb("install", steps, emit=context.emit, skip=context.skip, policy=policy)
     ahead.place()
     return Installation(locked=locked, generation=generation, fetched=fetched, installer=installer, ahead=ahead)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ways:
+    """The ways to install the wheels; each returns the name of the installer."""
+
+    context: Context
+    machine: Machine
+    fetched: Fetched
+    wanted: unpacked.Installing
+
+    def place(self, ready: Unpacking) -> str:
+        unpacked.install(ready, self.wanted)
+        return OWN
+
+    def fresh(self, before: Unpacking) -> str:
+        # Its threads would go on with the other wheels, and this run would wait for their locks.
+        before.close()
+        _heal_store(self.context, self.machine, self.wanted.locked)
+        unpacked.forget(self.context, self.wanted.files)
+        self._empty()
+        with unpacked.unpacking(self.context) as anew:
+            for file in self.wanted.files:
+                unpacked.Into(anew).whole(file, self.fetched.paths[file.sha256])
+            return self.place(anew)
+
+    def by(self, installer: Installer, wheels: Wheelhouse) -> str:
+        # uv and pip might write outside the environment what tfprov's own installer has refused.
+        unpacked.check_wheels(self.fetched.paths[file.sha256] for file in self.wanted.files)
+        self._empty()
+        python = python_in(self.wanted.environment)
+        installer.install(wheels, python=python, environ=self.wanted.environ, timeout=_INSTALL_SECONDS)
+        return installer.name
+
+    def _empty(self) -> None:
+        # The next installer gets an empty environment, because leftovers of a failed one cannot be trusted. The old one
+        # is renamed first: the child that compiles modules may be writing bytecode of its own start-up there.
+        path = self.wanted.environment
+        left = to_trash(path)
+        path.mkdir()
+        create(self.context, self.machine, self.wanted.locked, path)
+        with contextlib.suppress(OSError):
+            trees.delete(left)
 
 
 def _heal_store(context: Context, machine: Machine, locked: Locked) -> None:
