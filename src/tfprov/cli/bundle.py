@@ -11,6 +11,8 @@ import typer
 from tfprov.cli.options import Json, Locked, Overrides, ProfileName, Quiet, Upgrade, Verbose, output_of, request_of
 
 if TYPE_CHECKING:
+    from tfprov.cli.output import Output
+    from tfprov.pipeline.context import Request
     from tfprov.profile.records import PlatformName
 
 app = typer.Typer()
@@ -55,43 +57,58 @@ def bundle(
     """Write all that a machine without network needs for PROFILE: wheels, lock, checks, and tfprov itself."""
     with output_of("bundle", as_json, verbose, quiet) as output:
         from tfprov.errors import TfprovError
-        from tfprov.lock.platforms import PLATFORMS
-        from tfprov.pipeline import bundle_source, bundling
-        from tfprov.report import bundles
 
         if [bool(profile), bool(check), bool(merge)].count(True) > 1:
             raise TfprovError("usage", "name a PROFILE, or a bundle with `--check` or `--merge`")
         if check:
-            with output.progress():
-                whole = bundle_source.check(check, cwd=Path.cwd(), environ=os.environ)
-            output.result(bundles.checked(whole), bundles.document(whole.manifest, id_=whole.id, path=check[0]))
+            _check(check, output)
             return
         if target is None:
             raise TfprovError("usage", "`--output` is required", hint="such as `-o train.tar`, or `-o train/`")
         place = Path(os.path.abspath(target))  # noqa: PTH100 - `resolve` would follow a link in its place
         if merge:
-            with output.progress() as emit:
-                whole = bundle_source.merge(merge, place, cwd=Path.cwd(), environ=os.environ, emit=emit)
-            output.result(bundles.checked(whole), bundles.document(whole.manifest, id_=whole.id, path=str(place)))
+            _merge(merge, place, output)
             return
-        unknown = [name for name in platforms or () if name not in PLATFORMS]
-        if unknown:
-            raise TfprovError(
-                "usage", f"`{unknown[0]}` is not a platform", evidence=(f"known: {', '.join(PLATFORMS)}",)
-            )
-        wanted = bundling.BundleRequest(
-            output=place,
-            platforms=cast("tuple[PlatformName, ...]", tuple(platforms or ())),
-            with_python=with_python,
-            delta=delta,
-        )
-        with output.progress() as emit:
-            made = bundling.bundle(request_of(profile, overrides, upgrade=upgrade, locked=locked), wanted, emit)
-        output.result(
-            bundles.made(made),
-            {
-                **bundles.document(made.manifest, id_=made.id, path=str(made.path)),
-                "bytes": made.bytes,
-                "bytes_fetched": made.bytes_fetched,
-            },
-        )
+        request = request_of(profile, overrides, upgrade=upgrade, locked=locked)
+        _write(request, place, platforms=platforms or [], with_python=with_python, delta=delta, output=output)
+
+
+def _check(parts: list[str], output: Output) -> None:
+    from tfprov.pipeline import bundle_source
+    from tfprov.report import bundles
+
+    with output.progress():
+        whole = bundle_source.check(parts, cwd=Path.cwd(), environ=os.environ)
+    output.result(bundles.checked(whole), bundles.document(whole.manifest, id_=whole.id, path=parts[0]))
+
+
+def _merge(parts: list[str], place: Path, output: Output) -> None:
+    from tfprov.pipeline import bundle_source
+    from tfprov.report import bundles
+
+    with output.progress() as emit:
+        whole = bundle_source.merge(parts, place, cwd=Path.cwd(), environ=os.environ, emit=emit)
+    output.result(bundles.checked(whole), bundles.document(whole.manifest, id_=whole.id, path=str(place)))
+
+
+def _write(
+    request: Request, place: Path, *, platforms: list[str], with_python: bool, delta: str | None, output: Output
+) -> None:
+    from tfprov.errors import TfprovError
+    from tfprov.lock.platforms import PLATFORMS
+    from tfprov.pipeline import bundling
+    from tfprov.report import bundles
+
+    unknown = [name for name in platforms if name not in PLATFORMS]
+    if unknown:
+        raise TfprovError("usage", f"`{unknown[0]}` is not a platform", evidence=(f"known: {', '.join(PLATFORMS)}",))
+    wanted = bundling.BundleRequest(
+        output=place,
+        platforms=cast("tuple[PlatformName, ...]", tuple(platforms)),
+        with_python=with_python,
+        delta=delta,
+    )
+    with output.progress() as emit:
+        made = bundling.bundle(request, wanted, emit)
+    document = bundles.document(made.manifest, id_=made.id, path=str(made.path))
+    output.result(bundles.made(made), {**document, "bytes": made.bytes, "bytes_fetched": made.bytes_fetched})

@@ -17,7 +17,7 @@ from tfprov.cli.output import require_answers
 from tfprov.harmless import harmless
 
 if TYPE_CHECKING:
-    from tfprov.diagnose.records import LogContext
+    from tfprov.diagnose.records import Diagnosis, LogContext
 
 app = typer.Typer()
 
@@ -76,25 +76,12 @@ def explain(
                 raise TfprovError("usage", "`--code` explains a code; leave out the log")
             output.result(diagnosis.page(code), {"code": code, "page": diagnosis.page(code), "findings": []})
             return
-        from tfprov.diagnose.diagnose import diagnose
         from tfprov.pipeline.explain import proposed
 
-        is_piped = log in {None, "-"}
-        if log is None and sys.stdin is not None and sys.stdin.isatty():
-            raise TfprovError("usage", "name a log, or pipe one in: `pip install … 2>&1 | tfprov explain`")
-        if is_piped and sys.stdin is None:
-            raise TfprovError("usage", "name a log: there is no standard input")
+        is_piped = _is_piped(log)
         named = profile or apply
         meant = _found(named) if named else None
-        context = _context(meant, host, is_piped=is_piped)
-        if is_piped:
-            found = diagnose(_with_an_end(sys.stdin.buffer), context)
-        else:
-            try:
-                with Path(str(log)).open("rb") as stream:
-                    found = diagnose(_with_an_end(stream), context)
-            except OSError as error:
-                raise TfprovError("usage", f"`{log}` cannot be read", evidence=(str(error),)) from error
+        found = _read(None if is_piped else log, _context(meant, host, is_piped=is_piped))
         after, difference = proposed(meant[0], found) if meant else ("", "")
         output.result(
             diagnosis.text(found, difference=difference, source="what was piped in" if is_piped else f"`{log}`"),
@@ -104,6 +91,39 @@ def explain(
             _apply(meant, after, difference, yes=yes, is_piped=is_piped)
         if found.root is None and not (found.findings and all(one.role == "noise" for one in found.findings)):
             raise SystemExit(NOTHING_KNOWN)
+
+
+def _is_piped(log: str | None) -> bool:
+    """Whether the log is what is piped in.
+
+    Raises:
+        TfprovError: code `usage`; nothing is.
+    """
+    from tfprov.errors import TfprovError
+
+    if log is None and sys.stdin is not None and sys.stdin.isatty():
+        raise TfprovError("usage", "name a log, or pipe one in: `pip install … 2>&1 | tfprov explain`")
+    if log in {None, "-"} and sys.stdin is None:
+        raise TfprovError("usage", "name a log: there is no standard input")
+    return log in {None, "-"}
+
+
+def _read(log: str | None, context: LogContext) -> Diagnosis:
+    """The diagnosis of a log, or of what is piped in.
+
+    Raises:
+        TfprovError: code `usage`; it cannot be read.
+    """
+    from tfprov.diagnose.diagnose import diagnose
+    from tfprov.errors import TfprovError
+
+    if log is None:
+        return diagnose(_with_an_end(sys.stdin.buffer), context)
+    try:
+        with Path(log).open("rb") as stream:
+            return diagnose(_with_an_end(stream), context)
+    except OSError as error:
+        raise TfprovError("usage", f"`{log}` cannot be read", evidence=(str(error),)) from error
 
 
 def _with_an_end(stream: BinaryIO) -> BinaryIO:

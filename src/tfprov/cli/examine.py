@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,10 @@ from tfprov import __version__
 from tfprov.cli import completion
 from tfprov.cli.options import Json, Overrides, ProfileName, Quiet, Verbose, output_of, request_of
 from tfprov.structured import json_text
+
+if TYPE_CHECKING:
+    from tfprov.events import Emit
+    from tfprov.smoke.records import Level, Verdict
 
 app = typer.Typer()
 
@@ -60,45 +64,26 @@ def smoke(
     """Prove an existing environment again. Changes nothing."""
     with output_of("smoke", as_json, verbose, quiet) as output:
         from tfprov.errors import TfprovError
-        from tfprov.pipeline.environments import find, smoke_again, smoke_foreign, verified
         from tfprov.pipeline.up import facts as facts_of
         from tfprov.report import text, verdicts
         from tfprov.smoke.receipt import machine_of
         from tfprov.smoke.verdict import as_document, as_error
 
-        if profile is not None and python is not None:
-            raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
+        profile = _only_one(profile, python)
         if python is not None and attest is not None:
             raise TfprovError(
                 "usage", "`--attest` needs a lock, which an environment that tfprov did not make does not have"
             )
-        if python is None:
-            profile = profile or ""
         files = verdicts.ReportFiles(
             junit=junit, html=html, receipt=receipt, against=against, attest=attest, sign_with=sign_with
         )
         files.check()
         with output.progress() as emit:
-            if python is not None:
-                found = smoke_foreign(
-                    Path.cwd() / python,
-                    level=level,
-                    environ=os.environ,
-                    emit=emit,
-                    cwd=Path.cwd(),
-                    overrides=tuple(overrides or ()),
-                )
-                lock = None
-            else:
-                found = smoke_again(request_of(str(profile), overrides), level=level, emit=emit)
-                environment = find(str(profile), cwd=Path.cwd(), environ=os.environ)
-                seal = verified(environment, str(profile)).seal
-                profile = profile or environment.owner.name
-                lock = seal.lock_digest if seal else None
+            found, title, lock = _prove(profile, python, level=level, overrides=overrides, emit=emit)
         differences = verdicts.save(
             found,
             files,
-            title=str(profile or python),
+            title=title,
             now=datetime.now(timezone.utc),
             version=__version__,
             lock=lock,
@@ -108,6 +93,38 @@ def smoke(
         words = text.verdict(found) + (f"\n{verdicts.text(differences)}" if against else "")
         shown = {**as_document(found), "differences": verdicts.document(differences)}
         output.end(words, shown, verdicts.loss(differences) if found.ok else as_error(found))
+
+
+def _only_one(profile: str | None, python: Path | None) -> str | None:
+    """The profile, that of the folder by default; None with `--python`."""
+    from tfprov.errors import TfprovError
+
+    if profile is not None and python is not None:
+        raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
+    return profile or "" if python is None else None
+
+
+def _prove(
+    profile: str | None, python: Path | None, *, level: Level | None, overrides: list[str] | None, emit: Emit
+) -> tuple[Verdict, str, str | None]:
+    """The verdict on an environment, its name, and the digest of its lock if it has one."""
+    from tfprov.pipeline.environments import find, smoke_again, smoke_foreign, verified
+
+    if python is not None:
+        found = smoke_foreign(
+            Path.cwd() / python,
+            level=level,
+            environ=os.environ,
+            emit=emit,
+            cwd=Path.cwd(),
+            overrides=tuple(overrides or ()),
+        )
+        return found, str(python), None
+    named = profile or ""
+    found = smoke_again(request_of(named, overrides), level=level, emit=emit)
+    environment = find(named, cwd=Path.cwd(), environ=os.environ)
+    seal = verified(environment, named).seal
+    return found, named or environment.owner.name, seal.lock_digest if seal else None
 
 
 @app.command(epilog="Examples: tfprov doctor train.toml --fix; tfprov doctor --python .venv")
@@ -127,10 +144,7 @@ def doctor(
         from tfprov.pipeline.environments import find
         from tfprov.report import documents, text
 
-        if profile is not None and python is not None:
-            raise TfprovError("usage", "name either a PROFILE or an environment with `--python`")
-        if python is None:
-            profile = profile or ""
+        profile = _only_one(profile, python)
         if fix and profile is None:
             raise TfprovError("usage", "only an environment that tfprov made can be repaired")
         with output.progress() as emit:
