@@ -21,9 +21,9 @@ def compared(tf, device, function, inputs, *, what, limit):
     """Compile, run twice, and compare with the same function uncompiled in 64 bits on the processor."""
     numerics = load("numerics")
     numerics.exact_float32(tf)
-    source = numerics.Source()
+    judge = numerics.Judge()
     compiled = tf.function(function, jit_compile=True)
-    arrays = [source.normal(*shape) for shape in inputs]
+    arrays = [judge.normal(*shape) for shape in inputs]
     with tf.device("/" + device):
         tensors = [tf.constant(array, tf.float32) for array in arrays]
         started = time.perf_counter()
@@ -36,7 +36,6 @@ def compared(tf, device, function, inputs, *, what, limit):
     with tf.device("/CPU:0"):
         wide = [tf.cast(tf.constant(each, tf.float32), tf.float64) for each in arrays]
         reference = function(*wide).numpy()
-    judge = numerics.Judge(source)
     judge.see(what, array, reference, limit)
     judge.see(f"{what}, second call", again, reference, limit)
     text = f"first call {first:.2f} s, second {second * 1000:.1f} ms; {judge}"

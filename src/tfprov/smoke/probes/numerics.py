@@ -44,18 +44,6 @@ def run(probe):
     probe.leg(ENVIRONMENT, "libraries", libraries, tf)
 
 
-class Source:
-    """Random arrays that can be made again from the seed in the evidence."""
-
-    def __init__(self):
-        self.seed = int.from_bytes(os.urandom(4), "big")
-        self._generator = np.random.default_rng(self.seed)
-
-    def normal(self, *shape):
-        """Standard normal numbers in 64 bits."""
-        return self._generator.standard_normal(shape)
-
-
 def rounded(tf, array, dtype):
     """The array as a tensor of that type, and the same numbers in 64 bits."""
     tensor = tf.cast(tf.constant(array, tf.float32), dtype)
@@ -74,11 +62,19 @@ def error_of(result, reference):
 
 
 class Judge:
-    """Collects errors against their limits; the evidence names the worst."""
+    """Gives random numbers, which can be made again from the seed in the evidence, and judges what comes of them.
 
-    def __init__(self, source):
-        self._seed = source.seed
+    It collects errors against their limits; the evidence names the worst.
+    """
+
+    def __init__(self):
+        self.seed = int.from_bytes(os.urandom(4), "big")
+        self._generator = np.random.default_rng(self.seed)
         self._seen = []
+
+    def normal(self, *shape):
+        """Standard normal numbers in 64 bits."""
+        return self._generator.standard_normal(shape)
 
     def see(self, what, result, reference, limit):
         """Compare one result.
@@ -88,12 +84,12 @@ class Judge:
         """
         error = error_of(result, reference)
         if not error <= limit:
-            raise Failed("wrong-number", f"{what}: relative error {error:.2g}, limit {limit:.0e}, seed {self._seed}")
+            raise Failed("wrong-number", f"{what}: relative error {error:.2g}, limit {limit:.0e}, seed {self.seed}")
         self._seen.append((error / limit, f"{what} {error:.2g} (limit {limit:.0e})"))
 
     def __str__(self):
         worst = max(self._seen)[1]
-        return f"{len(self._seen)} results, the worst: {worst}, seed {self._seed}"
+        return f"{len(self._seen)} results, the worst: {worst}, seed {self.seed}"
 
 
 def placed(tensor, device):
@@ -113,12 +109,11 @@ def exact_float32(tf):
 def matmul_float32(tf, device):
     """Products of several shapes, with and without transposition."""
     exact_float32(tf)
-    source = Source()
-    judge = Judge(source)
+    judge = Judge()
     for rows, inner, columns in SHAPES:
         with tf.device("/" + device):
-            a, a64 = rounded(tf, source.normal(rows, inner), tf.float32)
-            b, b64 = rounded(tf, source.normal(inner, columns), tf.float32)
+            a, a64 = rounded(tf, judge.normal(rows, inner), tf.float32)
+            b, b64 = rounded(tf, judge.normal(inner, columns), tf.float32)
             judge.see(f"{rows}x{inner}x{columns}", placed(tf.matmul(a, b), device), a64 @ b64, FLOAT32)
             turned = tf.matmul(b, a, transpose_a=True, transpose_b=True)
             judge.see(f"{rows}x{inner}x{columns} transposed", placed(turned, device), (a64 @ b64).T, FLOAT32)
@@ -127,8 +122,7 @@ def matmul_float32(tf, device):
 
 def matmul_half(tf, device):
     """Products in float16 and bfloat16, as far as this release and this device have them."""
-    source = Source()
-    judge = Judge(source)
+    judge = Judge()
     dtypes = [(tf.float16, FLOAT16), (tf.bfloat16, BFLOAT16)]
     kernels = {dtype: has_product(device, dtype) for dtype, _ in dtypes}
     # GPUs compute in it from compute capability 8.0 on.
@@ -140,8 +134,8 @@ def matmul_half(tf, device):
     for rows, inner, columns in HALF_SHAPES:
         for dtype, limit in dtypes:
             with tf.device("/" + device):
-                a, a64 = rounded(tf, source.normal(rows, inner), dtype)
-                b, b64 = rounded(tf, source.normal(inner, columns), dtype)
+                a, a64 = rounded(tf, judge.normal(rows, inner), dtype)
+                b, b64 = rounded(tf, judge.normal(inner, columns), dtype)
                 result = tf.matmul(a, b)
                 placed(result, device)
                 wide = tf.cast(result, tf.float32).numpy()
@@ -177,11 +171,10 @@ def matmul_tf32(tf, device):
     """Products with TF32 allowed, as users have it; whether the GPU makes use of it is told by the numbers."""
     tf.config.experimental.enable_tensor_float_32_execution(True)
     try:
-        source = Source()
-        judge = Judge(source)
+        judge = Judge()
         with tf.device("/" + device):
-            a, a64 = rounded(tf, source.normal(512, 512), tf.float32)
-            b, b64 = rounded(tf, source.normal(512, 512), tf.float32)
+            a, a64 = rounded(tf, judge.normal(512, 512), tf.float32)
+            b, b64 = rounded(tf, judge.normal(512, 512), tf.float32)
             result, reference = placed(tf.matmul(a, b), device), a64 @ b64
         judge.see("512x512x512", result, reference, TF32)
         # TF32 keeps 10 bits of each factor, float32 23: the errors lie a factor of a thousand apart.
@@ -194,12 +187,11 @@ def matmul_tf32(tf, device):
 def convolution(tf, device):
     """A two-dimensional convolution, and its gradients for input and filters."""
     exact_float32(tf)
-    source = Source()
-    judge = Judge(source)
+    judge = Judge()
     with tf.device("/" + device):
-        x, x64 = rounded(tf, source.normal(2, 17, 19, 8), tf.float32)
-        w, w64 = rounded(tf, source.normal(3, 3, 8, 16), tf.float32)
-        up, up64 = rounded(tf, source.normal(2, 15, 17, 16), tf.float32)
+        x, x64 = rounded(tf, judge.normal(2, 17, 19, 8), tf.float32)
+        w, w64 = rounded(tf, judge.normal(3, 3, 8, 16), tf.float32)
+        up, up64 = rounded(tf, judge.normal(2, 15, 17, 16), tf.float32)
         with tf.GradientTape() as tape:
             tape.watch([x, w])
             y = tf.nn.conv2d(x, w, strides=1, padding="VALID")
@@ -224,12 +216,11 @@ def convolution(tf, device):
 def linear_algebra(tf, device):
     """Cholesky factor, solution of a system and singular values (cuSOLVER on a GPU)."""
     exact_float32(tf)
-    source = Source()
-    judge = Judge(source)
+    judge = Judge()
     with tf.device("/" + device):
-        a, a64 = rounded(tf, source.normal(48, 48), tf.float32)
+        a, a64 = rounded(tf, judge.normal(48, 48), tf.float32)
         spread, spread64 = rounded(tf, a64 @ a64.T / 48 + np.eye(48), tf.float32)
-        b, b64 = rounded(tf, source.normal(48, 3), tf.float32)
+        b, b64 = rounded(tf, judge.normal(48, 3), tf.float32)
         judge.see("cholesky", placed(tf.linalg.cholesky(spread), device), np.linalg.cholesky(spread64), FLOAT32)
         judge.see("solve", placed(tf.linalg.solve(spread, b), device), np.linalg.solve(spread64, b64), 10 * FLOAT32)
         s, u, v = tf.linalg.svd(a)
@@ -242,8 +233,7 @@ def linear_algebra(tf, device):
 def traced_function(tf, device):
     """The same through a traced graph: a loop, a branch and a gradient."""
     exact_float32(tf)
-    source = Source()
-    judge = Judge(source)
+    judge = Judge()
 
     @tf.function
     def step(x, w):
@@ -260,8 +250,8 @@ def traced_function(tf, device):
     tf.config.set_soft_device_placement(True)
     try:
         with tf.device("/" + device):
-            x, y64 = rounded(tf, source.normal(33, 33), tf.float32)
-            w, w64 = rounded(tf, source.normal(33, 33) / 6, tf.float32)
+            x, y64 = rounded(tf, judge.normal(33, 33), tf.float32)
+            w, w64 = rounded(tf, judge.normal(33, 33) / 6, tf.float32)
             result, slope = step(x, w)
     finally:
         tf.config.set_soft_device_placement(False)
@@ -279,29 +269,27 @@ def traced_function(tf, device):
 
 def fourier(tf, device):
     """Transforms there and back (cuFFT on a GPU)."""
-    source = Source()
-    judge = Judge(source)
-    wave = (source.normal(16, 512) + 1j * source.normal(16, 512)).astype(np.complex64)
+    judge = Judge()
+    wave = (judge.normal(16, 512) + 1j * judge.normal(16, 512)).astype(np.complex64)
     with tf.device("/" + device):
         judge.see("fft", placed(tf.signal.fft(tf.constant(wave)), device), np.fft.fft(wave.astype(complex)), FLOAT32)
         back = tf.signal.ifft(tf.signal.fft(tf.constant(wave)))
         judge.see("there and back", placed(back, device), wave.astype(complex), FLOAT32)
-        real, real64 = rounded(tf, source.normal(16, 512), tf.float32)
+        real, real64 = rounded(tf, judge.normal(16, 512), tf.float32)
         judge.see("rfft", placed(tf.signal.rfft(real), device), np.fft.rfft(real64), FLOAT32)
     return str(judge)
 
 
 def sparse(tf, device):
     """A sparse matrix times a dense one (cuSPARSE on a GPU)."""
-    source = Source()
-    judge = Judge(source)
-    dense = source.normal(60, 40)
+    judge = Judge()
+    dense = judge.normal(60, 40)
     dense[np.abs(dense) < 1.2] = 0
     rows = np.argwhere(dense)
     with tf.device("/" + device):
         values, _ = rounded(tf, dense[tuple(rows.T)], tf.float32)
         left = tf.sparse.SparseTensor(rows.astype(np.int64), values, dense.shape)
-        right, right64 = rounded(tf, source.normal(40, 24), tf.float32)
+        right, right64 = rounded(tf, judge.normal(40, 24), tf.float32)
         result = tf.sparse.sparse_dense_matmul(left, right)
     judge.see("60x40x24", placed(result, device), dense.astype(np.float32).astype(np.float64) @ right64, FLOAT32)
     return str(judge)
@@ -310,12 +298,11 @@ def sparse(tf, device):
 def recurrent(tf, device):
     """An LSTM over ten steps (cuDNN's own kernel on a GPU)."""
     exact_float32(tf)
-    source = Source()
-    judge = Judge(source)
+    judge = Judge()
     tf.config.set_soft_device_placement(True)  # Keras keeps counters that have no GPU kernel
     try:
         with tf.device("/" + device):
-            x, x64 = rounded(tf, source.normal(4, 10, 6), tf.float32)
+            x, x64 = rounded(tf, judge.normal(4, 10, 6), tf.float32)
             layer = tf.keras.layers.LSTM(5)
             result = layer(x)
         kernel, recurrent_kernel, bias = (weight.numpy().astype(np.float64) for weight in layer.weights)
@@ -339,20 +326,19 @@ def sigmoid(x):
 def repeat(tf, device):
     """A hundred products with new numbers, each computed twice: right, and the same bit for bit."""
     exact_float32(tf)
-    source = Source()
-    judge = Judge(source)
+    judge = Judge()
     with tf.device("/" + device):
         # The first product of a shape may choose among algorithms; from the second on the choice stands.
-        warm, _ = rounded(tf, source.normal(128, 128), tf.float32)
+        warm, _ = rounded(tf, judge.normal(128, 128), tf.float32)
         for _ in range(3):
             tf.matmul(warm, warm).numpy()
         for number in range(100):
-            a, a64 = rounded(tf, source.normal(128, 128), tf.float32)
-            b, b64 = rounded(tf, source.normal(128, 128), tf.float32)
+            a, a64 = rounded(tf, judge.normal(128, 128), tf.float32)
+            b, b64 = rounded(tf, judge.normal(128, 128), tf.float32)
             first, second = placed(tf.matmul(a, b), device), placed(tf.matmul(a, b), device)
             judge.see(f"run {number}", first, a64 @ b64, FLOAT32)
             if first.tobytes() != second.tobytes():
-                raise Failed("wrong-number", f"run {number} gave another result for the same input, seed {source.seed}")
+                raise Failed("wrong-number", f"run {number} gave another result for the same input, seed {judge.seed}")
     return str(judge)
 
 
