@@ -19,7 +19,7 @@ from tfprov.cli.output import Output
 from tfprov.envs.generations import Environment
 from tfprov.envs.records import Owner
 from tfprov.errors import TfprovError
-from tfprov.events import Note, Progress
+from tfprov.events import Attempt, Note, Progress
 from tfprov.harmless import harmless
 from tfprov.pipeline.cache import Kept
 from tfprov.pipeline.exporting import Made
@@ -103,7 +103,17 @@ def test_no_part_of_a_name_or_path_is_a_line_of_its_own() -> None:
     status = Status(
         environment=environment, generation=None, state="missing", code="usage", reasons=(evil,), next_step=evil
     )
+    stream = io.StringIO()
+    with PlainReporter(stream, verbose=True) as reporter:
+        reporter(Note(text=evil, level="warning"))
+        reporter(Attempt(stage="fetch", rung="normal", number=1, code="net-reset", what=evil, seconds=1.0, wait=None))
+    moving = ProgressText(lambda: 0.0)
     printed = (
+        stream.getvalue(),
+        *(
+            moving.describe(Progress(stage="smoke", what=evil, done=1, total=2, unit=unit))
+            for unit in ("checks", "tries")
+        ),
         text.listing([environment]),
         text.error(TfprovError("usage", evil, hint=evil)).partition(": ")[2],
         text.outcome(replace(BUILT, environment=environment), profile=evil),

@@ -142,18 +142,23 @@ class Output:
 
     def progress(self) -> Reporter:
         """A listener for events that suits stderr."""
-        from tfprov.report.progress import LateReporter, PlainReporter
+        from tfprov.report.progress import PlainReporter, ToleratingReporter
 
         # Started without a standard error (`2>&-`), nobody can be told.
         if self.quiet or sys.stderr is None:
             return PlainReporter(io.StringIO())
+        return ToleratingReporter(self._reporter(sys.stderr))
+
+    def _reporter(self, stream: TextIO) -> Reporter:
+        from tfprov.report.progress import LateReporter, PlainReporter
+
         if self.ci is not None:
             from tfprov.report import ci
 
-            return ci.reporter(self.ci, sys.stderr, verbose=self.verbose)
-        if sys.stderr.isatty() and self.environ.get("TERM") != "dumb":
+            return ci.reporter(self.ci, stream, verbose=self.verbose)
+        if stream.isatty() and self.environ.get("TERM") != "dumb":
             return LateReporter(self._on_terminal, verbose=self.verbose)
-        return PlainReporter(sys.stderr, verbose=self.verbose)
+        return PlainReporter(stream, verbose=self.verbose)
 
     def _on_terminal(self) -> Reporter:
         from rich.console import Console

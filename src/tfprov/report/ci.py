@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, StageEnded, StageStarted
-from tfprov.harmless import harmless
+from tfprov.harmless import harmless, lined
 from tfprov.redact import redact
 from tfprov.report.progress import PlainReporter, Reporter
 
@@ -84,7 +84,7 @@ class _Sections:
         if isinstance(event, StageEnded):
             self._close()
         if self._warn and isinstance(event, Note) and event.level == "warning":
-            self._say(annotation("warning", event.text, title="tfprov"))
+            self._say(annotation("warning", lined((event.text,)), title="tfprov"))
 
     def _close(self) -> None:
         if self._open is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol, TextIO
 
 from tfprov.events import Attempt, Event, Note, Progress, StageEnded, StageStarted
-from tfprov.harmless import harmless
+from tfprov.harmless import harmless, lined
 from tfprov.redact import redact
 from tfprov.words import count, duration, size
 
@@ -42,10 +43,10 @@ class ProgressText:
         if event.unit == "checks":
             # `matmul on GPU:0`: the check, and its device.
             what = event.what.partition(" on ")[0] if self._brief else event.what
-            return f"{count(event.done, 'check')}, now {harmless(what)}"
+            return f"{count(event.done, 'check')}, now {harmless(lined((what,)))}"
         if event.unit == "tries":
             number = f"try {event.done + 1}"
-            return number if self._brief else f"{number}: {harmless(event.what)}"
+            return number if self._brief else f"{number}: {harmless(lined((event.what,)))}"
         if event.unit == "files":
             return f"{event.done}" + (f" of {event.total}" if event.total else "") + " files"
         text = size(event.done) + (f" of {size(event.total)}" if event.total else "")
@@ -70,7 +71,6 @@ class PlainReporter:
         self._guard = threading.Lock()
         self._progress = ProgressText(clock)
         self._last = 0.0
-        self._lost = False
 
     def __enter__(self) -> PlainReporter:
         return self
@@ -82,13 +82,9 @@ class PlainReporter:
         """Print the line for an event, if it has one."""
         with self._guard:
             line = self._line(event)
-            if line and not self._lost:
-                try:
-                    self._stream.write(harmless(redact(line)) + "\n")
-                    self._stream.flush()
-                except OSError:
-                    # A full disk under a log file, or a closed pipe, is no reason to abandon the work itself.
-                    self._lost = True
+            if line:
+                self._stream.write(harmless(redact(line)) + "\n")
+                self._stream.flush()
 
     def _line(self, event: Event) -> str | None:
         if isinstance(event, StageStarted):
@@ -101,6 +97,35 @@ class PlainReporter:
             self._last = now
             return f"  {event.stage}: {words}"
         return lasting_line(event, verbose=self._verbose)
+
+
+class ToleratingReporter:
+    """Passes events to another reporter until that cannot write them.
+
+    A full disk under a log file, a closed pipe or a terminal that is gone is no reason to abandon the work itself.
+    """
+
+    def __init__(self, inner: Reporter) -> None:
+        self._inner = inner
+        self._lost = False
+
+    def __enter__(self) -> ToleratingReporter:
+        self._attempt(self._inner.__enter__)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._attempt(partial(self._inner.__exit__, *exc))
+
+    def __call__(self, event: Event) -> None:
+        """Pass the event on, unless an earlier one could not be written."""
+        if not self._lost:
+            self._attempt(partial(self._inner, event))
+
+    def _attempt(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except OSError:
+            self._lost = True
 
 
 class LateReporter:
@@ -136,7 +161,12 @@ class LateReporter:
 
 
 def lasting_line(event: Event, *, verbose: bool) -> str | None:
-    """The line that remains on the screen after an event; None when there is none."""
+    """The one line that remains on the screen after an event; None when there is none."""
+    line = _line_of(event, verbose=verbose)
+    return None if line is None else lined((line,))
+
+
+def _line_of(event: Event, *, verbose: bool) -> str | None:
     if isinstance(event, StageEnded):
         return _stage_line(event, verbose=verbose)
     if isinstance(event, Note) and (verbose or event.level != "detail"):

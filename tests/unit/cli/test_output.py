@@ -15,6 +15,7 @@ import pytest
 
 from tfprov.cli import output
 from tfprov.cli.output import Output, failures
+from tfprov.events import Note, Progress, StageEnded, StageStarted
 from tfprov.ladder.classify import classify_exception
 from tfprov.words import move_aside
 
@@ -200,3 +201,36 @@ def test_a_reader_who_has_gone_is_known_on_every_system(
     with pytest.raises(OSError) as caught:
         output._print("words", windows=windows)
     assert type(caught.value) is raised
+
+
+@pytest.mark.parametrize("environ", [{}, {"TERM": "dumb"}, {"GITHUB_ACTIONS": "true"}, {"GITLAB_CI": "true"}])
+@pytest.mark.parametrize("before", [0, 2])
+def test_work_goes_on_when_its_progress_can_no_longer_be_written(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], before: int
+) -> None:
+    """A log on a full disk, or a terminal that is gone while SIGHUP is ignored."""
+    written: list[str] = []
+
+    class Lost(io.StringIO):
+        def isatty(self) -> bool:
+            return not environ
+
+        def write(self, text: str) -> int:
+            written.append(text)
+            if len(written) > before:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return len(text)
+
+    monkeypatch.setattr("sys.stderr", Lost())
+    done = []
+    with Output(command="up", environ=environ).progress() as emit:
+        for event in (
+            StageStarted(stage="fetch"),
+            Note(text="a warning", level="warning"),
+            Progress(stage="fetch", what="wheels", done=1, total=2),
+            StageEnded(stage="fetch", seconds=3.0),
+        ):
+            emit(event)
+            done.append(event)
+    assert len(done) == 4
+    assert len(written) > before

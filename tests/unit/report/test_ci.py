@@ -38,14 +38,14 @@ def log(system: str, *, fail: bool = False) -> str:
 
 def test_github_folds_each_stage_and_marks_warnings() -> None:
     assert log("github") == (
-        "::group::tfprov fetch\n> fetch\n! 100% of\nit\n::warning title=tfprov::100%25 of%0Ait\n"
+        "::group::tfprov fetch\n> fetch\n! 100% of\\x0ait\n::warning title=tfprov::100%25 of\\x0ait\n"
         "* fetch  2.5 s\n::endgroup::\n"
     )
 
 
 def test_gitlab_folds_each_stage() -> None:
     assert log("gitlab") == (
-        "\033[0Ksection_start:1700000000:tfprov_fetch[collapsed=true]\r\033[0Ktfprov fetch\n> fetch\n! 100% of\nit\n"
+        "\033[0Ksection_start:1700000000:tfprov_fetch[collapsed=true]\r\033[0Ktfprov fetch\n> fetch\n! 100% of\\x0ait\n"
         "* fetch  2.5 s\n\033[0Ksection_end:1700000000:tfprov_fetch\r\033[0K\n"
     )
 
@@ -56,7 +56,7 @@ def test_a_section_ends_also_when_its_stage_does_not(system: str, end: str) -> N
 
 
 def test_another_system_gets_plain_lines() -> None:
-    assert log("jenkins") == "> fetch\n! 100% of\nit\n* fetch  2.5 s\n"
+    assert log("jenkins") == "> fetch\n! 100% of\\x0ait\n* fetch  2.5 s\n"
 
 
 def test_a_failure_becomes_one_annotation_with_its_code_as_title_and_no_secret() -> None:
