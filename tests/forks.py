@@ -1,7 +1,9 @@
 """Runs of tfprov by a process that has imported it: a fork for each run, as importing is most of what a short one does.
 
 A run has a process, standard streams, a working folder and variables of its own, may use the processors that its caller
-may, and ends as any interpreter does. A program that starts tfprov by itself is given `command` to start.
+may, and ends as any interpreter does. Only what tfprov packs of itself and of its dependencies for a bundle, which is
+the same each time, is packed by the first run alone. A program that starts tfprov by itself is given `command` to
+start.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ import os
 import pkgutil
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -133,6 +137,31 @@ def import_rooms() -> None:
     typer.get_command(importlib.import_module("tfprov.cli.app").app)
 
 
+def keep_packed(kept: Path) -> None:
+    """Let each installed distribution be packed once: it takes a third of a bundle of tiny wheels.
+
+    Args:
+        kept: a folder that has, or gets, the wheels, each in a folder of its own.
+    """
+    room = importlib.import_module("tfprov.bundle.repack")
+    pack = room.repack
+
+    def repack(one: importlib.metadata.Distribution, folder: Path, **options: object) -> Path:
+        done = kept / one.name
+        if not done.exists():
+            made = Path(tempfile.mkdtemp(dir=kept))
+            pack(one, made, **options)
+            try:
+                made.rename(done)
+            except OSError:  # another run was faster
+                shutil.rmtree(made)
+        (wheel,) = done.iterdir()
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(wheel, folder))
+
+    room.repack = repack
+
+
 def _text(handle: int) -> str:
     with open(handle, encoding="utf-8") as stream:
         return stream.read()
@@ -147,8 +176,9 @@ def _server() -> tuple[socket.socket, str]:
     others.listen()
     address = others.getsockname()[1:].decode()
     handles = [theirs.fileno(), others.fileno()]
+    packed = tempfile.mkdtemp(prefix="tfprov-packed-")
     server = subprocess.Popen(
-        [sys.executable, "-I", __file__, "serve", *map(str, handles)],
+        [sys.executable, "-I", __file__, "serve", packed, *map(str, handles)],
         env={"PATH": os.defpath},
         pass_fds=handles,
         stdin=subprocess.DEVNULL,
@@ -162,6 +192,7 @@ def _server() -> tuple[socket.socket, str]:
     def end() -> None:
         door.close()
         server.communicate()
+        shutil.rmtree(packed, ignore_errors=True)
 
     atexit.register(end)
     return door, address
@@ -220,6 +251,7 @@ if __name__ == "__main__":
     if task == "ask":
         _ask_and_end(rest[0], rest[1:])
     import_rooms()
+    keep_packed(Path(rest[0]))
     gc.freeze()
-    sys.argv[1:] = _serve(*(socket.socket(fileno=int(handle)) for handle in rest))
+    sys.argv[1:] = _serve(*(socket.socket(fileno=int(handle)) for handle in rest[1:]))
     runpy.run_module("tfprov", run_name="__main__", alter_sys=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 import forks
 from site_under_test import RELEASE, Site, needs_two_processors, only_here, sham_wheel
+from tfprov.bundle import repack
 
 pytestmark = only_here
 
@@ -110,3 +112,18 @@ def test_it_is_killed_when_its_time_is_over(tmp_path: Path) -> None:
     site = Site.make(tmp_path)
     with pytest.raises(subprocess.TimeoutExpired):
         forks.run(["up", "--json"], env=site.environ(), cwd=site.root, timeout=0.001)
+
+
+def test_what_the_first_run_packed_is_what_the_next_one_would_pack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repack, "repack", repack.repack)  # put back in the end
+    distribution = metadata.distribution("installer")
+    packed = repack.repack(distribution, tmp_path / "plain")
+    (tmp_path / "kept").mkdir()
+    forks.keep_packed(tmp_path / "kept")
+    for run in ("first", "next"):
+        wheel = repack.repack(distribution, tmp_path / run)
+        assert wheel == tmp_path / run / packed.name
+        assert wheel.read_bytes() == packed.read_bytes()
+    assert [*tmp_path.glob("kept/*/*")] == [tmp_path / "kept" / "installer" / packed.name]

@@ -82,6 +82,8 @@ def kits(
             an index holds only one file of a name.
     """
     named = {path.name: (sha256, path) for sha256, path in known.items()}
+    dependencies = [one for one in repack.closure("tfprov") if one.name != "tfprov"]
+    installed = [f"{one.name}=={one.version}" for one in dependencies]
     own = own_wheel(folder)
     mine = {sha256_of(own): own}
     here = other_platforms.name_of(machine.facts)
@@ -93,7 +95,7 @@ def kits(
         problem = ""
         for python in PYTHONS:
             try:
-                resolved[python] = _resolve(context, machine, platform, python)
+                resolved[python] = _resolve(context, machine, platform, python, installed=installed)
             except TfprovError as error:
                 problem = problem or f"{error.what}: {'; '.join(error.evidence)[:300]}"
         paths: dict[str, Path] = {}
@@ -114,7 +116,7 @@ def kits(
                     level="warning",
                 )
             )
-            packed = [repack.repack(one, folder) for one in repack.closure("tfprov") if one.name != "tfprov"]
+            packed = [repack.repack(one, folder) for one in dependencies]
             files_here = dict(named.get(path.name, (sha256_of(path), path)) for path in packed)
             found.append(Kit(platform=platform, python=minor, files={**mine, **files_here}))
         missing = [python for python in PYTHONS if python not in resolved and (platform, python) != (here, minor)]
@@ -123,14 +125,16 @@ def kits(
     return found, lost
 
 
-def _resolve(context: Context, machine: Machine, platform: PlatformName, python: str) -> tuple[LockedFile, ...]:
+def _resolve(
+    context: Context, machine: Machine, platform: PlatformName, python: str, *, installed: Sequence[str]
+) -> tuple[LockedFile, ...]:
     """The wheels of tfprov's dependencies for a platform and a Python.
 
     Raises:
         TfprovError: the resolver's failure; `platform-no-wheel`.
     """
     with index_access(context, machine) as access:
-        text = _ask(context, machine, access, platform, python)
+        text = _ask(context, machine, access, platform, python, installed=installed)
     facts = other_platforms.facts_on(platform, machine.facts)
     try:
         chosen = Pylock.from_dict(toml_of(text)).select(
@@ -143,15 +147,22 @@ def _resolve(context: Context, machine: Machine, platform: PlatformName, python:
         ) from error
 
 
-def _ask(context: Context, machine: Machine, access: IndexAccess, platform: PlatformName, python: str) -> str:
-    """Resolve tfprov's dependencies; returns a PEP 751 document.
+def _ask(
+    context: Context,
+    machine: Machine,
+    access: IndexAccess,
+    platform: PlatformName,
+    python: str,
+    *,
+    installed: Sequence[str],
+) -> str:
+    """Resolve tfprov's dependencies, in the installed versions if possible; returns a PEP 751 document.
 
     Raises:
         TfprovError: the resolver's failure.
     """
     environ = {**access.environment(), "UV_PYTHON_DOWNLOADS": "never"}
     lines = [line for line in metadata.requires("tfprov") or () if "extra ==" not in line]
-    installed = [f"{one.name}=={one.version}" for one in repack.closure("tfprov") if one.name != "tfprov"]
     with temporary("kit") as work:
         (work / "asked.in").write_text("\n".join(lines) + "\n", encoding="utf-8")
         (work / "here.txt").write_text("\n".join(installed) + "\n", encoding="utf-8")

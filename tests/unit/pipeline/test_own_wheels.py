@@ -24,7 +24,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_platform_without_the_dependencies_is_named_with_its_pythons(
     own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def resolve(*_: object) -> None:
+    def resolve(*_: object, **__: object) -> None:
         raise TfprovError("platform-no-wheel", "tfprov has a dependency without a wheel for it", evidence=("isal",))
 
     monkeypatch.setattr(own_wheels, "_resolve", resolve)
