@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tfprov import secret
 
 # The default of 200 ms for each example fails on a busy machine, and no test asserts a time.
 settings.register_profile("untimed", deadline=None)
@@ -29,8 +32,23 @@ _MOST_PROCESSES = 9
 """Each needs up to 2 GB for TensorFlow, and half a minute to find the tests."""
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect tests, and no garbage meanwhile nor any of it later: nearly all that is made then stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave out what is not for every run of the gate."""
+    """Leave out what is not for every run of the gate, and forget the secrets of the test before.
+
+    What one test calls a password is an ordinary word in the messages of another.
+    """
+    secret._known = ()
     if item.get_closest_marker("nightly") and "TFPROV_TEST_NIGHTLY" not in os.environ:
         pytest.skip("takes long: set TFPROV_TEST_NIGHTLY to run")
 
@@ -92,9 +110,3 @@ def _away_from_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.delenv(name, raising=False)
         patch.setenv("TFPROV_HOME", str(home))
         yield home
-
-
-@pytest.fixture(autouse=True)
-def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What one test calls a password is an ordinary word in the messages of another."""
-    monkeypatch.setattr("tfprov.secret._known", ())
