@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import stat
 import tarfile
@@ -16,7 +17,14 @@ from tfprov.errors import TfprovError
 _MOST_BYTES = 8 << 30
 _MOST_MEMBERS = 500_000
 # Two members at one path, or one below another that is a file.
-_IN_THE_WAY = (FileExistsError, IsADirectoryError, NotADirectoryError)
+_IN_THE_WAY = (
+    FileExistsError,
+    IsADirectoryError,
+    # What Windows says of a path below a file.
+    *((FileNotFoundError,) if os.name == "nt" else (NotADirectoryError,)),
+)
+_MAKES_LINKS = os.name == "posix"
+"""Whether every user may make symbolic links; where not, files have their content instead."""
 
 
 def unpack(archive: Path, target: Path) -> Path:
@@ -60,9 +68,8 @@ def _unpack(archive: Path, target: Path) -> None:
         with tarfile.open(archive) as packed:
             size = 0
             for count, member in enumerate(packed, start=1):
-                size += member.size
-                _bound(archive, count, size)
-                _extract(packed, member, target)
+                _bound(archive, count, size + member.size)
+                size += _extract(packed, member, target)
 
 
 def _bound(archive: Path, members: int, size: int) -> None:
@@ -79,7 +86,8 @@ def _bound(archive: Path, members: int, size: int) -> None:
         )
 
 
-def _extract(packed: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+def _extract(packed: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> int:
+    """Unpack one member; returns the number of bytes written, which a link has none of in the archive."""
     # Like the `data` filter of tarfile, which early releases of Python 3.10 and 3.11 lack.
     named = target / member.name
     # Of a file or link only the folder is resolved: a member that occurs again replaces the earlier one, also a link.
@@ -97,16 +105,32 @@ def _extract(packed: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> 
         )
     if member.isdir():
         place.mkdir(parents=True, exist_ok=True)
-        return
+        return 0
     place.parent.mkdir(parents=True, exist_ok=True)
     if place.is_dir() and not place.is_symlink():
         raise IsADirectoryError(errno.EISDIR, "a member is both a file and a folder", member.name)
     place.unlink(missing_ok=True)
-    if member.issym():
+    if member.issym() and _MAKES_LINKS:
         place.symlink_to(member.linkname)
-        return
-    content = packed.extractfile(member)  # follows a hard link to its member
-    if content is not None:
-        with content, place.open("xb") as stream:
-            shutil.copyfileobj(content, stream)
-        place.chmod(0o755 if member.mode & 0o100 else 0o644)
+        return 0
+    try:
+        content = packed.extractfile(member)  # follows a link to its member
+    except (KeyError, RecursionError):
+        if not member.issym():
+            raise
+        return 0  # it leads nowhere, or to itself
+    if content is None and member.issym():
+        raise TfprovError(
+            "build-failed",
+            f"`{Path(str(packed.name)).name}` cannot be unpacked",
+            evidence=(
+                f"`{member.name}` is a link to the folder `{member.linkname}`, and Windows lets few users make links",
+            ),
+        )
+    if content is None:
+        return 0
+    with content, place.open("xb") as stream:
+        shutil.copyfileobj(content, stream)
+        written = stream.tell()
+    place.chmod(0o755 if member.mode & 0o100 else 0o644)
+    return written

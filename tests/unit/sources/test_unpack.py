@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import shutil
 import tarfile
@@ -10,7 +11,18 @@ from pathlib import Path
 import pytest
 
 from tfprov.errors import TfprovError
+from tfprov.sources import unpack as unpacking
 from tfprov.sources.unpack import unpack
+
+LINKS = os.name == "posix"
+makes_links = pytest.mark.skipif(not LINKS, reason="few users of Windows may make links")
+
+
+@pytest.fixture(params=[LINKS, False], ids=["here", "without links"])
+def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether symbolic links are made: where they can be, and as on a system where few users may."""
+    monkeypatch.setattr(unpacking, "_MAKES_LINKS", request.param)
+    return bool(request.param)
 
 
 def packed(path: Path, *members: tuple[str, bytes, str]) -> Path:
@@ -54,6 +66,7 @@ def test_a_zip_is_unpacked_and_cannot_reach_out(tmp_path: Path) -> None:
     assert not (tmp_path / "out.py").exists()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no permission to execute")
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 def test_a_program_stays_one_in_every_kind_of_archive(tmp_path: Path, kind: str) -> None:
     project = tmp_path / "x-1.0"
@@ -76,26 +89,49 @@ def test_a_zip_file_at_the_end_of_an_archive_is_a_file_of_it(tmp_path: Path, kin
     assert (folder.name, [path.name for path in folder.iterdir()]) == ("x-1.0", ["data.zip"])
 
 
-def test_links_inside_the_archive_are_kept(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("links")
+def test_links_inside_the_archive_are_kept_or_copied(tmp_path: Path) -> None:
     archive = packed(
         tmp_path / "x.tar.gz",
         ("x/a", tarfile.REGTYPE, "content"),
         ("x/b", tarfile.SYMTYPE, "a"),
         ("x/c", tarfile.LNKTYPE, "x/a"),
+        ("x/d", tarfile.SYMTYPE, "sub/e"),
+        ("x/sub/e", tarfile.SYMTYPE, "../b"),
+        ("x/sub/f", tarfile.REGTYPE, ""),
     )
     folder = unpack(archive, target(tmp_path))
-    assert (folder / "b").read_text() == (folder / "c").read_text() == "content"
+    found = [(folder / name).read_text() for name in ("a", "b", "c", "d", "sub/e")]
+    assert found == ["content"] * 5
+
+
+def test_links_that_lead_nowhere_have_no_content(tmp_path: Path, links: bool) -> None:
+    names = {"nowhere": "none", "loop": "pool", "pool": "loop"}
+    members = [(f"x/{name}", tarfile.SYMTYPE, end) for name, end in names.items()]
+    folder = unpack(packed(tmp_path / "x.tar.gz", ("x/a", tarfile.REGTYPE, "a"), *members), target(tmp_path))
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["a", *(names if links else ())])
+
+
+def test_a_link_to_a_folder_is_refused_where_it_cannot_be_made(tmp_path: Path, links: bool) -> None:
+    archive = packed(tmp_path / "x.tar.gz", ("x/a", tarfile.DIRTYPE, ""), ("x/b", tarfile.SYMTYPE, "a"))
+    if links:
+        assert (unpack(archive, target(tmp_path)) / "b").is_dir()
+        return
+    with pytest.raises(TfprovError) as caught:
+        unpack(archive, target(tmp_path))
+    assert caught.value.what == "`x.tar.gz` cannot be unpacked"
+    assert caught.value.evidence == ("`x/b` is a link to the folder `a`, and Windows lets few users make links",)
 
 
 @pytest.mark.parametrize("first", [(tarfile.REGTYPE, "old"), (tarfile.SYMTYPE, "a"), (tarfile.SYMTYPE, "nowhere")])
 @pytest.mark.parametrize("then", [(tarfile.REGTYPE, "new"), (tarfile.SYMTYPE, "b"), (tarfile.LNKTYPE, "x/b")])
 def test_a_member_that_occurs_again_replaces_the_earlier_one(
-    tmp_path: Path, first: tuple[bytes, str], then: tuple[bytes, str]
+    tmp_path: Path, first: tuple[bytes, str], then: tuple[bytes, str], links: bool
 ) -> None:
     members = [("x/a", tarfile.REGTYPE, "other"), ("x/b", tarfile.REGTYPE, "new"), ("x/c", *first), ("x/c", *then)]
     folder = unpack(packed(tmp_path / "x.tar.gz", *members), target(tmp_path))
     assert (folder / "c").read_text() == "new"
-    assert (folder / "c").is_symlink() == (then[0] == tarfile.SYMTYPE)
+    assert (folder / "c").is_symlink() == (links and then[0] == tarfile.SYMTYPE)
     assert (folder / "a").read_text() == "other"
 
 
@@ -167,6 +203,15 @@ def test_an_archive_that_reaches_out_of_its_folder_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_what_links_bring_counts_towards_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "_MOST_BYTES", 10)
+    copies = [(f"x/{number}", tarfile.LNKTYPE, "x/a") for number in range(3)]
+    archive = packed(tmp_path / "x.tar.gz", ("x/a", tarfile.REGTYPE, "content"), *copies)
+    with pytest.raises(TfprovError, match="unpacks to more than is allowed"):
+        unpack(archive, target(tmp_path))
+
+
+@makes_links
 def test_a_file_below_a_link_that_leads_out_is_not_written(tmp_path: Path) -> None:
     folder = target(tmp_path)
     (folder / "x").mkdir()
