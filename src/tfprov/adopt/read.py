@@ -20,6 +20,7 @@ from tfprov.adopt.beside import beside
 from tfprov.adopt.metadata import distributions_in
 from tfprov.adopt.records import CondaSide, ForeignEnvironment, FoundDistribution, FoundPython, Kind
 from tfprov.contents import content_of, regular
+from tfprov.envs.fronts import followed
 from tfprov.envs.layout import executables_in, is_conda, python_in, site_packages
 from tfprov.envs.manifest import SEAL
 from tfprov.errors import TfprovError
@@ -51,7 +52,7 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
         TfprovError: `environment-missing` when there is none; `usage` when it is one of tfprov's own.
     """
     named = root_of(path)
-    root = Path(os.path.realpath(named))
+    root = Path(followed(str(named)))
     settings = settings_of(root / "pyvenv.cfg")
     libraries = _libraries(root)
     of_conda = is_conda(root)

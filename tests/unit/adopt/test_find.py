@@ -34,7 +34,7 @@ def test_every_kind_is_found_once_and_those_of_tfprov_are_not(tmp_path: Path) ->
     )
     (tmp_path / "link").symlink_to(tmp_path / "a")
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
-    found = [str(path.relative_to(tmp_path)) for path in environments_below(tmp_path)]
+    found = [path.relative_to(tmp_path).as_posix() for path in environments_below(tmp_path)]
     assert found == ["a/.venv", "conda", "conda/envs/tf", "versions/3.11"]
 
 

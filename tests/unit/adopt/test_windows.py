@@ -16,7 +16,8 @@ from tfprov.adopt.find import environments_below
 from tfprov.adopt.judge import findings
 from tfprov.adopt.read import read
 from tfprov.adopt.records import ForeignEnvironment
-from tfprov.envs import layout
+from tfprov.envs import fronts, layout
+from tfprov.errors import TfprovError
 
 SCRIPTS = ("python.exe", "pythonw.exe", "python_d.exe", "python3.13t.exe", "python3.dll", "python313.dll")
 """Of the interpreter; no RECORD lists them."""
@@ -34,7 +35,7 @@ def put(root: Path, *paths: str, text: str = "") -> None:
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """The modules that look at a layout take this system for Windows."""
     here = SimpleNamespace(**{**vars(os), "name": "nt"})
-    for module in (layout, reading):
+    for module in (fronts, layout, reading):
         monkeypatch.setattr(module, "os", here)
 
 
@@ -72,6 +73,17 @@ def test_nothing_is_wrong_with_one_that_works(venv: Path) -> None:
     found = read(venv)
     assert (found.kind, found.python.path, found.python.why) == ("venv", venv / "Scripts" / "python.exe", "")
     assert (found.beside, found.made_at, codes(found)) == ((), None, [])
+
+
+def test_what_leads_to_an_environment_of_tfprov_is_one(tmp_path: Path, venv: Path) -> None:
+    generation = tmp_path / "data" / "x-1" / "generations" / "0001"
+    put(generation.parents[1], "owner.json")
+    put_package(generation, "numpy")
+    put(venv, "pyvenv.cfg", text=f"home = {tmp_path}\n{layout.LEADS_TO} = {generation}\n")
+    for path in (venv, venv / "Scripts" / "python.exe"):
+        with pytest.raises(TfprovError, match="is already an environment of tfprov"):
+            read(path)
+        assert [each.name for each in read(path, own=True).distributions] == ["numpy"]
 
 
 def test_commands_of_the_user_are_seen_among_those_of_the_tools(venv: Path) -> None:
