@@ -14,7 +14,7 @@ from pathlib import Path
 
 import forks
 from sham import MODULE
-from site_under_test import HOME, LIBRARY, OLDER, PYTHON, RELEASE, TAG, of_the_system
+from site_under_test import HOME, LIBRARY, OLDER, PYTHON, RELEASE, TAG, WINDOWS, of_the_system
 from tfprov.envs.layout import python_in
 from tfprov.pipeline.uv import uv_executable
 from wheels import build_wheel, simple_index
@@ -148,7 +148,8 @@ class Project:
             running.kill()
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return forks.run([*map(str, arguments)], env=self.environ(), cwd=self.root, timeout=300)
+        timeout = 1800 if WINDOWS else 300  # Wine takes seconds for each start
+        return forks.run([*map(str, arguments)], env=self.environ(), cwd=self.root, timeout=timeout)
 
     def adopt(self, *arguments: str | Path) -> tuple[int, dict[str, object]]:
         """`adopt .venv --json` with a quick smoke test; status and document."""
