@@ -90,6 +90,8 @@ def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -
     version = version_in(chosen.version)
     if version is None:
         return wanted
+    whole = next((one for one in found.distributions if _is_whole(one, chosen)), None)
+    chosen = whole or chosen
     kind = kind_of(chosen.name)
     minor = f"{version.major}.{version.minor}"
     text = f"=={minor}.*" if loose else f"=={version.public}"
@@ -102,7 +104,7 @@ def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -
     is_for_cpu = "cpu" in chosen.name or chosen.name in ("intel-tensorflow", "tensorflow-intel")
     accelerator: Literal["auto", "cpu"] = "cpu" if is_for_cpu else "auto"
     for other in found.distributions:
-        if kind_of(other.name) is not None and other.name != chosen.name:
+        if kind_of(other.name) is not None and other.name != chosen.name and not _is_whole(chosen, other):
             reasons.append(
                 (other.name, f"only one TensorFlow can be installed; keeping {chosen.project} {chosen.version}")
             )
@@ -113,6 +115,11 @@ def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -
         reasons=(*wanted.reasons, *reasons),
         notes=(*wanted.notes, *notes),
     )
+
+
+def _is_whole(release: FoundDistribution, part: FoundDistribution) -> bool:
+    """Whether one distribution is the release that the other contains the files of, for one platform."""
+    return (kind_of(release.name), kind_of(part.name)) == ("release", "part") and release.version == part.version
 
 
 def _minor_of_twins(found: ForeignEnvironment) -> str:

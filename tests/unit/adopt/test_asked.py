@@ -119,6 +119,28 @@ def test_every_kind_of_tensorflow_becomes_a_release(name: str, version: str, tex
     assert (wanted.tensorflow, wanted.accelerator) == (text, accelerator)
 
 
+@pytest.mark.parametrize("part", ["tensorflow-intel", "tensorflow-macos", "tensorflow-cpu-aws"])
+@pytest.mark.parametrize(
+    ("release", "version", "accelerator", "reasons"),
+    [
+        ("tensorflow", "2.15.0", "auto", 0),
+        ("tensorflow-cpu", "2.15.0", "cpu", 0),
+        ("tensorflow", "2.14.0", None, 1),  # a remnant of an upgrade
+    ],
+)
+def test_a_release_whose_files_are_in_its_part_for_a_platform_is_that_release(
+    tmp_path: Path, part: str, release: str, version: str, accelerator: str | None, reasons: int
+) -> None:
+    """On Windows, `pip install tensorflow==2.15.0` installs an empty wheel, and `tensorflow-intel` with the files."""
+    named, brings = (one(*each, folder=tmp_path) for each in ((release, version), (part, "2.15.0")))
+    for each, files in ((named, ""), (brings, "tensorflow/__init__.py,,\n")):
+        each.metadata.mkdir()
+        (each.metadata / "RECORD").write_text(files)
+    wanted = asked(env(named, brings))
+    assert (wanted.tensorflow, len(wanted.reasons)) == ("==2.15.0", reasons)
+    assert accelerator in (wanted.accelerator, None)
+
+
 def test_a_tensorflow_that_is_gone_is_known_by_what_it_left() -> None:
     left = Beside(kind="leftover", path="lib/python3.11/site-packages/~ensorflow_cpu-2.14.1.dist-info")
     assert asked(env(one("tensorboard", "2.13.0"))).tensorflow == "==2.13.*"
