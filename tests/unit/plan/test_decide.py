@@ -7,189 +7,30 @@ from typing import Any
 import pytest
 
 import hosts
+from decisions import (
+    ARM,
+    CUDA,
+    D550,
+    D575,
+    GLIBC_2_17,
+    HOSTS,
+    OLD,
+    SECOND_V100,
+    gpu,
+    listing,
+    plan,
+    profile,
+    short,
+    wheel,
+)
 from hosts import Host, nvidia, python
-from tfprov.distributions import BUILDS
 from tfprov.errors import TfprovError
-from tfprov.host.records import Fact, Gpu, Hazard, Libc, MigSlice, Problem
+from tfprov.host.records import Fact, Gpu, Hazard, MigSlice
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import IndexFile, Listing, LockedChoice, Plan
 from tfprov.profile.records import Profile
 from told import refusal
-
-
-def profile(version: str | None = None, accelerator: str = "auto", **tables: Any) -> Profile:
-    tensorflow = {"accelerator": accelerator, **({"version": version} if version else {})}
-    return Profile.model_validate(
-        {"name": "test", "tensorflow": {**tensorflow, **tables.pop("tensorflow", {})}, **tables}
-    )
-
-
-def plan(asked: Profile, host: Host, locked: LockedChoice | None = None, listing: Listing | None = None) -> Plan:
-    return decide(asked, host.facts, table(), listing, locked)
-
-
-def short(found: Plan) -> str:
-    """`tensorflow[and-cuda]==2.21.0 cuda 3.13.0`; the Python is in brackets when it must be brought."""
-    tensorflow, chosen = found.decision.tensorflow, found.decision.python
-    extras = f"[{','.join(tensorflow.extras)}]" if tensorflow.extras else ""
-    version = chosen.version if chosen.path else f"({chosen.version})"
-    return f"{tensorflow.package}{extras}=={tensorflow.version} {tensorflow.accelerator} {version}"
-
-
-def gpu(*gpus: Any, driver: str | None, **changes: Any) -> Host:
-    return Host(gpus=gpus, driver=driver, **changes)
-
-
-CUDA = "tensorflow[and-cuda]"
-NEWEST_ON_CPU = "tensorflow-cpu==2.21.0 cpu 3.13.0"
-NEWEST_ON_CUDA = "tensorflow[and-cuda]==2.21.0 cuda 3.13.0"
-OLD = ("3.6.15", "3.7.16", "3.8.18")
-D470, D535, D550, D575 = "470.82.01", "535.161.08", "550.54.15", "575.57.08"
-GLIBC_2_17 = Libc(kind="glibc", version="2.17")
-GLIBC_2_31 = Libc(kind="glibc", version="2.31")
-ALPINE = Host(libc=Libc(kind="musl", version="1.2.4"))
-MISMATCH = Problem(code="gpu-driver-mismatch", why="kernel module 550.54.15, library 550.90.07")
-WSL_LIBCUDA = Problem(code="wsl-libcuda", why="`/usr/lib/wsl/lib` is not on the library path")
-UNHEALTHY = dataclasses.replace(hosts.A100, health=("pending row remap",))
-HIDDEN = dataclasses.replace(hosts.A100, visible=False)
-PROHIBITED = dataclasses.replace(hosts.A100, compute_mode="prohibited")
-SECOND_V100 = dataclasses.replace(hosts.V100, index=1)
-ARM: dict[str, Any] = {"machine": "aarch64", "flags": ("fp", "asimd")}
-ROSETTA_ONLY = dataclasses.replace(hosts.MAC_ARM, pythons=(python("3.12.1", machine="x86_64"),))
-THIRTY_TWO = Host(pythons=(python("3.12.1", bits=32), python("3.11.7", bits=32)))
-
-# host, TensorFlow asked for, accelerator, what is decided: a choice, or a failure code.
-HOSTS = {
-    # CPU on Linux
-    "server without gpu": (Host(), None, "auto", NEWEST_ON_CPU),
-    "server without gpu, 2.15": (Host(), "==2.15.*", "auto", "tensorflow-cpu==2.15.1 cpu 3.11.7"),
-    "server without gpu, 2.10": (Host(), "==2.10.*", "auto", "tensorflow-cpu==2.10.1 cpu 3.10.13"),
-    "server without gpu, 2.16": (Host(), "==2.16.*", "cpu", "tensorflow-cpu==2.16.2 cpu 3.12.1"),
-    "server without gpu, cuda": (Host(), None, "cuda", "gpu-no-driver"),
-    "release candidate named": (Host(), ">=2.22.0rc0", "cpu", "tensorflow-cpu==2.22.0rc0 cpu 3.13.0"),
-    "release that is not there": (Host(), "==2.99.*", "auto", "version-not-available"),
-    "known bad with cuda, on the cpu": (Host(), "==2.16.1", "auto", "tensorflow-cpu==2.16.1 cpu 3.12.1"),
-    "known bad with cuda": (gpu(hosts.V100, driver=D550), "==2.16.1", "cuda", "known-bad-release"),
-    "centos 7": (Host(libc=GLIBC_2_17), None, "auto", "tensorflow-cpu==2.20.0 cpu 3.13.0"),
-    "centos 7, 2.21": (Host(libc=GLIBC_2_17), "==2.21.*", "auto", "glibc-too-old"),
-    "centos 6": (Host(libc=Libc(kind="glibc", version="2.12")), None, "auto", "tensorflow-cpu==2.8.4 cpu 3.10.13"),
-    "centos 5": (Host(libc=Libc(kind="glibc", version="2.5")), None, "auto", "glibc-too-old"),
-    "debian 11": (Host(libc=GLIBC_2_31), None, "auto", NEWEST_ON_CPU),
-    "alpine": (ALPINE, None, "auto", "musl-libc"),
-    "no avx": (Host(flags=hosts.SSE), None, "auto", "cpu-no-avx"),
-    "flags cannot be read": (Host(flags=()), None, "cpu", NEWEST_ON_CPU),
-    "x86 container on an arm mac": (Host(emulation="rosetta", flags=hosts.SSE), None, "auto", "rosetta-qemu"),
-    "x86 container on an arm mac whose translator has avx": (Host(emulation="rosetta"), None, "auto", NEWEST_ON_CPU),
-    "x86 container under qemu": (Host(emulation="qemu", flags=ARM["flags"]), None, "auto", "rosetta-qemu"),
-    "x86 container under qemu, flags cannot be read": (Host(emulation="qemu", flags=()), None, "auto", "rosetta-qemu"),
-    "arm container under qemu on x86": (
-        Host(machine="aarch64", emulation="qemu"), None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
-    # other processors
-    "arm server": (Host(**ARM), None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
-    "arm server, 2.12 (a stub)": (Host(**ARM), "==2.12.*", "auto", "tensorflow==2.12.1 cpu 3.11.7"),
-    "arm server, 2.11.1 (a stub for nothing)": (Host(**ARM), "==2.11.1", "auto", "platform-no-wheel"),
-    "arm server, 2.11": (Host(**ARM), "==2.11.*", "auto", "tensorflow==2.11.0 cpu 3.10.13"),
-    "arm server with h100 (grace)": (gpu(hosts.H100, driver="570.124.06", **ARM), None, "cuda", "wheel-without-cuda"),
-    "arm server with h100, auto": (
-        gpu(hosts.H100, driver=D575, **ARM), None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
-    "jetson": (gpu(hosts.ORIN, driver="540.3.0", **ARM), None, "cuda", "wheel-without-cuda"),
-    "raspberry pi, 64 bit, debian 11": (Host(**ARM, libc=GLIBC_2_31), None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
-    "raspberry pi, 32 bit": (Host(machine="armv7l", flags=()), None, "auto", "platform-no-wheel"),
-    "32-bit linux": (Host(machine="i686"), None, "auto", "platform-no-wheel"),
-    "risc-v": (Host(machine="riscv64", flags=()), None, "auto", "platform-no-wheel"),
-    "power": (Host(machine="ppc64le", flags=()), None, "auto", "platform-no-wheel"),
-    # GPUs
-    "v100": (gpu(hosts.V100, driver=D550), None, "auto", NEWEST_ON_CUDA),
-    "v100, cpu asked": (gpu(hosts.V100, driver=D550), None, "cpu", NEWEST_ON_CPU),
-    "v100, 2.15.0": (gpu(hosts.V100, driver=D550), "==2.15.0", "cuda", "known-bad-release"),
-    "v100, 2.15.0, auto": (gpu(hosts.V100, driver=D550), "==2.15.0", "auto", "tensorflow-cpu==2.15.0 cpu 3.11.7"),
-    "v100, 2.14": (gpu(hosts.V100, driver=D550), "==2.14.*", "cuda", f"{CUDA}==2.14.1 cuda 3.10.13"),
-    "v100, 2.13, auto": (gpu(hosts.V100, driver=D550), "==2.13.*", "auto", "tensorflow==2.13.1 cuda 3.11.7"),
-    "v100, 2.13, cuda": (gpu(hosts.V100, driver=D550), "==2.13.*", "cuda", "tensorflow==2.13.1 cuda 3.11.7"),
-    "t4": (gpu(hosts.T4, driver="535.183.01"), None, "auto", NEWEST_ON_CUDA),
-    "t4, lowest driver for cuda 12": (gpu(hosts.T4, driver="525.60.13"), None, "auto", NEWEST_ON_CUDA),
-    "t4, just below": (gpu(hosts.T4, driver="525.60.11"), None, "auto", f"{CUDA}==2.14.1 cuda 3.10.13"),
-    "t4, driver 470": (gpu(hosts.T4, driver=D470), None, "auto", f"{CUDA}==2.14.1 cuda 3.10.13"),
-    "t4, driver 470, 2.21": (gpu(hosts.T4, driver=D470), "==2.21.*", "cuda", "gpu-driver-too-old"),
-    "t4, driver 440": (gpu(hosts.T4, driver="440.33.01"), None, "auto", NEWEST_ON_CPU),
-    "t4, driver 440, cuda": (gpu(hosts.T4, driver="440.33.01"), None, "cuda", "gpu-driver-too-old"),
-    "a100": (gpu(hosts.A100, driver=D535), None, "auto", NEWEST_ON_CUDA),
-    "rtx 3090": (gpu(hosts.RTX3090, driver=D550), None, "auto", NEWEST_ON_CUDA),
-    "rtx 4090": (gpu(hosts.RTX4090, driver=D550), None, "auto", NEWEST_ON_CUDA),
-    "l4, 2.16 (machine code of 8.0)": (gpu(hosts.L4, driver=D535), "==2.16.*", "cuda", f"{CUDA}==2.16.2 cuda 3.12.1"),
-    "h100, driver that compiles 12.5": (gpu(hosts.H100, driver="555.42.06"), None, "auto", NEWEST_ON_CUDA),
-    "h100, driver 550": (gpu(hosts.H100, driver=D550), None, "auto", f"{CUDA}==2.17.1 cuda 3.12.1"),
-    "h100, driver 535": (gpu(hosts.H100, driver=D535), None, "auto", f"{CUDA}==2.15.1 cuda 3.11.7"),
-    "h100, driver 535 that says 12.8": (
-        gpu(hosts.H100, driver=D535, cuda="12.8"), None, "auto", NEWEST_ON_CUDA),
-    "h100, driver 535, 2.21": (gpu(hosts.H100, driver=D535), "==2.21.*", "cuda", "gpu-driver-too-old"),
-    "b200": (gpu(hosts.B200, driver=D575), None, "cuda", "gpu-arch-unsupported"),
-    "rtx 5090": (gpu(hosts.RTX5090, driver=D575), None, "cuda", "gpu-arch-unsupported"),
-    "rtx 5090, auto": (gpu(hosts.RTX5090, driver=D575), None, "auto", NEWEST_ON_CPU),
-    "p100": (gpu(hosts.P100, driver=D550), None, "auto", NEWEST_ON_CUDA),
-    "gtx 1080": (gpu(hosts.GTX1080, driver=D550), None, "auto", NEWEST_ON_CUDA),
-    "gtx 980": (gpu(hosts.GTX980, driver=D550), None, "auto", f"{CUDA}==2.16.2 cuda 3.12.1"),
-    "gtx 970, 2.17": (gpu(hosts.GTX970, driver=D550), "==2.17.*", "cuda", "gpu-arch-unsupported"),
-    "k80": (gpu(hosts.K80, driver="470.256.02"), None, "auto", f"{CUDA}==2.14.1 cuda 3.10.13"),
-    "mig": (gpu(hosts.MIG, driver=D550), None, "auto", NEWEST_ON_CUDA),
-    "unhealthy": (gpu(UNHEALTHY, driver=D550), None, "auto", NEWEST_ON_CUDA),
-    "capability unknown": (gpu(nvidia(None), driver=D550), None, "auto", NEWEST_ON_CUDA),
-    "gtx 980 beside v100": (gpu(hosts.GTX980, SECOND_V100, driver=D550), None, "auto", f"{CUDA}==2.16.2 cuda 3.12.1"),
-    "rtx 5090 beside v100": (gpu(hosts.RTX5090, SECOND_V100, driver=D575), None, "cuda", "gpu-arch-unsupported"),
-    "hidden": (gpu(HIDDEN, driver=D550, visible=(("CUDA_VISIBLE_DEVICES", "-1"),)), None, "cuda", "gpu-no-device"),
-    "prohibited": (gpu(PROHIBITED, driver=D550), None, "cuda", "gpu-no-device"),
-    "driver without device": (gpu(driver=D550), None, "cuda", "gpu-no-device"),
-    "gpu without driver": (gpu(nvidia(None, "NVIDIA A100"), driver=None), None, "cuda", "gpu-no-driver"),
-    "driver mismatch": (gpu(hosts.V100, driver=D550, problem=MISMATCH), None, "cuda", "gpu-driver-mismatch"),
-    "driver mismatch, auto": (
-        gpu(hosts.V100, driver=D550, problem=MISMATCH), None, "auto", NEWEST_ON_CPU),
-    "container without gpu": (Host(container="docker"), None, "cuda", "docker-no-gpu"),
-    "container without gpu, auto": (Host(container="docker"), None, "auto", NEWEST_ON_CPU),
-    "container with gpu": (gpu(hosts.A100, driver=D550, container="docker"), None, "cuda", NEWEST_ON_CUDA),
-    "amd gpu": (gpu(hosts.RX7900, driver=None), None, "cuda", "gpu-no-driver"),
-    "amd gpu, rocm": (gpu(hosts.RX7900, driver=None), None, "rocm", "tensorflow-rocm==2.14.0.600 rocm 3.11.7"),
-    "no amd gpu, rocm": (Host(), None, "rocm", "rocm"),
-    "amd gpu, rocm, 2.21": (gpu(hosts.RX7900, driver=None), "==2.21.*", "rocm", "rocm"),
-    # WSL2 and Windows
-    "wsl2": (gpu(hosts.RTX4090, driver="551.61", wsl=True), None, "auto", NEWEST_ON_CUDA),
-    "wsl2, old driver": (gpu(hosts.RTX3090, driver="512.15", wsl=True), None, "auto", f"{CUDA}==2.14.1 cuda 3.10.13"),
-    "wsl2 without gpu": (Host(wsl=True), None, "cuda", "gpu-no-driver"),
-    "wsl2 without its library": (gpu(driver=None, wsl=True, problem=WSL_LIBCUDA), None, "cuda", "wsl-libcuda"),
-    "windows": (hosts.WINDOWS, None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
-    "windows, cuda": (
-        dataclasses.replace(hosts.WINDOWS, gpus=(hosts.RTX4090,), driver="551.61"), None, "cuda", "windows-no-gpu"),
-    "windows, 2.15 (a stub)": (hosts.WINDOWS, "==2.15.*", "cpu", "tensorflow==2.15.1 cpu 3.11.7"),
-    "windows on arm": (dataclasses.replace(hosts.WINDOWS, machine="arm64"), None, "auto", "platform-no-wheel"),
-    # macOS
-    "mac arm64": (hosts.MAC_ARM, None, "auto", "tensorflow==2.21.0 cpu 3.13.0"),
-    "mac arm64, metal": (hosts.MAC_ARM, None, "metal", "tensorflow==2.18.1 metal 3.12.1"),
-    "mac arm64, metal, 2.19": (hosts.MAC_ARM, "==2.19.*", "metal", "metal-plugin-mismatch"),
-    "mac arm64, cuda": (hosts.MAC_ARM, None, "cuda", "wheel-without-cuda"),
-    "mac arm64, macos 11": (dataclasses.replace(hosts.MAC_ARM, os_version="11.7"), None, "auto", "platform-no-wheel"),
-    "mac arm64, 2.13.1": (hosts.MAC_ARM, "==2.13.1", "cpu", "tensorflow==2.13.1 cpu 3.11.7"),
-    "mac arm64, intel python": (ROSETTA_ONLY, None, "auto", "tensorflow==2.21.0 cpu (3.13)"),
-    "mac intel": (hosts.MAC_INTEL, None, "auto", "tensorflow==2.16.2 cpu 3.12.1"),
-    "mac intel, 2.21": (hosts.MAC_INTEL, "==2.21.*", "auto", "platform-no-wheel"),
-    "mac intel, metal": (hosts.MAC_INTEL, None, "metal", "metal-plugin-mismatch"),
-    # interpreters
-    "only python 3.9": (Host(pythons=("3.9.18",)), None, "auto", "tensorflow-cpu==2.20.0 cpu 3.9.18"),
-    "only python 3.8": (Host(pythons=("3.8.18",)), None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
-    "only python 3.6": (Host(pythons=("3.6.15",)), None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
-    "only python 3.6, old release": (Host(pythons=("3.6.15",)), "<2.7", "auto", "tensorflow-cpu==2.6.5 cpu (3.9)"),
-    "python 3.6 to 3.8, release for them": (Host(pythons=OLD), "==2.4.*", "auto", "tensorflow-cpu==2.4.4 cpu 3.8.18"),
-    "python 3.6 to 3.8, release before tensorflow-cpu": (
-        Host(pythons=OLD), "==1.15.*", "auto", "tensorflow==1.15.5 cpu 3.7.16"),
-    "v100, cuda 10": (gpu(hosts.V100, driver=D550, pythons=OLD), "==2.4.*", "cuda", "gpu-libs-missing"),
-    "v100, cuda 10, auto": (
-        gpu(hosts.V100, driver=D550, pythons=OLD), "==2.4.*", "auto", "tensorflow-cpu==2.4.4 cpu 3.8.18"),
-    "v100, release without cuda": (gpu(hosts.V100, driver=D550, pythons=OLD), "==2.0.*", "cuda", "wheel-without-cuda"),
-    "only python 3.14": (Host(pythons=("3.14.0",)), None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
-    "only python 3.14, candidate asked": (
-        Host(pythons=("3.14.0",)), ">=2.22.0rc0", "auto", "tensorflow-cpu==2.22.0rc0 cpu 3.14.0"),
-    "no python": (Host(pythons=()), None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
-    "32-bit pythons": (THIRTY_TWO, None, "auto", "tensorflow-cpu==2.21.0 cpu (3.13)"),
-}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HOSTS)
@@ -237,34 +78,6 @@ def test_pythons_that_do_not_fit_the_release_are_refused_with_the_reason() -> No
     assert refused == {"3.13.0": reason, "3.12.1": reason, "3.10.13": older, "3.9.18": older}
 
 
-def test_a_release_without_wheels_for_the_only_allowed_python_says_what_would_fit() -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile("==2.21.*", python={"version": "==3.9.*"}), Host())
-    error = caught.value
-    assert (error.code.name, error.exit_code) == ("python-unsupported", 10)
-    assert error.hint.startswith("TensorFlow 2.21.0 has wheels for Python 3.10 to 3.13; 3.9 ends at 2.20.0")
-    assert any("Python 3.10.13, 3.11.7, 3.12.1, 3.13.0: outside" in line for line in error.evidence)
-
-
-def test_a_message_lists_no_interpreter_that_no_release_could_use() -> None:
-    pythons = (
-        "3.9.18",
-        "3.14.0",
-        python("3.13.0", free_threaded=True),
-        python("3.12.1", bits=32),
-        python("3.12.2", machine="aarch64"),
-        python("3.11.0", implementation="pypy"),
-        "3.13.0rc2",
-    )
-    with pytest.raises(TfprovError) as caught:
-        plan(profile("==2.21.*", python={"install": False}), Host(pythons=pythons))
-    assert caught.value.evidence[0] == "Pythons that other releases run on: 3.14.0, 3.9.18"
-    listing = Listing(files={"tensorflow": (IndexFile(filename=wheel("2.21.0", 12)),)}, source="test")
-    with pytest.raises(TfprovError) as caught:
-        decide(profile(python={"install": False}), Host(pythons=pythons).facts, table(), listing)
-    assert not any("other releases" in line for line in caught.value.evidence)
-
-
 def test_an_extra_that_a_release_does_not_have_is_left_out_and_that_is_said() -> None:
     asked = {"requirements": ["tensorflow[gpu-support,gcs_filesystem]==2.21.0"]}
     found = plan(profile(packages=asked), Host())
@@ -302,42 +115,6 @@ def test_a_python_of_a_virtual_environment_is_not_taken_unless_the_profile_names
     assert "named by the profile" in found.decision.python.why
 
 
-@pytest.mark.parametrize(
-    ("interpreter", "code"),
-    [
-        (python("3.12.1", found_by="profile", bits=32), "python-32bit"),
-        (python("", found_by="profile", problem=Problem(code="python-broken", why="exit status 1")), "python-broken"),
-        (python("3.12.1", found_by="profile", implementation="pypy"), "python-unsupported"),
-        (python("3.5.10", found_by="profile"), "python-unsupported"),
-        (python("3.14.0", found_by="profile"), "python-unsupported"),
-        (python("3.13.0", found_by="profile", free_threaded=True), "python-unsupported"),
-        (python("3.13.0"), "python-not-found"),
-    ],
-)
-def test_a_named_interpreter_that_cannot_be_used_is_the_error(interpreter: Any, code: str) -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile(python={"path": "bin/python"}), Host(pythons=(interpreter,)))
-    assert caught.value.code.name == code
-    assert "`bin/python`" in caught.value.what
-
-
-@pytest.mark.parametrize(
-    ("pythons", "code"),
-    [
-        ((), "python-not-found"),
-        (("3.5.10",), "python-unsupported"),
-        (THIRTY_TWO.pythons, "python-32bit"),
-        ((python("", problem=Problem(code="python-broken", why="it does not start")),), "python-broken"),
-        (("3.5.10", python("3.12.1", bits=32)), "python-not-found"),
-    ],
-)
-def test_without_a_usable_python_the_error_says_why_none_will_do(pythons: Any, code: str) -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile(python={"install": False}), Host(pythons=pythons))
-    assert caught.value.code.name == code
-    assert "`python.install = true` would install Python 3.13" in caught.value.hint
-
-
 def test_a_python_that_is_here_beats_a_newer_release_and_the_plan_says_so() -> None:
     found = plan(profile(), Host(pythons=("3.9.18",)))
     assert any("2.21.0 would need Python 3.13" in note for note in found.notes)
@@ -365,13 +142,6 @@ def test_no_gpu_gives_the_cpu_and_the_reason() -> None:
     assert found.refused[0].code == "docker-no-gpu"
 
 
-def test_a_required_gpu_makes_a_machine_without_one_an_error() -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile(smoke={"require-gpus": 1}), Host())
-    assert caught.value.code.name == "gpu-no-driver"
-    assert any("smoke.require-gpus = 1" in line for line in caught.value.evidence)
-
-
 def test_fewer_gpus_than_required_are_an_error() -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile(smoke={"require-gpus": 2}), gpu(hosts.A100, driver=D550))
@@ -390,54 +160,11 @@ def test_a_gpu_that_comes_later_has_to_be_asked_for() -> None:
     assert any('needs `tensorflow.accelerator = "cuda"`' in note for note in found.notes)
 
 
-def test_cuda_cannot_be_built_for_later_where_no_wheel_has_it() -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile(accelerator="cuda", smoke={"gpu": "later"}), Host(**ARM))
-    assert caught.value.code.name == "wheel-without-cuda"
-
-
 def test_an_old_gpu_says_what_it_costs_the_others() -> None:
     found = plan(profile(), HOSTS["gtx 980 beside v100"][0])
     assert any(
         "`CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=1` it would be 2.21.0" in note for note in found.notes
     )
-
-
-def test_a_new_gpu_beside_a_served_one_names_the_way_out() -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile(accelerator="cuda"), HOSTS["rtx 5090 beside v100"][0])
-    assert "`CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=1`" in caught.value.hint
-
-
-@pytest.mark.parametrize(("driver", "is_told"), [("570.124.06", True), ("470.82.01", False)])
-def test_hiding_a_gpu_is_advised_only_where_the_others_then_work(driver: str, is_told: bool) -> None:
-    two = (dataclasses.replace(hosts.A100, index=0), dataclasses.replace(hosts.GTX980, index=1))
-    asked = profile(">=2.21", "cuda")
-    with pytest.raises(TfprovError) as caught:
-        plan(asked, Host(gpus=two, driver=driver))
-    assert ("`CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES=0` leaves" in caught.value.hint) is is_told
-    if is_told:
-        hidden = (two[0], dataclasses.replace(two[1], visible=False))
-        assert plan(asked, Host(gpus=hidden, driver=driver)).decision.tensorflow.version == "2.21.0"
-
-
-def test_blackwell_is_pointed_to_the_conda_build() -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile(accelerator="cuda"), HOSTS["rtx 5090"][0])
-    assert "conda-forge's TensorFlow 2.19.1 for CUDA 12.8" in caught.value.hint
-
-
-def test_an_old_driver_names_the_driver_and_the_release_that_would_do() -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile("==2.21.*", "cuda"), HOSTS["t4, driver 470"][0])
-    assert "TensorFlow 2.14.1 is the newest" in caught.value.hint
-    assert "driver 525.60.13 or newer would support 2.21.0" in caught.value.hint
-
-
-def test_ptx_that_the_driver_cannot_compile_names_the_driver_that_can() -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile("==2.21.*", "cuda"), HOSTS["h100, driver 535"][0])
-    assert "driver 555.42.02 or newer" in caught.value.hint
 
 
 def test_gpus_below_7_5_hold_cudnn_back() -> None:
@@ -491,15 +218,6 @@ def test_another_cuda_on_the_library_path_is_told_where_it_matters() -> None:
     assert not any("cuda-11.2" in note for note in decide(profile(), without, table(), None).notes)
 
 
-def test_an_extra_that_no_python_here_can_install_is_known_to_be_bad() -> None:
-    host = dataclasses.replace(HOSTS["v100"][0], pythons=("3.11.7",))
-    with pytest.raises(TfprovError) as caught:
-        plan(profile("==2.14.*", "cuda", python={"install": False}), host)
-    assert caught.value.code.name == "known-bad-release"
-    assert caught.value.hint == "take Python 3.9 or 3.10, or TensorFlow 2.15.1"
-    assert short(plan(profile("==2.14.*", "cuda"), host)) == f"{CUDA}==2.14.1 cuda (3.10)"
-
-
 def test_faults_of_a_gpu_are_told() -> None:
     assert any("pending row remap" in note for note in plan(profile(), HOSTS["unhealthy"][0]).notes)
 
@@ -511,16 +229,6 @@ def test_old_releases_get_the_bounds_that_make_them_work_today() -> None:
     bounds = {bound.requirement for bound in plan(profile("==2.11.*"), Host()).decision.constraints}
     assert bounds == {"numpy<2", "setuptools<81"}
     assert plan(profile("==2.21.*"), Host()).decision.constraints == ()
-
-
-def test_a_requirement_that_fights_a_bound_is_a_conflict_with_both_sides_named() -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile("==2.11.*", packages={"requirements": ["numpy>=2"]}), Host())
-    error = caught.value
-    assert error.code.name == "resolver-conflict"
-    assert "`numpy<2`" in error.what
-    assert "`numpy>=2`" in error.what
-    assert "TensorFlow 2.21.0 on Python 3.13 would fit" in error.hint
 
 
 def test_an_old_python_is_taken_where_no_newer_one_may_be_brought() -> None:
@@ -645,27 +353,6 @@ def test_keras_for_tensorflow_1_alone_leads_to_it_unless_2_is_asked_for(requirem
     assert short(found) == chosen
 
 
-def test_no_hint_promises_to_bring_a_python_that_nobody_builds() -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile("==2.1.4", python={"install": False}), Host())
-    assert caught.value.code.name == "python-unsupported"
-    assert caught.value.hint == (
-        "TensorFlow 2.1.4 has wheels for Python 3.6 to 3.7; 3.9 ends at 2.20.0; "
-        "TensorFlow 2.21.0 on Python 3.13 would fit"
-    )
-
-
-def test_what_would_fit_meets_the_other_requirements_too() -> None:
-    asked = profile("==2.21.*", packages={"requirements": ["keras<3", "numpy<1.26"]}, python={"version": "==3.11.*"})
-    with pytest.raises(TfprovError) as caught:
-        plan(asked, Host())
-    assert caught.value.hint == "TensorFlow 2.15.1 on Python 3.11 would fit"
-    impossible = profile("==2.21.*", packages={"requirements": ["numpy>=2", "keras<2.10"]})
-    with pytest.raises(TfprovError) as caught:
-        plan(impossible, Host())
-    assert caught.value.hint == "without `keras<2.10`, TensorFlow 2.21.0 on Python 3.13 would fit"
-
-
 @pytest.mark.parametrize(
     ("requirement", "version"),
     [("keras<3", "2.15.1"), ("protobuf<4", "2.19.1"), ("numpy<1.26", "2.17.1"), ("numpy==2.2.*", "2.21.0")],
@@ -765,34 +452,12 @@ def test_another_build_of_tensorflow_is_a_conflict(requirement: str) -> None:
     assert caught.value.code.name == "resolver-conflict"
 
 
-def test_a_known_bad_pin_names_both_sides() -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile("==2.16.1", "cuda"), HOSTS["v100"][0])
-    assert "run path" in caught.value.what
-    assert any('tensorflow.version = "==2.16.1"' in line for line in caught.value.evidence)
-    assert caught.value.hint == "take TensorFlow 2.16.2"
-
-
 def test_fallbacks_are_offered_only_when_allowed() -> None:
     host = HOSTS["v100"][0]
     assert plan(profile(), host).fallbacks == ()
     allowed = plan(profile(tensorflow={"allow-fallback": True}), host).fallbacks
     tried = [(each.tensorflow.version, each.tensorflow.accelerator) for each in allowed]
     assert tried == [("2.20.0", "cuda"), ("2.19.1", "cuda"), ("2.18.1", "cuda"), ("2.21.0", "cpu")]
-
-
-# --- the index -------------------------------------------------------------------------------------------------------
-
-
-def listing(*names: str, **changes: Any) -> Listing:
-    files: dict[str, list[IndexFile]] = {name: [] for names in BUILDS.values() for name in names}
-    for name in names:
-        files[name.split("-")[0].replace("_", "-")].append(IndexFile(filename=name, **changes))
-    return Listing(files={name: tuple(each) for name, each in files.items()}, source="test")
-
-
-def wheel(version: str, minor: int, package: str = "tensorflow", tag: str = "manylinux_2_27_x86_64") -> str:
-    return f"{package}-{version}-cp3{minor}-cp3{minor}-{tag}.whl"
 
 
 def test_a_release_newer_than_the_table_is_taken_by_its_wheels_and_called_unverified() -> None:
@@ -870,13 +535,6 @@ def test_a_constraint_on_a_nightly_build_asks_for_none() -> None:
     assert plan(asked, Host(), listing=NIGHTLIES).decision.tensorflow.version == "2.21.0"
 
 
-@pytest.mark.parametrize(("offered", "code"), [(None, "offline-missing"), (listing(), "version-not-available")])
-def test_without_nightly_builds_none_can_be_had(offered: Listing | None, code: str) -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile(tensorflow={"package": "tf-nightly"}), Host(), listing=offered)
-    assert caught.value.code.name == code
-
-
 @pytest.mark.parametrize(
     ("package", "version", "fits", "unfit"),
     [
@@ -931,15 +589,6 @@ def test_a_time_pin_holds_by_the_table_where_the_index_says_no_times() -> None:
     assert plan(asked, Host()).decision.tensorflow.version == "2.20.0"
 
 
-def test_a_release_that_came_later_names_its_day() -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(profile("==2.21.*", index={"exclude-newer": "2024-01-01"}), Host())
-    assert caught.value.code.name == "version-not-available"
-    assert "TensorFlow 2.21.0 came out on 2026-03-06" in caught.value.evidence
-    assert caught.value.hint == '`index.exclude-newer = "2026-03-06"` would allow TensorFlow 2.21.0'
-    assert plan(profile("==2.21.*", index={"exclude-newer": "2026-03-06"}), Host())
-
-
 def test_what_other_packages_had_at_that_time_counts() -> None:
     asked = profile("==2.18.*", index={"exclude-newer": "2024-12-01"}, packages={"requirements": ["numpy==2.0.2"]})
     assert plan(asked, Host()).decision.tensorflow.version == "2.18.0"
@@ -956,16 +605,6 @@ def test_what_other_packages_had_at_that_time_counts() -> None:
 def test_the_wheels_of_other_packages_decide_the_python(requirement: str, python: str) -> None:
     found = plan(profile("==2.21.*", packages={"requirements": [requirement]}), Host())
     assert found.decision.python.version == python
-
-
-def test_a_package_without_any_wheel_here_does_not_forbid_what_can_be_built() -> None:
-    asked = {"requirements": ["numpy<2"]}
-    only = Host(pythons=("3.13.0",))
-    found = plan(profile("==2.21.*", packages=asked, python={"install": False}), only)
-    assert found.decision.python.version == "3.13.0"
-    with pytest.raises(TfprovError) as caught:
-        plan(profile("==2.21.*", packages={**asked, "build": "never"}, python={"install": False}), only)
-    assert "numpy 1.26.4 has no wheel for Python 3.13" in caught.value.what
 
 
 # --- the lock --------------------------------------------------------------------------------------------------------
@@ -1027,31 +666,6 @@ def test_a_lock_that_cannot_be_followed_says_what_changed(
     assert "--upgrade" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    ("asked", "host", "code"),
-    [
-        (profile(accelerator="cuda"), Host(), "gpu-no-driver"),
-        (profile(accelerator="cuda"), Host(container="docker"), "docker-no-gpu"),
-        (
-            profile(accelerator="cuda"),
-            Host(container="docker", problem=Problem(code="docker-no-gpu", why="lost")),
-            "docker-no-gpu",
-        ),
-        (
-            profile(accelerator="cuda"),
-            Host(gpus=(nvidia("8.0", visible=False),), driver="580.1", visible=(("CUDA_VISIBLE_DEVICES", ""),)),
-            "gpu-no-device",
-        ),
-    ],
-)
-def test_a_lock_is_not_blamed_for_what_no_other_lock_would_mend(asked: Profile, host: Host, code: str) -> None:
-    choice = LockedChoice(package="tensorflow", version="2.21.0", python_minor="3.12")
-    with pytest.raises(TfprovError) as caught:
-        plan(asked, host, choice)
-    assert caught.value.code.name == code
-    assert "--upgrade" not in caught.value.hint
-
-
 # --- the rest --------------------------------------------------------------------------------------------------------
 
 
@@ -1063,88 +677,6 @@ def test_sizes_are_those_of_the_release_and_variant() -> None:
     assert found.peak_disk_bytes is not None
     assert found.peak_disk_bytes > found.download_bytes + found.unpacked_bytes
     assert plan(profile(), hosts.MAC_ARM).download_bytes is None
-
-
-def test_a_conda_environment_brings_its_python() -> None:
-    found = plan(profile("==2.19.*", environment={"kind": "conda"}), Host())
-    assert short(found) == "tensorflow-cpu==2.19.1 cpu (3.12)"
-    assert "conda installs it" in found.decision.python.why
-
-
-@pytest.mark.parametrize(
-    ("asked", "host", "chosen"),
-    [
-        ({}, hosts.WINDOWS, "tensorflow==of the channel cpu (3.13)"),
-        ({"version": "==2.30.1"}, Host(), "tensorflow==2.30.1 cpu (3.14)"),
-        ({"version": "==2.30.*"}, Host(), "tensorflow==2.30.* cpu (3.14)"),
-        ({"version": ">=2.30"}, gpu(hosts.GTX980, driver=D550), "tensorflow==>=2.30 cuda (3.14)"),
-        ({"version": "==2.16.*"}, Host(), "tensorflow==2.16.* cpu (3.12)"),
-        ({"python": {"version": ">=3.13,<3.14"}}, Host(), "tensorflow==of the channel cpu (3.13)"),
-        ({"python": {"version": ">=3.14"}}, Host(), "tensorflow==of the channel cpu (3.14)"),
-    ],
-)
-def test_a_conda_release_that_the_table_does_not_know_is_left_to_the_solver(
-    asked: dict[str, Any], host: Host, chosen: str
-) -> None:
-    found = plan(conda(**asked), host)
-    assert short(found) == chosen
-    assert "the solver will show" in found.notes[-1]
-    assert "the smoke test" in found.notes[-1]
-
-
-def test_the_order_of_ranges_changes_nothing_in_what_the_solver_of_conda_is_asked() -> None:
-    ranges = ["tensorflow<2.17", "tensorflow>=2.15"]
-    found = [plan(conda(packages={"constraints": lines}), Host()) for lines in (ranges, ranges[::-1])]
-    assert {each.decision.tensorflow.version for each in found} == {"<2.17,>=2.15"}
-
-
-@pytest.mark.parametrize(
-    ("asked", "hint"),
-    [
-        ({"accelerator": "metal"}, 'use `tensorflow.accelerator = "auto"`'),
-        ({"packages": {"requirements": ["tensorflow-metal"]}}, "leave out `tensorflow-metal`"),
-        ({"accelerator": "cuda"}, "use the CPU"),
-    ],
-)
-def test_metal_is_not_proposed_for_a_release_of_conda(asked: dict[str, Any], hint: str) -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(conda(**asked), hosts.MAC_ARM)
-    assert caught.value.hint == hint
-
-
-def conda(**changes: Any) -> Profile:
-    return profile(environment={"kind": "conda"}, conda={"tensorflow": "conda"}, **changes)
-
-
-def test_a_channel_that_is_known_for_its_builds_with_cuda_alone_may_have_others() -> None:
-    rows = tuple(row for row in table().conda if row.accelerator == "cuda")
-    known = dataclasses.replace(table(), conda=rows)
-    found = decide(conda(accelerator="cpu"), Host().facts, known, None)
-    assert (found.decision.tensorflow.accelerator, found.decision.tensorflow.why) == (
-        "cpu",
-        "the solver looks for it in the channels",
-    )
-
-
-def test_conda_serves_gpus_that_no_wheel_does() -> None:
-    assert short(plan(conda(), HOSTS["rtx 5090"][0])) == "tensorflow==2.19.1 cuda (3.12)"
-    assert short(plan(conda(), Host(flags=hosts.SSE))) == "tensorflow==2.19.1 cpu (3.12)"
-
-
-@pytest.mark.parametrize(
-    ("asked", "host", "code"),
-    [
-        (conda(python={"version": ">=3.99"}), Host(), "version-not-available"),
-        (conda(version="==2.30.*", accelerator="cuda"), Host(), "gpu-no-driver"),
-        (conda(accelerator="cuda"), Host(), "gpu-no-driver"),
-        (conda(accelerator="cuda"), HOSTS["t4, driver 470"][0], "gpu-driver-too-old"),
-        (conda(accelerator="cuda"), gpu(hosts.GTX980, driver=D550), "gpu-arch-unsupported"),
-    ],
-)
-def test_what_cannot_work_with_conda_is_an_error_before_the_solver(asked: Profile, host: Host, code: str) -> None:
-    with pytest.raises(TfprovError) as caught:
-        plan(asked, host)
-    assert caught.value.code.name == code
 
 
 def test_the_decision_is_the_same_twice() -> None:
@@ -1215,23 +747,6 @@ def test_a_gpu_in_mig_mode_counts_once_and_the_reason_is_told() -> None:
         parts = dataclasses.replace(hosts.A100, mig=True, slices=slices)
         plan(profile(accelerator="cuda", smoke={"require-gpus": 2}), gpu(parts, driver=D550))
     assert caught.value.evidence == (f"{A100}: a program can use one of its 7 MIG devices at a time",)
-
-
-@pytest.mark.parametrize(
-    ("line", "because"),
-    [
-        ("tensorflow-gpu==1.15.5", "that of `tensorflow-gpu` needs CUDA libraries that are not available as wheels"),
-        ("tensorflow-gpu==2.6.*", "the CUDA libraries that it needs are not available as wheels"),
-    ],
-)
-def test_of_a_release_older_than_the_cuda_wheels_the_plan_says_which_has_them(line: str, because: str) -> None:
-    host = gpu(hosts.T4, driver=D550, pythons=("3.7.16", "3.9.18"))
-    found = plan(profile(packages={"requirements": [line]}), host)
-    assert because in found.decision.tensorflow.why
-    assert "for CUDA: TensorFlow 2.21.0 is the newest that this machine's GPU and driver can run" in found.notes
-    # Without a GPU there is nothing to say of it.
-    alone = plan(profile(packages={"requirements": [line]}), Host(pythons=host.pythons))
-    assert not any("for CUDA" in note for note in alone.notes)
 
 
 ON_2_19 = LockedChoice(package="tensorflow-cpu", version="2.19.0", python_minor="3.11", accelerator="cpu")

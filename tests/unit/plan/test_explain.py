@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import pytest
 from packaging.version import Version
 
 import hosts
+from decisions import plan, profile
 from hosts import Host, nvidia, python
 from tfprov.errors import TfprovError
 from tfprov.host.records import Libc
 from tfprov.plan.compat import Bound, table, within
-from tfprov.plan.decide import decide
 from tfprov.plan.explain import few, glibc_of, macos_of
-from tfprov.plan.records import Plan
 from tfprov.profile.records import Profile
-
-
-def profile(version: str | None = None, accelerator: str = "auto", **tables: Any) -> Profile:
-    tensorflow = {"accelerator": accelerator, **({"version": version} if version else {})}
-    return Profile.model_validate({"name": "test", "tensorflow": tensorflow, **tables})
-
-
-def plan(asked: Profile, host: Host) -> Plan:
-    return decide(asked, host.facts, table(), None)
 
 
 def message(asked: Profile, host: Host) -> str:
