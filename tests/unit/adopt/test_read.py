@@ -12,7 +12,6 @@ import pytest
 
 from site_under_test import PYTHON
 from tfprov.adopt.judge import findings
-from tfprov.adopt.metadata import editable_of, headers
 from tfprov.adopt.read import index_of, read
 from tfprov.adopt.records import ForeignEnvironment
 from tfprov.errors import TfprovError
@@ -241,16 +240,6 @@ def test_metadata_that_cannot_be_read_does_no_harm(made: Path, name: str, conten
     (library(made) / "helper-1.0.dist-info" / name).write_bytes(content)
     (helper,) = read(made).distributions
     assert (helper.name, helper.version) == ("helper", "1.0")
-
-
-def test_names_of_editable_installations() -> None:
-    names = ("__editable__.my_pkg-1.0.pth", "__editable___my_pkg_1_0_finder.pth", "_my_pkg.pth", "distutils.py")
-    assert [editable_of(name) for name in names] == ["my-pkg", "my-pkg-1-0-finder", "my-pkg", ""]
-
-
-def test_a_description_is_no_header() -> None:
-    told = headers("Name: x\nRequires-Dist: a\nRequires-Dist: b\n  ; extra == 'c'\n\nRequires-Dist: no\n")
-    assert told == {"Name": ["x"], "Requires-Dist": ["a", "b ; extra == 'c'"]}
 
 
 NAME = "name the folder of an environment, or the Python in it"

@@ -23,7 +23,6 @@ from seals import TARGET, seal
 from site_under_test import HOME, WINDOWS, needs_shell, needs_signals, of_the_system
 from tfprov import __version__
 from tfprov.cli import main
-from tfprov.cli.output import Output
 from tfprov.envs.generations import Environment, environment_id
 from tfprov.envs.records import Generation, Owner
 from tfprov.profile.finding import shipped
@@ -32,6 +31,7 @@ if sys.platform != "win32":
     import fcntl
     import pty
     import termios
+
 needs_terminal = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of that kind")
 
 COMMANDS = (
@@ -603,21 +603,6 @@ def test_messages_spell_commands_as_the_user_started_tfprov(cli: Cli) -> None:
     answer = cli("plan", "absent", environ={"TFPROV_STARTED_AS": "'../my place/bootstrap'"})
     assert "hint: make one with `'../my place/bootstrap' init`" in answer.err
     assert "hint: make one with `tfprov init`" in cli("plan", "absent").err
-
-
-@pytest.mark.parametrize(
-    ("words", "printed"),
-    [
-        ("run `tfprov up cpu`", "run `./bootstrap up cpu`"),
-        ("  tfprov up cpu     makes an environment", "  ./bootstrap up cpu     makes an environment"),
-        ("  use       tfprov run cpu -- python", "  use       ./bootstrap run cpu -- python"),
-        ("tfprov up would make:", "./bootstrap up would make:"),
-        ("  tfprov    0.1.0, starts with Python 3.13", "  tfprov    0.1.0, starts with Python 3.13"),
-        ("a line about tfprov itself", "a line about tfprov itself"),
-    ],
-)
-def test_only_commands_are_spelled_as_they_are_typed(words: str, printed: str) -> None:
-    assert Output(command="bundle", environ={"TFPROV_STARTED_AS": "./bootstrap"}).typed(words) == printed
 
 
 @pytest.mark.parametrize(

@@ -234,3 +234,18 @@ def test_work_goes_on_when_its_progress_can_no_longer_be_written(
             done.append(event)
     assert len(done) == 4
     assert len(written) > before
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        ("run `tfprov up cpu`", "run `./bootstrap up cpu`"),
+        ("  tfprov up cpu     makes an environment", "  ./bootstrap up cpu     makes an environment"),
+        ("  use       tfprov run cpu -- python", "  use       ./bootstrap run cpu -- python"),
+        ("tfprov up would make:", "./bootstrap up would make:"),
+        ("  tfprov    0.1.0, starts with Python 3.13", "  tfprov    0.1.0, starts with Python 3.13"),
+        ("a line about tfprov itself", "a line about tfprov itself"),
+    ],
+)
+def test_only_commands_are_spelled_as_they_are_typed(words: str, printed: str) -> None:
+    assert Output(command="bundle", environ={"TFPROV_STARTED_AS": "./bootstrap"}).typed(words) == printed

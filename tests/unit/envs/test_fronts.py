@@ -159,19 +159,6 @@ def test_settings_that_are_just_being_replaced_are_read_a_moment_later(
     assert binding._setting(str(root / "current"), layout.LEADS_TO) == ""
 
 
-def test_the_runtime_of_visual_c_that_a_package_brought_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown: list[str] = []
-    monkeypatch.setattr(os, "add_dll_directory", shown.append, raising=False)
-    binding._show_libraries(str(tmp_path))
-    assert shown == []
-    (tmp_path / "Scripts").mkdir()
-    (tmp_path / "Scripts" / "msvcp140.dll").touch()
-    binding._show_libraries(str(tmp_path))
-    assert shown == [str(tmp_path / "Scripts")]
-
-
 @pytest.mark.parametrize(
     "where", ["", "pyvenv.cfg", "bin" if os.name == "posix" else "Scripts", "Lib", "Lib/site-packages"]
 )

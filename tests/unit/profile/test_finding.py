@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import sys
 from importlib import resources
@@ -11,7 +10,6 @@ import pytest
 from tfprov.errors import TfprovError
 from tfprov.profile.finding import find, shipped, shipped_folder
 from tfprov.profile.load import load
-from tfprov.profile.nearby import lists_under_other_names
 from tfprov.profile.source import glance
 
 
@@ -179,77 +177,3 @@ class TestNearest:
         with pytest.raises(TfprovError) as failure:
             find("", cwd=tmp_path)
         assert failure.value.hint == "`tfprov init` writes one with the packages that the Python files here import"
-
-    @pytest.mark.parametrize(
-        ("names", "told"),
-        [
-            (["requirements-gpu.txt", "requirements-cpu.txt"], ["requirements-cpu.txt", "requirements-gpu.txt"]),
-            (["requirements/dev.txt", "requirements/base.txt"], ["requirements/base.txt", "requirements/dev.txt"]),
-            (["a.ipynb", "Dockerfile", "env_gpu.yml", "notes.txt"], ["env_gpu.yml", "Dockerfile", "a.ipynb"]),
-            (["conda.yaml", "dev-requirements.txt"], ["dev-requirements.txt", "conda.yaml"]),
-            pytest.param(
-                ["Requirements.txt"],
-                ["Requirements.txt"],
-                marks=pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="that is requirements.txt there"),
-            ),
-            (["uv.lock", "requirements.in"], ["requirements.in", "uv.lock"]),
-            (["reqs.txt", "deps.txt", "require me.txt"], ["deps.txt", "reqs.txt"]),
-            (["src/requirements.txt", "binder/environment.yml"], ["binder/environment.yml", "src/requirements.txt"]),
-            (
-                [".github/workflows/ci.yml", "README.md", "setup.sh"],
-                ["README.md", "setup.sh", ".github/workflows/ci.yml"],
-            ),
-            (["SETUP.md", "make_env_gpu.ps1", "_execute.bat"], ["SETUP.md", "_execute.bat", "make_env_gpu.ps1"]),
-        ],
-    )
-    def test_lists_under_other_names_are_named(self, tmp_path: Path, names: list[str], told: list[str]) -> None:
-        for name in names:
-            (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-            write(tmp_path, asking_for("tensorflow", name), name)
-        with pytest.raises(TfprovError) as failure:
-            find("", cwd=tmp_path)
-        assert failure.value.evidence[-1] == f"files that may say it: {', '.join(f'`{name}`' for name in told)}"
-        assert failure.value.hint == f"name the file that says what is needed, as in `tfprov up {told[0]}`"
-
-    @pytest.mark.parametrize(
-        "name", ["README.md", "docs/requirements.txt", ".github/workflows/ci.yml", "a.ipynb", "install.sh"]
-    )
-    def test_what_is_further_from_the_project_must_ask_for_tensorflow(self, tmp_path: Path, name: str) -> None:
-        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
-        write(tmp_path, asking_for("sphinx", name), name)
-        assert lists_under_other_names(tmp_path) == ()
-        write(tmp_path, asking_for("tf-nightly", name), name)
-        assert lists_under_other_names(tmp_path) == (name,)
-
-    @pytest.mark.parametrize("folder", ["", "profiles/"])
-    def test_the_lock_of_a_profile_is_not_named_but_one_alone_is(self, tmp_path: Path, folder: str) -> None:
-        (tmp_path / folder).mkdir(exist_ok=True)
-        for name in ("pylock.train.toml", "pylock.toml"):
-            text = 'lock-version = "1.0"\n[[packages]]\nname = "tensorflow"\nversion = "2.16.1"\n'
-            write(tmp_path, text, f"{folder}{name}")
-        assert set(lists_under_other_names(tmp_path)) == {f"{folder}pylock.toml", f"{folder}pylock.train.toml"}
-        write(tmp_path, 'name = "train"\n', f"{folder}train.toml")
-        assert lists_under_other_names(tmp_path) == (f"{folder}pylock.toml",)
-
-    def test_files_that_ask_for_nothing_are_not_named(self, tmp_path: Path) -> None:
-        for name in ("requirements-dev.txt", "a.ipynb", "Dockerfile", "env.yml", "poetry.lock"):
-            write(tmp_path, "", name)
-        (tmp_path / "requirements-gone.txt").symlink_to("nowhere")
-        (tmp_path / "requirements-folder.txt").mkdir()
-        assert lists_under_other_names(tmp_path) == ()
-
-
-def asking_for(package: str, name: str) -> str:
-    """The text of a file of that name which asks for a package."""
-    command = f"pip install {package}"
-    texts = {
-        ".ipynb": json.dumps({"cells": [{"cell_type": "code", "source": f"!{command}"}], "nbformat": 4}),
-        ".md": f"```\n{command}\n```\n",
-        **dict.fromkeys((".sh", ".bat", ".ps1"), f"{command}\n"),
-        ".lock": f'version = 1\n\n[[package]]\nname = "{package}"\nversion = "2.16.1"\nsource = {{ registry = "x" }}\n',
-    }
-    if ".github" in name:
-        return f"on: push\njobs:\n  test:\n    steps:\n      - run: {command}\n"
-    if name.endswith(("yml", "yaml")):
-        return f"dependencies:\n  - {package}\n"
-    return texts.get(Path(name).suffix, f"RUN {command}\n" if name == "Dockerfile" else f"{package}\n")
