@@ -17,7 +17,6 @@ INTERPRETER = "interpreter"
 """Folder of the interpreter, relative to that of the environment."""
 NOTES = "share/tfprov"
 """Folder of the files that describe the environment: its receipt, its lock."""
-_PYC_HEADER = 16
 _LARGEST_SCRIPT = 1 << 20
 _OWN_PYTHON = re.compile(r"(bin)/python[0-9.]*")
 
@@ -160,4 +159,4 @@ def _timeless(file: Path, source: Path) -> bytes | None:
         return content
     if (moment, size) != (int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF):
         return None
-    return content[:8] + struct.pack("<I", MOMENT) + content[12:_PYC_HEADER] + content[_PYC_HEADER:]
+    return content[:8] + struct.pack("<I", MOMENT) + content[12:]
