@@ -25,6 +25,7 @@ from tfprov.structured import json_of, whole_number
 from tfprov.temporary import temporary
 
 ENVIRONMENT = "environment"
+_RECORDS = "records.jsonl"
 # Time limit of a process, in multiples of that of a leg. The watchdog inside the process fires first and prints a
 # traceback. This limit is for a process that cannot do even that (stopped, or waiting in the kernel), and for one that
 # does not end although each of its legs does.
@@ -187,57 +188,65 @@ def run_group(
         numbers = [
             number for number in (range(_MANY) if gpus is None else gpus) if f"GPU:{number}" not in session.lost.devices
         ]
-        folder = Path(tempfile.mkdtemp(prefix=f"{group}-", dir=session.scratch))
-        records = folder / "records.jsonl"
-        asked = folder / "request.json"
         given = {
-            **_asked(session.request),
-            "records": str(records),
             "group": group,
             "gpus": gpus,
             "with_cpu": with_cpu,
-            "logical_cpus": 1,
             "done": finished_legs,
-            "lost_devices": session.lost.devices,
             "exit_normally": exit_normally,
-            "scratch": str(folder / "files"),
             **(options or {}),
         }
-        asked.write_text(json.dumps(given), encoding="utf-8")
+        asked = _write_request(session, given)
         at = time.time()
         finished = _start(session, asked, session.env if env is None else env)
         # A process numbers the GPUs that are visible to it; messages use their numbers on the machine.
         finished = replace(finished, stderr=renumbered(finished.stderr, numbers))
         outcome.log += finished.stderr
-        begun, ended = _take_in(outcome, records, numbers, finished_legs, session)
+        begun, ended = _take_in(outcome, asked.with_name(_RECORDS), numbers, finished_legs, session)
         if ended and begun is None and (finished.ok or not exit_normally):
             outcome.ended = True
             break
-        code, evidence = causes.of_death(finished)
         last = begun or _Begun(device=ENVIRONMENT, leg=f"{group}-{'exit' if ended else 'start'}", at=at)
-        device, name = last.device, last.leg
-        leg = Leg(
-            leg=name,
-            ok=False,
-            seconds=max(0.0, at + finished.seconds - last.at),
-            code=code,
-            evidence=evidence,
-            started=last.at - session.epoch,
-        )
-        outcome.legs.append((device, leg))
-        outcome.lost_in.append((device, name))
-        session.emit(Note(text=f"smoke: {name} on {device}: {code}", level="detail"))
-        if code == "probe-timeout":
-            # On a busy machine its start may have been written down late.
-            session.lost.seconds += max(leg.seconds, session.shortest_limit)
-        if device != ENVIRONMENT:
-            # The next leg on this device would probably fail the same way, and take as long.
-            session.lost.devices[device] = f"{name}: {code}"
-        if begun is None or name in ("import", "context"):
+        _take_in_death(outcome, finished, last, session, seconds=max(0.0, at + finished.seconds - last.at))
+        if begun is None or begun.leg in ("import", "context"):
             # There is no leg to leave out in another process, or the other legs depend on the one that failed.
             break
-        finished_legs.append([device, name, False])
+        finished_legs.append([begun.device, begun.leg, False])
     return outcome
+
+
+def _write_request(session: ProbeSession, given: Mapping[str, object]) -> Path:
+    """The request file of a process, in a new folder."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{given['group']}-", dir=session.scratch))
+    content = {
+        **_asked(session.request),
+        "records": str(folder / _RECORDS),
+        "logical_cpus": 1,
+        "lost_devices": session.lost.devices,
+        "scratch": str(folder / "files"),
+        **given,
+    }
+    path = folder / "request.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def _take_in_death(
+    outcome: GroupOutcome, finished: Finished, last: _Begun, session: ProbeSession, *, seconds: float
+) -> None:
+    """Add the leg in which a process died to the outcome, and count what was lost with it."""
+    code, evidence = causes.of_death(finished)
+    started = last.at - session.epoch
+    leg = Leg(leg=last.leg, ok=False, seconds=seconds, code=code, evidence=evidence, started=started)
+    outcome.legs.append((last.device, leg))
+    outcome.lost_in.append((last.device, last.leg))
+    session.emit(Note(text=f"smoke: {last.leg} on {last.device}: {code}", level="detail"))
+    if code == "probe-timeout":
+        # On a busy machine its start may have been written down late.
+        session.lost.seconds += max(seconds, session.shortest_limit)
+    if last.device != ENVIRONMENT:
+        # The next leg on this device would probably fail the same way, and take as long.
+        session.lost.devices[last.device] = f"{last.leg}: {code}"
 
 
 def _asked(request: SmokeRequest) -> dict[str, object]:
@@ -276,7 +285,7 @@ def _start(session: ProbeSession, asked: Path, env: Mapping[str, str]) -> Finish
     # -I: no PYTHON* variables, no user site, neither this folder nor the script's on sys.path.
     argv = (session.python, "-I", "-X", "faulthandler", "-u", session.probes / "probe.py", asked)
     try:
-        with _watching(session, asked.with_name("records.jsonl")):
+        with _watching(session, asked.with_name(_RECORDS)):
             return process.run(argv, env=env, cwd=cwd, timeout=_PROCESS_FACTOR * session.request.timeout + _GRACE_S)
     except OSError as error:
         raise causes.of_start(session.python, error) from error
