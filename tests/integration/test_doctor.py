@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from site_under_test import RELEASE, Site, only_here, sham_wheel
+from site_under_test import RELEASE, WINDOWS, Site, only_here, sham_wheel
 from snapshots import Snapshot
 from tfprov.envs import layout
 from wheels import build_wheel
@@ -140,6 +140,17 @@ def test_an_interpreter_that_is_gone_is_named(site: Site) -> None:
     done = site.run("up", "train.toml")
     assert done.returncode == 0, done.stderr
     assert findings(site) == (0, [])
+
+
+@pytest.mark.skipif(WINDOWS, reason="pipes are no files there")
+def test_settings_that_python_would_wait_for_are_named(site: Site) -> None:
+    settings = site.in_use() / "pyvenv.cfg"
+    settings.unlink()
+    os.mkfifo(settings)
+    status, found = findings(site)
+    assert status == 10
+    assert found[0]["path"] == str(settings)
+    assert found[0]["found"] == "a pipe or a device: Python waits for it"
 
 
 def test_what_leaks_in_from_the_shell_is_advice_and_no_failure(site: Site) -> None:

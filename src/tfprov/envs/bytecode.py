@@ -1,4 +1,4 @@
-"""Finds truncated bytecode files, by asking the Python that would import them."""
+"""Finds bytecode files that cannot be loaded, by asking the Python that would import them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,13 @@ for folder, _, names in os.walk(sys.argv[1]):
     for name in names:
         if not name.endswith(ending):
             continue
+        path = os.path.join(folder, name)
+        if os.path.exists(path) and not os.path.isfile(path):
+            # An import would wait for somebody to write to the pipe.
+            cut.append(os.path.relpath(path, sys.argv[1]))
+            continue
         try:
-            with open(os.path.join(folder, name), "rb") as stream:
+            with open(path, "rb") as stream:
                 content = stream.read()
             source = os.stat(os.path.join(os.path.dirname(folder), name[: -len(ending)] + ".py"))
         except OSError:
@@ -38,16 +43,25 @@ for folder, _, names in os.walk(sys.argv[1]):
         try:
             marshal.loads(memoryview(content)[length:])
         except Exception:
-            cut.append(os.path.relpath(os.path.join(folder, name), sys.argv[1]))
+            cut.append(os.path.relpath(path, sys.argv[1]))
 print(json.dumps(sorted(cut)))
 """
+
+
+def settles(environment: Path) -> bool:
+    """Whether the settings of an environment let its Python start, which waits for ever if they are a pipe."""
+    settings = environment / "pyvenv.cfg"
+    return settings.is_file() or not settings.exists()
 
 
 def cut_bytecode(environment: Path, *, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Bytecode files that the environment's Python considers valid but cannot load, as relative paths.
 
-    Files that Python would recompile anyway are left out. Empty if the environment's Python does not start.
+    They are truncated, or pipes or devices. Files that Python would recompile anyway are left out. Empty if the
+    environment's Python does not start.
     """
+    if not settles(environment):
+        return ()
     argv = (python_in(environment), "-I", "-S", "-B", "-c", _LOOK, str(environment))
     try:
         done = process.run(argv, env=process.clean_environment(environ), timeout=_SECONDS)

@@ -14,7 +14,7 @@ from packaging.version import Version
 from tfprov.adopt.judge import findings
 from tfprov.adopt.read import read, settings_of
 from tfprov.envs import documents, rollbacks
-from tfprov.envs.bytecode import cut_bytecode
+from tfprov.envs.bytecode import cut_bytecode, settles
 from tfprov.envs.generations import Environment
 from tfprov.envs.integrity import bad_files, foreign_files, installed
 from tfprov.envs.layout import python_in
@@ -171,6 +171,8 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
         target = str(python.readlink()) if python.is_symlink() else str(python)
         yield broken(expected=f"`{target}`", found="gone")
         return
+    if not settles(root):
+        yield broken(path=str(root / "pyvenv.cfg"), expected="a file", found="a pipe or a device: Python waits for it")
     base, made = settings.get("executable") or str(python.resolve()), version or settings.get("version")
     told = Path(base)
     if os.name == "nt":
@@ -214,7 +216,7 @@ def _unreadable(root: Path, environ: Mapping[str, str]) -> Iterator[Defect]:
             code="file-damaged",
             path=path,
             expected="the whole of a compiled module",
-            found="a part of it",
+            found="a part of it, or no file at all",
             fix="run `tfprov repair`, or delete it",
         )
 

@@ -28,6 +28,11 @@ def test_only_what_is_cut_and_would_be_taken_is_named(tmp_path: Path, minor: str
         path.write_bytes(path.read_bytes()[:-9])
     (tmp_path / "stale.py").write_text("X = 1\n")  # it is compiled anew
     assert cut_bytecode(tmp_path, environ={}) == (f"__pycache__/{made['cut'].name}",)
+    made["stale"].unlink()
+    os.mkfifo(made["stale"])  # an import would wait for it
+    assert cut_bytecode(tmp_path, environ={}) == tuple(f"__pycache__/{made[name].name}" for name in ("cut", "stale"))
+    os.mkfifo(tmp_path / "pyvenv.cfg")
+    assert cut_bytecode(tmp_path, environ={}) == ()
 
 
 def test_without_an_interpreter_nothing_is_said(tmp_path: Path) -> None:
