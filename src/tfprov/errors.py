@@ -89,7 +89,7 @@ _ALL = [
             "a delta needs files that only the older bundle has",
             "name that bundle too: `--bundle OLD`",
         ),
-        ("extra-missing", "a part of tfprov that the profile needs is not installed", "install it as the hint says"),
+        ("extra-missing", "a part of tfprov that is needed is not installed", "install it as the hint says"),
         ("not-supported", "this version of tfprov cannot do that yet", "see the limits in the README"),
     ),
     *_rows(

@@ -1,4 +1,4 @@
-"""Extras of tfprov: libraries that few profiles need, and that are not installed with the others."""
+"""Parts of tfprov that are missing: of extras, which few profiles need, and of an installation that is incomplete."""
 
 from __future__ import annotations
 
@@ -15,6 +15,21 @@ from tfprov.words import quoted
 def missing_of(modules: tuple[str, ...]) -> tuple[str, ...]:
     """Those of some modules that are not installed."""
     return tuple(name for name in modules if importlib.util.find_spec(name) is None)
+
+
+def incomplete(what: str, *evidence: str) -> TfprovError:
+    """The error for something that is missing although it is installed with tfprov.
+
+    Args:
+        what: what is missing.
+        evidence: how that was found.
+    """
+    return TfprovError(
+        "extra-missing",
+        what,
+        evidence=(f"tfprov runs in `{sys.prefix}`", *evidence),
+        hint="install tfprov again; in a checkout, delete `.bootstrap`, which is then made anew",
+    )
 
 
 def require(extra: str, modules: tuple[str, ...], what: str) -> None:

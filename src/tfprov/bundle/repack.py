@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tfprov.errors import TfprovError
+from tfprov.extras import incomplete
 from tfprov.record_rows import row_of
 
 # Written by installers; the installer of the new wheel writes them again.
@@ -31,7 +32,7 @@ def closure(name: str) -> tuple[metadata.Distribution, ...]:
     """An installed distribution and all its dependencies on this interpreter, sorted by name.
 
     Raises:
-        TfprovError: `internal` when one of them is not installed.
+        TfprovError: `extra-missing` when one of them is not installed.
     """
     found: dict[str, metadata.Distribution] = {}
     waiting = [Requirement(name)]
@@ -45,7 +46,7 @@ def closure(name: str) -> tuple[metadata.Distribution, ...]:
         try:
             one = metadata.distribution(wanted.name)
         except metadata.PackageNotFoundError as error:
-            raise TfprovError("internal", f"`{wanted.name}` is not installed, and tfprov needs it") from error
+            raise incomplete(f"`{wanted.name}` is not installed, and tfprov needs it") from error
         found[key[0]] = one
         for line in one.requires or ():
             need = Requirement(line)
@@ -65,13 +66,13 @@ def repack(one: metadata.Distribution, folder: Path, *, also: Mapping[str, Path]
             not list them.
 
     Raises:
-        TfprovError: `internal` when the installation has no record of its files.
+        TfprovError: `extra-missing` when the installation has no record of its files.
     """
     files = dict(_files(one))
     files.update({path: source.read_bytes() for path, source in (also or {}).items()})
     info = _info(one)
     if f"{info}/WHEEL" not in files:
-        raise TfprovError("internal", f"the installation of `{one.name}` has no record of its files")
+        raise _unrecorded(one)
     tags = _tags(files[f"{info}/WHEEL"].decode())
     folder.mkdir(parents=True, exist_ok=True)
     wheel = folder / f"{info.removesuffix('.dist-info')}-{tags}.whl"
@@ -158,7 +159,11 @@ def _info(one: metadata.Distribution) -> str:
     for file in one.files or ():
         if file.parent.name.endswith(".dist-info") and file.name == "METADATA":
             return file.parent.name
-    raise TfprovError("internal", f"the installation of `{one.name}` has no record of its files")
+    raise _unrecorded(one)
+
+
+def _unrecorded(one: metadata.Distribution) -> TfprovError:
+    return incomplete(f"the installation of `{one.name}` has no record of its files")
 
 
 def _tags(wheel: str) -> str:

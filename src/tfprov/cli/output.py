@@ -286,6 +286,10 @@ def _refused(error: Exception) -> TfprovError | None:
     if isinstance(error, ValueError) and "for integer string conversion" in str(error):
         hint = "look at the files that the command was given"
         return TfprovError("usage", "a number that was read has thousands of digits", hint=hint)
+    if isinstance(error, ModuleNotFoundError):
+        from tfprov.extras import incomplete
+
+        return incomplete(f"`{error.name}` is not installed, and tfprov needs it", _traceback(error, limit=-3))
     failure = classify_exception(error)
     return failure if isinstance(error, (RuntimeError, ImportError)) and failure.code.name != "internal" else None
 

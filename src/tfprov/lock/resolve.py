@@ -17,7 +17,9 @@ from packaging.utils import canonicalize_name
 from tfprov import process
 from tfprov.distributions import TENSORFLOWS, kind_of
 from tfprov.errors import Group, TfprovError
+from tfprov.extras import incomplete
 from tfprov.ladder.builds import older_setuptools
+from tfprov.ladder.classify import classify_exception
 from tfprov.lock.allowed import only_allowed
 from tfprov.lock.question import Answer, Pinned, Question, Resolver
 from tfprov.lock.refusals import NoWheelsError, failure_of
@@ -355,7 +357,9 @@ def _run(argv: tuple[str | Path, ...], resolver: Resolver, work: Path) -> Finish
     try:
         answer = process.run(argv, env=resolver.environ, cwd=work, timeout=resolver.timeout)
     except OSError as error:
-        raise TfprovError("internal", f"`{resolver.uv}` cannot be started", evidence=(str(error),)) from error
+        if not resolver.uv.exists():
+            raise incomplete(f"`{resolver.uv}` is missing, and tfprov needs it") from error
+        raise classify_exception(error) from error
     if answer.timed_out:
         raise resolver.failure() or TfprovError(
             "net-timeout",

@@ -7,12 +7,21 @@ import os
 import shutil
 from pathlib import Path
 
+from tfprov.extras import incomplete
+
 
 def uv_executable() -> Path:
-    """Path of the uv executable that is installed with tfprov."""
+    """Path of the uv executable that is installed with tfprov.
+
+    Raises:
+        TfprovError: `extra-missing` when it is gone.
+    """
     from uv import find_uv_bin
 
-    return Path(find_uv_bin())
+    try:
+        return Path(find_uv_bin())
+    except FileNotFoundError as error:
+        raise incomplete("the executable of `uv` is missing, and tfprov needs it", str(error)) from error
 
 
 def sweep(cache: Path) -> None:

@@ -85,7 +85,7 @@ def test_the_wheel_of_tfprov_itself_has_package_profiles_and_entry_point(tmp_pat
 
 
 def test_a_dependency_that_is_gone_is_named() -> None:
-    words = ("internal", "`not-installed-anywhere` is not installed, and tfprov needs it")
+    words = ("extra-missing", "`not-installed-anywhere` is not installed, and tfprov needs it")
     assert refusal(lambda: repack.closure("not-installed-anywhere"))[:2] == words
 
 
@@ -94,5 +94,5 @@ def test_an_installation_without_a_record_cannot_be_packed(tmp_path: Path) -> No
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: six\nVersion: 1.0\n")
     one = metadata.Distribution.at(info)
-    words = ("internal", "the installation of `six` has no record of its files")
+    words = ("extra-missing", "the installation of `six` has no record of its files")
     assert refusal(lambda: repack.repack(one, tmp_path / "out"))[:2] == words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import importlib.metadata
 import io
 import json
 import os
@@ -140,6 +141,14 @@ def _no_end_of_digits() -> None:
     raise ValueError("Exceeds the limit (4300 digits) for integer string conversion")
 
 
+def _no_module() -> None:
+    importlib.import_module("not_installed_anywhere")
+
+
+def _no_distribution() -> None:
+    importlib.metadata.distribution("not-installed-anywhere")
+
+
 def _no_idea() -> None:
     raise RuntimeError("x")
 
@@ -153,6 +162,8 @@ def _no_idea() -> None:
         (_no_thread, "limit-reached"),
         (_no_library, "oom-killed"),
         (_no_end_of_digits, "usage"),
+        (_no_module, "extra-missing"),
+        (_no_distribution, "extra-missing"),
         (_no_idea, "internal"),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from dataclasses import replace
@@ -178,10 +179,22 @@ def test_an_index_that_never_answers_meets_the_time_limit(tmp_path: Path, resolv
     assert failure.value is seen
 
 
-def test_a_uv_that_is_gone_is_a_fault_of_ours(tmp_path: Path, resolver: Resolver) -> None:
+def test_a_uv_that_is_gone_is_a_part_of_tfprov_that_is_missing(tmp_path: Path, resolver: Resolver) -> None:
     with pytest.raises(TfprovError) as failure:
         resolve(question("app"), replace(resolver, uv=tmp_path / "gone"))
-    assert failure.value.code.name == "internal"
+    assert failure.value.code.name == "extra-missing"
+
+
+def test_a_system_that_starts_no_more_processes_is_to_blame_and_not_uv(
+    monkeypatch: pytest.MonkeyPatch, resolver: Resolver
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    with pytest.raises(TfprovError) as failure:
+        resolve(question("app"), resolver)
+    assert failure.value.code.name == "limit-reached"
 
 
 def test_distributions_of_tensorflow_are_found_in_a_resolved_document(tmp_path: Path, resolver: Resolver) -> None:
