@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,13 +29,23 @@ def uv(*arguments: str | Path, cwd: Path) -> None:
     subprocess.run(argv, check=True, capture_output=True, cwd=cwd)
 
 
+@pytest.fixture(scope="module")
+def first_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an environment of uv with one package, and a copy of it."""
+    folder = tmp_path_factory.mktemp("made")
+    uv("venv", "--python", PYTHON, folder / ".venv", cwd=folder)
+    wheel = build_wheel(folder / "built", "helper", "1.0", requires=("other>=1; extra == 'more'",))
+    uv("pip", "install", "--python", folder / ".venv", "--no-deps", wheel, cwd=folder)
+    shutil.copytree(folder / ".venv", folder / "copy", symlinks=True)
+    return folder
+
+
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
-    """An environment of uv with one package."""
-    uv("venv", "--python", PYTHON, tmp_path / ".venv", cwd=tmp_path)
-    wheel = build_wheel(tmp_path / "built", "helper", "1.0", requires=("other>=1; extra == 'more'",))
-    uv("pip", "install", "--python", tmp_path / ".venv", "--no-deps", wheel, cwd=tmp_path)
-    return tmp_path / ".venv"
+def made(first_made: Path) -> Path:
+    """The environment as uv made it, without whatever another test did to it."""
+    shutil.rmtree(first_made / ".venv")
+    shutil.copytree(first_made / "copy", first_made / ".venv", symlinks=True)
+    return first_made / ".venv"
 
 
 def library(root: Path) -> Path:
