@@ -34,6 +34,8 @@ pytestmark = [*only_here, pytest.mark.skipif(sys.platform == "win32", reason="An
 COLLECTIONS = Path(__file__).parents[2] / "ansible"
 MODULES = COLLECTIONS / "ansible_collections/tfprov/fleet/plugins/modules"
 HOSTS = ("ada", "bob", "cyd", "dan")
+# What `python -m ansible` does, without the garbage collection that each of its forks would begin with.
+ANSIBLE = "import gc, runpy; gc.disable(); runpy.run_module('ansible', run_name='__main__', alter_sys=True)"
 SETTINGS = """[defaults]
 # Seconds. Otherwise Ansible looks a thousand times a second whether a task is done.
 internal_poll_interval = 0.05
@@ -95,7 +97,7 @@ class Fleet:
         inventory.write_text(json.dumps({"all": {"hosts": known, "vars": everywhere}}))
         return subprocess.run(
             [
-                *(sys.executable, "-m", "ansible", "playbook", "tfprov.fleet.rollout"),
+                *(sys.executable, "-c", ANSIBLE, "playbook", "tfprov.fleet.rollout"),
                 *("-i", str(inventory), "-e", json.dumps(extra)),
                 *options,
             ],
@@ -159,8 +161,8 @@ def fleet(tmp_path: Path) -> Fleet:
     return Fleet(site)
 
 
-def test_two_hosts_are_verified_and_the_broken_one_goes_back(fleet: Fleet) -> None:
-    hosts = ("ada", "bob", "dan")
+def test_one_host_is_verified_and_the_broken_one_goes_back(fleet: Fleet) -> None:
+    hosts = ("ada", "dan")
     first = fleet.roll_out(*hosts, variables={"rollout_batches": ["100%"]})
     assert first.returncode == 0, first.stdout + first.stderr
     assert fleet.states() == dict.fromkeys(hosts, "verified")
@@ -171,11 +173,11 @@ def test_two_hosts_are_verified_and_the_broken_one_goes_back(fleet: Fleet) -> No
     (fleet.folder / "dan" / "model.bin").unlink()
     second = fleet.roll_out(*hosts, variables={"environment_set": [f"tensorflow.version==={RELEASE}"]})
     assert second.returncode != 0
-    assert fleet.states() == {"ada": "verified", "bob": "verified", "dan": "rolled-back"}
-    assert [fleet.result(host)["generation"] for host in hosts] == [2, 2, 1]
+    assert fleet.states() == {"ada": "verified", "dan": "rolled-back"}
+    assert [fleet.result(host)["generation"] for host in hosts] == [2, 1]
     assert fleet.result("dan")["error"]["code"] == "user-check-failed"  # type: ignore[index] - a JSON document
     page = (fleet.results / "report.html").read_text(encoding="utf-8")
-    assert "2 verified, 1 rolled-back" in page
+    assert "1 verified, 1 rolled-back" in page
     assert "model.bin" in page
     assert all(host in page for host in hosts)
 
@@ -184,21 +186,26 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_rollout_into_a_folder_of_the_user_leaves_his_files_alone(fleet: Fleet) -> None:
+def test_a_rollout_leaves_the_files_of_the_user_alone_and_a_host_without_tfprov_fails(fleet: Fleet) -> None:
     mine = fleet.folder / "mine"
     (mine / "thesis").mkdir(parents=True)
     (mine / "thesis" / "chapter.txt").write_text("mine")
     (mine / "settings.json").write_text("{}")
     (mine / "bob.json").write_text('{"about": "bob"}')
     before = files_of(mine)
-    done = fleet.roll_out("ada", "bob", variables={"environment_results": str(mine), "rollout_batches": [2]})
+    done = fleet.roll_out(
+        *("ada", "bob", "cyd"),
+        variables={"environment_results": str(mine), "rollout_batches": [3]},
+        each={"cyd": {"environment_tfprov": ["no-such-tfprov"]}},
+    )
     assert done.returncode != 0
     assert "[path-not-ours]" in done.stdout
     assert "ada: verified" in done.stdout
     assert "bob: no-result" in done.stdout
     after = files_of(mine)
     assert {path: after.get(path) for path in before} == before
-    assert set(after) - set(before) == {str(mine / "ada.json"), str(mine / "report.html")}
+    assert set(after) - set(before) == {str(mine / name) for name in ("ada.json", "cyd.json", "report.html")}
+    assert json.loads((mine / "cyd.json").read_text())["state"] == "failed"
 
 
 def test_a_first_batch_that_fails_is_the_last_and_results_of_an_earlier_rollout_are_not_reported(fleet: Fleet) -> None:
@@ -213,12 +220,6 @@ def test_a_first_batch_that_fails_is_the_last_and_results_of_an_earlier_rollout_
     assert fleet.states() == {"ada": "failed", "bob": "verified"}
     assert "bob: not-asked" in done.stdout
     assert fleet.list_of("bob") == []
-
-
-def test_a_host_without_tfprov_fails_with_the_next_step(fleet: Fleet) -> None:
-    done = fleet.roll_out("ada", variables={"environment_tfprov": ["no-such-tfprov"]})
-    assert done.returncode != 0
-    assert fleet.result("ada")["state"] == "failed"
 
 
 def gone(port: int) -> None:
