@@ -122,16 +122,12 @@ def leg(verdict: Verdict, device: str, name: str) -> Leg:
 # No false alarm
 
 
+# test_standard_passes has these legs too, and test_every_gpu_gets_its_own_verdict in tests/unit/smoke/test_runner.py
+# them alone.
+@slow
 @pytest.mark.parametrize(
     ("recipe", "gpus"),
-    [
-        pytest.param(NEWEST, 1, marks=slow),
-        pytest.param(NEWEST, 2, marks=slow),
-        (NEWEST, 4),
-        pytest.param(OLDEST, 1, marks=slow),
-        pytest.param(OLDEST, 2, marks=slow),
-        pytest.param(OLDEST, 4, marks=slow),
-    ],
+    [(NEWEST, 1), (NEWEST, 2), (NEWEST, 4), (OLDEST, 1), (OLDEST, 2), (OLDEST, 4)],
     ids=lambda value: {NEWEST: "newest", OLDEST: "oldest"}.get(value, str(value)),
 )
 def test_quick_passes(machines: Callable[[Recipe], Machine], recipe: Recipe, gpus: int) -> None:
@@ -178,7 +174,8 @@ def test_the_build_for_cuda_passes_as_such(machines: Callable[[Recipe], Machine]
         ("wrong:1", "wrong-number"),
         pytest.param("nan:1:MatMul", "wrong-number", marks=slow),
         pytest.param("error:1:MatMul:kernel failed", "probe-failed", marks=slow),
-        ("error:1:MatMul:DNN library initialization failed.", "cudnn-init-failed"),
+        # tests/unit/smoke/test_causes.py has what these say.
+        pytest.param("error:1:MatMul:DNN library initialization failed.", "cudnn-init-failed", marks=slow),
         pytest.param(
             "error:1:MatMul:libdevice not found at ./libdevice.10.bc", "cuda-toolkit-file-missing", marks=slow
         ),
@@ -197,7 +194,8 @@ def test_a_fault_of_one_gpu_is_its_own(machine: Machine, fault: str, code: str) 
     [
         pytest.param("hang", "probe-timeout", 0, marks=slow),
         ("hang", "probe-timeout", 1),
-        ("crash", "probe-crashed", 0),
+        # As test_a_crash_on_one_gpu_leaves_the_others_their_verdict in tests/unit/smoke/test_runner.py.
+        pytest.param("crash", "probe-crashed", 0, marks=slow),
         pytest.param("crash", "probe-crashed", 1, marks=slow),
     ],
 )
@@ -250,6 +248,8 @@ def test_a_gpu_that_cannot_be_made_ready_is_found_and_the_others_are_proved(
     assert all(device.description for device in verdict.devices if device.kind == "gpu")
 
 
+# What is said of whom is in tests/unit/smoke/test_health.py, and that it gets into the evidence, in the next test.
+@slow
 def test_who_holds_a_gpu_that_cannot_be_had_is_told(machine: Machine) -> None:
     variables = {"FAKE_NVML_MODE": "0,3", "FAKE_NVML_PROCESSES": f",{os.getpid()} 4194305"}
     verdict = machine.smoke(2, BUSY, **variables)
@@ -272,7 +272,8 @@ def test_a_gpu_without_free_memory_says_how_little_there_is(machine: Machine) ->
 @pytest.mark.parametrize(
     ("fault", "code", "gpus"),
     [
-        ("wrong:1:NcclAllReduce", "wrong-number", 2),
+        # As the next one.
+        pytest.param("wrong:1:NcclAllReduce", "wrong-number", 2, marks=slow),
         ("wrong@part:2", "wrong-number", 4),
         pytest.param("hang:0:NcclAllReduce", "probe-timeout", 3, marks=slow),
     ],
@@ -303,7 +304,9 @@ DOMAINS = (Card(pci="0001:00:00.0", name="First"), Card(pci="0002:00:00.0", name
     ("cards", "order", "variables", "sick"),
     [
         pytest.param(simgpu.cards(2), (), {}, "GPU:1", id="in the driver's order", marks=slow),
-        pytest.param(simgpu.cards(2), (1, 0), {}, "GPU:0", id="the fastest first"),
+        # As the next but one, and test_devices_are_matched_by_their_bus_and_not_by_their_number in
+        # tests/unit/smoke/test_health.py.
+        pytest.param(simgpu.cards(2), (1, 0), {}, "GPU:0", id="the fastest first", marks=slow),
         pytest.param(simgpu.cards(3), (), {"CUDA_VISIBLE_DEVICES": "2,1"}, "GPU:1", id="permuted", marks=slow),
         pytest.param(simgpu.cards(3), (), {"CUDA_VISIBLE_DEVICES": "GPU-aaaa-1,GPU-aaaa-0"}, "GPU:0", id="by UUID"),
         pytest.param(
