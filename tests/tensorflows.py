@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uv
 
+from command import tfprov
 from tfprov.host.interpreters import discover
 from tfprov.host.records import Interpreter
 
@@ -68,3 +71,20 @@ def original(factory: pytest.TempPathFactory, recipe: Recipe) -> Path:
             subprocess.run(imported, capture_output=True, check=True)
             (folder / "done").touch()
     return environment
+
+
+def first_home(factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A home for all processes of this test run, in which the shipped profile `cpu` was brought up first.
+
+    What else is brought up there finds TensorFlow downloaded and unpacked.
+
+    Returns:
+        The home, and the document of that first `up --json`.
+    """
+    with shared(factory, "hôme with spaces") as home:
+        told = home.with_name("told by the first up.json")
+        if not told.exists():
+            done = tfprov(home, "up", "cpu", "--json")
+            assert done.returncode == 0, done.stderr
+            told.write_text(done.stdout, encoding="utf-8")
+    return home, json.loads(told.read_text(encoding="utf-8"))

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
+from tensorflows import first_home
+
 pytestmark = [
     pytest.mark.network,
     pytest.mark.skipif(
@@ -28,12 +30,13 @@ print("".join(output["text"] for output in notebook.cells[0].outputs if output.g
 """
 
 
-def test_a_notebook_runs_in_the_environment(tmp_path: Path) -> None:
+def test_a_notebook_runs_in_the_environment(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    home, _ = first_home(tmp_path_factory)
     (tmp_path / "notebook.toml").write_text(
         'name = "notebook"\n[packages]\nrequirements = ["ipykernel"]\n[tensorflow]\naccelerator = "cpu"\n'
         '[environment]\nvariables = { GREETING = "hello" }\n[smoke]\nlevel = "quick"\n'
     )
-    environ = {**os.environ, "TFPROV_HOME": str(tmp_path / "home"), "JUPYTER_DATA_DIR": str(tmp_path / "jupyter")}
+    environ = {**os.environ, "TFPROV_HOME": str(home), "JUPYTER_DATA_DIR": str(tmp_path / "jupyter")}
 
     def tfprov(*arguments: str) -> str:
         done = subprocess.run(
@@ -52,6 +55,6 @@ def test_a_notebook_runs_in_the_environment(tmp_path: Path) -> None:
     client = [find_uv_bin(), "run", "--no-project", "--isolated", "--with", "nbclient", "python", "-c", EXECUTE, name]
     done = subprocess.run(client, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    printed = done.stdout.split()
+    printed = done.stdout.strip().split(maxsplit=2)
     assert printed[:2] == [version, "hello"]
-    assert Path(printed[2]).is_relative_to(next((tmp_path / "home/data/environments").glob("notebook-*")))
+    assert Path(printed[2]).is_relative_to(next(home.glob("data/environments/notebook-*")))

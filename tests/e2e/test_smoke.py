@@ -153,7 +153,7 @@ def test_what_works_against_its_own_metadata_is_told_and_does_not_fail(clone: Cl
 
 def test_a_keras_of_another_generation_is_named(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, "training")
-    environment = clone(MIDDLE)
+    environment = clone(NEWEST)
     install(environment, "--no-deps", "keras==2.15.*")
     assert codes(run(environment, "standard"))["environment keras"] == "keras-mismatch"
 
@@ -215,10 +215,15 @@ def test_a_kernel_that_computes_wrong_numbers_is_caught_on_its_device(clone: Clo
     assert codes(run(environment)) == {"CPU:0 matmul": "wrong-number", "CPU:0 gradient": "wrong-number"}
 
 
-def test_a_second_tensorflow_in_the_environment_is_found(clone: Clone) -> None:
+def test_a_second_tensorflow_in_the_environment_is_found(
+    clone: Clone, originals: Callable[[Recipe], Path], tmp_path: Path
+) -> None:
     environment = clone(NEWEST)
-    install(environment, "--no-deps", "tensorflow-cpu==2.20.*", "--target", environment / "second")
-    (site_packages(environment) / "second.pth").write_text(f"{environment / 'second'}\n")
+    second = tmp_path / "second"
+    second.mkdir()
+    for path in site_packages(originals(OLD)).glob("tensorflow*"):
+        (second / path.name).symlink_to(path)
+    (site_packages(environment) / "second.pth").write_text(f"{second}\n")
     assert codes(run(environment))["environment distribution"] == "several-tensorflows"
 
 

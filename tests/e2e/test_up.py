@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from command import tfprov
+from tensorflows import first_home
 
 pytestmark = pytest.mark.network
 
 
-def test_a_shipped_profile_becomes_a_verified_tensorflow(tmp_path: Path) -> None:
-    home = tmp_path / "hôme with spaces"
-    done = tfprov(home, "up", "cpu", "--json")
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
+def test_a_shipped_profile_becomes_a_verified_tensorflow(tmp_path_factory: pytest.TempPathFactory) -> None:
+    home, document = first_home(tmp_path_factory)
     assert document["verdict"]["ok"] is True
     assert document["bytes_fetched"] > 200_000_000
     locked = document["tensorflow"]["version"]
