@@ -120,7 +120,8 @@ def lock_files(context: Context, machine: Machine, choice: Choice, interpreter: 
 def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener: Listener | None = None) -> Fetched:
     """Bring the locked files into the store. The only stage with large downloads.
 
-    Before the first byte, the free disk space is checked, and on Windows path lengths and the Visual C++ runtime.
+    Before the first byte, the free disk space is checked, and on Windows the kind of environment, path lengths and
+    the Visual C++ runtime.
 
     Args:
         context: of the run.
@@ -157,6 +158,7 @@ def fetch_files(context: Context, machine: Machine, locked: Locked, *, listener:
 def _check_windows(context: Context, locked: Locked, files: tuple[LockedFile, ...]) -> None:
     if os.name == "nt":
         windows.check(
+            kind=context.source.kind,
             folders=(
                 context.environment.root / "generations" / "0001" / "Lib" / "site-packages",
                 context.home.unpacked / ("0" * 64) / "tree",

@@ -1,4 +1,4 @@
-"""Checks on Windows before anything is fetched: support for long paths, and the Visual C++ runtime."""
+"""Checks on Windows before anything is fetched: kind of environment, long paths, and the Visual C++ runtime."""
 
 from __future__ import annotations
 
@@ -16,11 +16,18 @@ _LONGEST = 259
 
 
 def check(
-    *, folders: Iterable[Path], python: Path, tensorflow: str, locked: Collection[str], environ: dict[str, str]
+    *,
+    kind: str,
+    folders: Iterable[Path],
+    python: Path,
+    tensorflow: str,
+    locked: Collection[str],
+    environ: dict[str, str],
 ) -> None:
     """Check for conditions that would make the run fail after the download.
 
     Args:
+        kind: of the environment: `venv` or `conda`.
         folders: folders that packages will be unpacked and installed into.
         python: the interpreter that the environment is made from.
         tensorflow: version of TensorFlow.
@@ -28,8 +35,16 @@ def check(
         environ: variables of this process.
 
     Raises:
-        TfprovError: `windows-long-path`, `windows-dll-load`.
+        TfprovError: `not-supported`, `windows-long-path`, `windows-dll-load`.
     """
+    if kind == "conda":
+        # What stands at the stable path leads to virtual environments only: it starts the `Scripts\python.exe` of one.
+        raise TfprovError(
+            "not-supported",
+            "tfprov cannot make an environment of conda on Windows",
+            evidence=('`environment.kind = "conda"`',),
+            hint="leave `environment.kind` out: a virtual environment has TensorFlow from the package index",
+        )
     deepest = max(folders, key=lambda folder: len(str(folder)))
     if len(str(deepest)) + 1 + LONGEST_INSIDE > _LONGEST and not long_paths(deepest):
         raise _too_long(deepest)

@@ -18,10 +18,13 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def refusal(machine: Path, tensorflow: str, *, locked: tuple[str, ...] = (), folder: Path = Path("C")) -> str:
+def refusal(
+    machine: Path, tensorflow: str, *, locked: tuple[str, ...] = (), folder: Path = Path("C"), kind: str = "venv"
+) -> str:
     """The whole message of the refusal; empty where there is none."""
     try:
         windows.check(
+            kind=kind,
             folders=(Path("D"), folder),
             python=machine / "python" / "python.exe",
             tensorflow=tensorflow,
@@ -36,6 +39,14 @@ def refusal(machine: Path, tensorflow: str, *, locked: tuple[str, ...] = (), fol
 
 def test_a_runtime_that_is_there_is_enough(machine: Path) -> None:
     assert refusal(machine, "2.20.0") == ""
+
+
+def test_an_environment_of_conda_is_refused(machine: Path) -> None:
+    assert refusal(machine, "2.20.0", kind="conda") == (
+        "not-supported: tfprov cannot make an environment of conda on Windows\n"
+        '`environment.kind = "conda"`\n'
+        "hint: leave `environment.kind` out: a virtual environment has TensorFlow from the package index"
+    )
 
 
 def test_a_newer_library_of_the_runtime_is_named(machine: Path) -> None:
