@@ -69,7 +69,7 @@ def main() -> int:
         return subprocess.run(again, env={**os.environ, OWN_MOUNTS: "1"}, check=False).returncode
     root = asked.cache / "root"
     try:
-        if not (root / "made").exists():
+        if not is_made(root):
             make(root, asked.cache)
         mount(root)
     except subprocess.CalledProcessError as error:
@@ -94,7 +94,7 @@ def lacks() -> str:
 
 
 def make(root: Path, cache: Path) -> None:
-    """A Debian with Wine, and Windows' Python in it with what tfprov needs."""
+    """A Debian with Wine, and Windows' Python in it with what tfprov needs; what is there is kept."""
     sys.path.insert(0, str(CHECKOUT / "tests" / "platforms"))
     sys.path.insert(0, str(CHECKOUT / "tests"))
     from roots import mirror
@@ -126,7 +126,13 @@ def make(root: Path, cache: Path) -> None:
     for folder, _, names in os.walk(root / DRIVE / "python"):
         for path in (folder, *(os.path.join(folder, name) for name in names)):  # noqa: PTH118 - some thousand
             os.chown(path, USER, USER)
-    (root / "made").touch()
+    (root / "made").write_text("\n".join(requirements()), encoding="utf-8")
+
+
+def is_made(root: Path) -> bool:
+    """Whether the system is complete, with what tfprov and its tests need by now."""
+    made = root / "made"
+    return made.exists() and made.read_text(encoding="utf-8") == "\n".join(requirements())
 
 
 def install_metadata(library: Path, wheels: Path) -> None:
