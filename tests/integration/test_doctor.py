@@ -132,11 +132,12 @@ def test_a_foreign_file_is_named(site: Site) -> None:
 def test_an_interpreter_that_is_gone_is_named(site: Site) -> None:
     python = layout.python_in(site.in_use())
     python.unlink()
-    python.symlink_to("/nonexistent/python3")
+    if not WINDOWS:
+        python.symlink_to("/nonexistent/python3")
     status, found = findings(site)
     assert status == 10
     assert found[0]["code"] == "python-broken"
-    assert "/nonexistent/python3" in found[0]["expected"]
+    assert WINDOWS or "/nonexistent/python3" in found[0]["expected"]
     done = site.run("up", "train.toml")
     assert done.returncode == 0, done.stderr
     assert findings(site) == (0, [])
