@@ -9,9 +9,12 @@ _given: list[int] = []
 
 
 def tighten() -> None:
-    """Withhold writing from all others in what this process and its children make. For the start: no threads yet."""
+    """Withhold writing from all others, and nothing from the user, in what this process and its children make.
+
+    For the start: no threads yet.
+    """
     _given.append(os.umask(0o077))
-    os.umask(_given[-1] | stat.S_IWOTH)
+    os.umask((_given[-1] | stat.S_IWOTH) & ~stat.S_IRWXU)
 
 
 def give_back() -> None:

@@ -14,6 +14,7 @@ from tfprov.envs import layout
 from wheels import build_wheel
 
 pytestmark = only_here
+only_posix = pytest.mark.skipif(WINDOWS, reason="other scripts, no pipes among files, and other permissions")
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,27 @@ def test_a_foreign_file_is_named(site: Site) -> None:
     assert [one["code"] for one in found] == ["foreign-file"]
 
 
+@pytest.mark.parametrize("name", ["tfprov.manifest", "bin/activate"])
+@only_posix
+def test_what_no_package_owns_is_as_up_has_it(site: Site, name: str) -> None:
+    (site.in_use() / name).unlink()
+    status, found = findings(site)
+    assert (status, [(one["path"], one["found"]) for one in found]) == (16, [(name, "missing")])
+    assert site.run("status", "train.toml").returncode == 16
+
+
+@only_posix
+def test_a_folder_that_root_alone_can_look_into_is_named(site: Site) -> None:
+    folder = site.installed("helper.py").parent / "tensorflow"
+    folder.chmod(0)
+    status, found = findings(site)
+    assert (status, found[0]["code"]) == (16, "file-damaged")
+    assert folder.name in found[0]["path"]
+    done = site.run("repair", "train.toml")
+    assert done.returncode == 0, done.stderr
+    assert findings(site) == (0, [])
+
+
 def test_an_interpreter_that_is_gone_is_named(site: Site) -> None:
     python = layout.python_in(site.in_use())
     python.unlink()
@@ -143,7 +165,7 @@ def test_an_interpreter_that_is_gone_is_named(site: Site) -> None:
     assert findings(site) == (0, [])
 
 
-@pytest.mark.skipif(WINDOWS, reason="pipes are no files there")
+@only_posix
 def test_settings_that_python_would_wait_for_are_named(site: Site) -> None:
     settings = site.in_use() / "pyvenv.cfg"
     settings.unlink()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SEAL = "tfprov.json"
 MANIFEST = "tfprov.manifest"
 _RECORD = ".dist-info/RECORD"
+_OPEN = stat.S_IRUSR | stat.S_IXUSR
 _KINDS_OF_HASH = ("sha256=", "link=")
 
 
@@ -109,6 +110,33 @@ def listed(root: Path) -> tuple[str, ...]:
     """Paths of the files of a sealed environment, relative to it, without bytecode."""
     text = content_of(root / MANIFEST).decode("utf-8", "surrogateescape")
     return tuple(line.split(" ", 2)[2] for line in _lines(text.partition("\n\n")[0]) if line)
+
+
+def unrecorded(root: Path) -> frozenset[str]:
+    """Paths of the files of a sealed environment that no RECORD proves, and the manifest itself; without bytecode.
+
+    That alone where it cannot be read.
+    """
+    try:
+        text = content_of(root / MANIFEST).decode("utf-8", "surrogateescape")
+    except OSError:
+        text = ""
+    hashes = text.partition("\n\n")[2]
+    return frozenset((MANIFEST, *(line.partition(" ")[2] for line in _lines(hashes))))
+
+
+def closed_folders(root: Path) -> tuple[str, ...]:
+    """Folders of a sealed environment whose owner may not look into them, which root does not notice, sorted."""
+    try:
+        folders = {path.rpartition("/")[0] for path in listed(root)}
+    except (OSError, IndexError):  # the manifest is damaged
+        return ()
+    found = []
+    for relative in folders:
+        with contextlib.suppress(OSError):  # it is gone, and its files are missing
+            if (root / relative).stat().st_mode & _OPEN != _OPEN:
+                found.append(relative)
+    return tuple(sorted(found))
 
 
 def damage(root: Path, *, total: int | None) -> Damage:

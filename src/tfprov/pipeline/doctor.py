@@ -13,12 +13,11 @@ from packaging.version import Version
 
 from tfprov.adopt.judge import findings
 from tfprov.adopt.read import read, settings_of
-from tfprov.envs import documents, rollbacks
+from tfprov.envs import documents, manifest, rollbacks
 from tfprov.envs.bytecode import cut_bytecode, settles
 from tfprov.envs.generations import Environment
 from tfprov.envs.integrity import bad_files, foreign_files, installed
 from tfprov.envs.layout import python_in
-from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Defect, Generation, Seal
 from tfprov.errors import CODES, TfprovError
 from tfprov.events import Emit, Note
@@ -58,6 +57,7 @@ def examine(name: str, *, cwd: Path, environ: Mapping[str, str], emit: Emit) -> 
         *_place(environment, generation),
         *_interpreter(generation.path, emit, version=seal.python_version),
         *_damaged(generation.path, backend, emit),
+        *_unrecorded(environment, generation),
         *_unreadable(generation.path, environ),
         *_drift(generation.path, environment, seal, facts, environ=environ, emit=emit),
         *_foreign(generation.path, backend, emit),
@@ -91,7 +91,7 @@ def examine_foreign(path: Path, *, environ: Mapping[str, str], emit: Emit) -> tu
     judged = findings(found, thorough=False)
     known = {(one.code, one.path) for one in judged}
     more = (*_interpreter(root, emit), *_damaged(root, backend, emit), *_foreign(root, backend, emit))
-    is_own = (root / SEAL).exists()
+    is_own = (root / manifest.SEAL).exists()
     facts = gather(environ)
     fix = _DRIFT_FIX if is_own else f"`tfprov adopt {quoted(str(found.named))}` recreates it"
     return (
@@ -207,6 +207,21 @@ def _damaged(root: Path, backend: Backend, emit: Emit) -> Iterator[Defect]:
             found=bad.found,
             fix="run `tfprov repair`",
         )
+
+
+def _unrecorded(environment: Environment, generation: Generation) -> Iterator[Defect]:
+    """Damage to what no package has a hash of: activation scripts, settings, the list of files itself, folders."""
+    if generation.sealed.adopted:
+        return
+    unrecorded, damage = manifest.unrecorded(generation.path), environment.damage(generation)
+    differs = partial(Defect, code="file-damaged", fix="run `tfprov repair`")
+    for found, paths in (("missing", damage.missing), ("altered", damage.altered)):
+        for path in paths:
+            # What pip writes about a package goes with it, which is drift.
+            if path in unrecorded and ".dist-info/" not in path:
+                yield differs(path=path, expected="as it was when the environment was verified", found=found)
+    for path in manifest.closed_folders(generation.path):
+        yield differs(path=path, expected="a folder that its owner may read", found="without that permission")
 
 
 def _unreadable(root: Path, environ: Mapping[str, str]) -> Iterator[Defect]:
