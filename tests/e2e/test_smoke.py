@@ -134,7 +134,8 @@ def test_a_clean_environment_passes_every_leg(
         # As the next one.
         pytest.param(NEWEST, "protobuf==4.25.*", "protobuf-mismatch", marks=pytest.mark.nightly),
         (NEWEST, "protobuf==5.29.*", "protobuf-mismatch"),
-        (NEWEST, "typing_extensions==3.10.0.0", "typing-extensions-mismatch"),
+        # tests/unit/smoke/test_causes.py has what TensorFlow says then.
+        pytest.param(NEWEST, "typing_extensions==3.10.0.0", "typing-extensions-mismatch", marks=pytest.mark.nightly),
     ],
 )
 def test_one_package_of_a_wrong_generation_is_named(clone: Clone, recipe: Recipe, exchanged: str, code: str) -> None:
@@ -167,6 +168,8 @@ def test_a_setuptools_without_pkg_resources_is_found_by_tensorboard(
     assert codes(run(environment, "standard")) == {"environment tensorboard": "setuptools-pkg-resources"}
 
 
+# As test_a_deleted_and_an_altered_file_are_named in tests/unit/smoke/test_runner.py.
+@pytest.mark.nightly
 def test_a_deleted_and_an_altered_file_are_found(clone: Clone) -> None:
     environment = clone(NEWEST)
     root = site_packages(environment)
@@ -179,6 +182,8 @@ def test_a_deleted_and_an_altered_file_are_found(clone: Clone) -> None:
     assert "version.py` has" in evidence
 
 
+# As test_the_standard_level_finds_a_changed_library_and_the_quick_level_does_not in tests/unit/smoke/test_runner.py.
+@pytest.mark.nightly
 def test_a_flipped_byte_in_a_library_is_found_by_its_hash(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, "files")
     environment = clone(NEWEST)
@@ -227,6 +232,9 @@ def test_a_second_tensorflow_in_the_environment_is_found(
     assert codes(run(environment))["environment distribution"] == "several-tensorflows"
 
 
+# As test_the_shell_around_it_does_not_leak_in and test_a_second_tensorflow_on_pythonpath_is_told_and_does_not_make_it_bad
+# in tests/unit/smoke/test_runner.py.
+@pytest.mark.nightly
 def test_what_lies_in_the_shell_is_told_and_does_no_harm(
     originals: Callable[[Recipe], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +248,8 @@ def test_what_lies_in_the_shell_is_told_and_does_no_harm(
     assert [finding.code for finding in verdict.findings] == ["path-leak", "shadowed-module"]
 
 
+# As test_a_wheel_without_cuda_is_named_before_the_driver in tests/unit/smoke/test_runner.py.
+@pytest.mark.nightly
 def test_a_cpu_build_does_not_pass_for_a_gpu_build(originals: Callable[[Recipe], Path]) -> None:
     for gpu in ("now", "later"):
         assert codes(run(originals(NEWEST), accelerator="cuda", gpu=gpu))["environment devices"] == "wheel-without-cuda"
