@@ -90,7 +90,10 @@ def lacks() -> str:
     if find_spec("uv") is None or find_spec("pip") is None:
         return "needs a Python with pip and uv, such as that of `./bootstrap lint`"
     missing = next((name for name in ("unshare", "mmdebstrap") if shutil.which(name) is None), None)
-    return "" if missing is None else f"needs {missing}"
+    if missing is not None:
+        return f"needs {missing}"
+    tried = subprocess.run(("unshare", "--mount", "true"), capture_output=True, text=True, check=False)
+    return f"needs the right to mount: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 def make(root: Path, cache: Path) -> None:
