@@ -9,64 +9,18 @@ import sys
 import threading
 import venv
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from executables import answering, script
 from tfprov import process
 from tfprov.host import answers, places
 from tfprov.host.interpreters import discover, probe
-from tfprov.host.places import Executable, executables
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the executables of these tests are shell scripts")
 
 REAL = Path(sys.executable).resolve()
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """An empty file system: nothing of this machine is found below it."""
-    folder = tmp_path / "root"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    folder = tmp_path / "a home with blanks, ü and 漢"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def environ(home: Path) -> dict[str, str]:
-    return {"HOME": str(home), "PATH": ""}
-
-
-def script(path: Path, body: str) -> Path:
-    """An executable shell script; the shell is named, since these tests empty PATH."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
-    path.chmod(0o755)
-    return path
-
-
-def answering(path: Path, version: str, **fields: str) -> Path:
-    """An executable that answers like a Python of that version which believes to be this very file."""
-    told = {
-        "implementation": "cpython",
-        "bits": "64",
-        "machine": "x86_64",
-        "threaded": "0",
-        "libc": "glibc 2.31",
-        "lacks": "",
-        "executable": os.fsencode(path).hex(),
-        "library": os.fsencode(path.parent.parent / "lib").hex(),
-        **fields,
-    }
-    line = "\t".join(("tfprov-python", version, *told.values(), "."))
-    return script(path, f"printf '%s\\n' '{line}'")
 
 
 def test_pyenv_versions_are_found_behind_shims_that_fail(environ: dict[str, str], home: Path, root: Path) -> None:
@@ -118,63 +72,6 @@ def test_every_version_manager_is_looked_into(
     (found,) = discover(environ, root=root)
 
     assert (found.path, found.version, found.found_by) == (str(executable), "3.11.7", found_by)
-
-
-@pytest.mark.parametrize(
-    "below",
-    [
-        "usr/bin",
-        "usr/local/bin",
-        "opt/python/cp311-cp311/bin",
-        "opt/hostedtoolcache/Python/3.11.7/x64/bin",
-        "opt/rh/rh-python311/root/usr/bin",
-        "home/linuxbrew/.linuxbrew/opt/python@3.11/bin",
-    ],
-)
-def test_the_folders_of_linux_are_looked_into(below: str, environ: dict[str, str], root: Path) -> None:
-    answering(root / below / "python3.11", "3.11.7")
-
-    (found,) = executables(environ, system="linux", root=root)
-
-    assert found == Executable(path=root / below / "python3.11", found_by="system")
-
-
-@pytest.mark.parametrize(
-    "below",
-    [
-        "opt/homebrew/opt/python@3.11/bin",
-        "opt/homebrew/bin",
-        "usr/local/opt/python@3.11/bin",
-        "Library/Frameworks/Python.framework/Versions/3.11/bin",
-        "Library/Developer/CommandLineTools/usr/bin",
-        "opt/local/bin",
-    ],
-)
-def test_the_folders_of_macos_are_looked_into(below: str, environ: dict[str, str], root: Path) -> None:
-    answering(root / below / "python3.11", "3.11.7")
-
-    (found,) = executables(environ, system="macos", root=root)
-
-    assert found == Executable(path=root / below / "python3.11", found_by="system")
-
-
-def test_the_places_of_windows_are_looked_into(
-    environ: dict[str, str], home: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import python_discovery
-
-    registered = answering(tmp_path / "Programs/Python311/python3.11", "3.11.7")
-    managed = answering(home / "AppData/Roaming/uv/python/cpython-3.12.4/python3.12", "3.12.4")
-    pyenv = answering(home / ".pyenv/pyenv-win/versions/3.9.13/python3.9", "3.9.13")
-    conda = answering(root / "ProgramData/miniconda3/python3.10", "3.10.2")
-    (conda.parent / "conda-meta").mkdir()
-    known = SimpleNamespace(system_executable=str(registered), executable=None)
-    monkeypatch.setattr(python_discovery, "iter_interpreters", lambda *_, **__: iter([known]))
-    environ.update(USERPROFILE=str(home), APPDATA=str(home / "AppData/Roaming"))
-
-    found = {(one.found_by, one.path) for one in executables(environ, system="windows", root=root)}
-
-    assert found == {("registry", registered), ("uv", managed), ("pyenv", pyenv), ("conda", conda)}
 
 
 def test_conda_roots_and_environments_are_found(
@@ -433,23 +330,6 @@ def test_pythons_of_windows_are_no_pythons_of_wsl(environ: dict[str, str], home:
     environ["PATH"] = str(home / "bin")
 
     assert [one.version for one in discover(environ, root=root)] == ["3.12.1"]
-
-
-def test_folders_of_windows_are_not_listed_under_wsl(
-    environ: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (root / "proc/sys/kernel").mkdir(parents=True)
-    listed: list[str] = []
-    monkeypatch.setattr(places, "_pythons_in", lambda folder, _: listed.append(str(folder)) or ())
-    environ["PATH"] = "/mnt/c/Windows:/mnt/data/bin:/mnt/c"
-
-    tuple(executables(environ, system="linux", root=root))
-    assert {"/mnt/c/Windows", "/mnt/data/bin", "/mnt/c"} <= set(listed)
-
-    listed.clear()
-    (root / "proc/sys/kernel/osrelease").write_text("5.15.153.1-microsoft-standard-WSL2\n", encoding="utf-8")
-    tuple(executables(environ, system="linux", root=root))
-    assert {path for path in listed if path.startswith("/mnt")} == {"/mnt/data/bin"}
 
 
 def test_an_interpreter_on_musl_says_so(environ: dict[str, str], home: Path, root: Path) -> None:
