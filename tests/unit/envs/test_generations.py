@@ -17,7 +17,7 @@ from sham import install
 from tfprov.envs import commands, generations, locks, manifest, rollbacks
 from tfprov.envs.fronts import followed
 from tfprov.envs.generations import Environment, environment_id, environments
-from tfprov.envs.layout import executables_in, python_in, unusable
+from tfprov.envs.layout import executables_in, python_in
 from tfprov.envs.manifest import MANIFEST, SEAL
 from tfprov.envs.records import Damage, Generation, Owner, Pruned
 from tfprov.errors import TfprovError
@@ -1006,23 +1006,6 @@ def test_what_is_left_of_a_removed_environment_is_none(environment: Environment)
     left = environment.remove()
     assert (left / "owner.json").exists()
     assert environments(left.parent) == ()
-
-
-def test_the_interpreter_and_the_commands_are_where_a_venv_has_them(tmp_path: Path) -> None:
-    folder, name = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
-    assert python_in(tmp_path) == tmp_path / folder / name
-    assert executables_in(tmp_path) == tmp_path / folder
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there, every file may be run")
-def test_an_interpreter_that_is_gone_is_told_from_one_that_may_not_be_run(tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    python.symlink_to("python3")
-    assert unusable(python) == "its interpreter is gone"
-    (tmp_path / "python3").touch(mode=0o644)
-    assert unusable(python) == "you may not run its interpreter"
-    (tmp_path / "python3").chmod(0o755)
-    assert unusable(python) == ""
 
 
 def test_claiming_again_writes_nothing_unless_the_owner_changed(environment: Environment) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from outcomes import SEAL, with_python
+from claimed import made
+from outcomes import SEAL
 from sham import make_environment
 from tfprov import paths
 from tfprov.envs.generations import Environment, environment_id, environments
 from tfprov.envs.layout import executables_in
-from tfprov.envs.records import Generation, Owner
+from tfprov.envs.records import Generation
 from tfprov.errors import TfprovError
 from tfprov.pipeline.environments import find, rollback, smoke_foreign, variables, verified
 from tfprov.pipeline.named import profile_of
@@ -26,18 +27,6 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 links = pytest.mark.skipif(os.name != "posix", reason="elsewhere the stable path is a folder, and not a link")
-
-
-def made(home: Path, name: str, profile: Path, generations: int = 0, folder: str | None = None) -> Environment:
-    root = home / "data" / "environments" / (folder or environment_id(name, profile))
-    environment = Environment(root, owner=Owner(name=name, profile=str(profile)))
-    environment.claim()
-    for _ in range(generations):
-        generation = environment.begin()
-        with_python(generation.path)
-        (generation.path / "module.py").write_text("x = 1\n")
-        environment.activate(environment.seal(generation, SEAL))
-    return environment
 
 
 def code_of(failure: pytest.ExceptionInfo[TfprovError]) -> str:
@@ -239,12 +228,6 @@ def test_commands_do_not_start_in_an_environment_that_was_moved(tmp_path: Path) 
     assert verified(moved, "train.toml", moved=True).number == 1
 
 
-def test_removing_takes_everything(tmp_path: Path) -> None:
-    environment = made(tmp_path / "home", "train", tmp_path / "train.toml", generations=2)
-    assert remove(environment, "train") == ()
-    assert not environment.root.exists()
-
-
 def test_a_command_gets_what_the_activation_script_sets_and_the_user_s_own(tmp_path: Path) -> None:
     generation = Generation(number=1, path=tmp_path)
     before = {"PATH": "/usr/bin", "PYTHONHOME": "/x", "PYTHONPATH": "/mine", "HOME": "/h", "VIRTUAL_ENV": "/other"}
@@ -281,19 +264,6 @@ def test_an_environment_of_others_is_asked_for_what_the_command_line_wants(tmp_p
         codes("smoke.require-gpu=1")
     assert code_of(failure) == "profile-invalid"
     assert "did you mean" in failure.value.evidence[0]
-
-
-def test_what_a_bundle_brought_goes_with_its_environment_and_a_profile_of_the_user_stays(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    mine = tmp_path / "bundles" / "train" / "train.toml"
-    brought = home / "data" / "bundles" / "train" / "train.toml"
-    for profile in (mine, brought):
-        profile.parent.mkdir(parents=True)
-        profile.write_text('name = "train"\n')
-        environment = made(home, "train", profile, generations=1)
-        assert remove(environment, "train") == ()
-    assert mine.is_file()
-    assert list((home / "data" / "bundles").iterdir()) == []
 
 
 @links

@@ -22,7 +22,7 @@ from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, Progress, ignore
 from tfprov.trash import to_trash
 from tfprov.unpack import workers as workers_module
-from tfprov.unpack.members import ArchiveBytes, File, Written
+from tfprov.unpack.members import ArchiveBytes, Written
 from tfprov.unpack.records import ArchiveMember, Tree, Wheel
 from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import Unpacking
@@ -98,20 +98,6 @@ def test_a_wheel_is_unpacked_where_all_readers_move_one_position(
     monkeypatch.setattr(os, "lseek", slow)
     path = KINDS[name].write(tmp_path, name)
     assert unfolded(path, tmp_path / "trees") == read_by_zipfile(path)
-
-
-def test_a_stream_and_reads_at_offsets_do_not_move_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "pread", raising=False)
-    content = bytes(range(256)) * 1000
-    (tmp_path / "file").write_bytes(content)
-    with File(tmp_path / "file") as file, file.stream() as one, file.stream() as two:
-        for offset in range(0, len(content), 9_999):
-            one.seek(offset)
-            two.seek(-offset, os.SEEK_END)
-            assert file.read(offset // 2, 50) == content[offset // 2 : offset // 2 + 50]
-            assert one.read(9_999) == content[offset : offset + 9_999]
-            assert two.read() == content[len(content) - offset :]
-            assert one.tell() == min(offset + 9_999, len(content))
 
 
 def flipped(path: Path, at: int) -> None:
