@@ -14,7 +14,8 @@ from command import tfprov
 
 pytestmark = [
     pytest.mark.network,
-    # tests/integration/test_conda.py makes such environments with a sham wheel, and test_up.py one of venv with this one.
+    # tests/integration/test_conda.py makes such environments with a sham wheel, and test_up.py one of venv with the
+    # real one.
     pytest.mark.nightly,
     pytest.mark.skipif(
         any(importlib.util.find_spec(name) is None for name in ("rattler", "conda_lock")),

@@ -232,8 +232,8 @@ def test_a_second_tensorflow_in_the_environment_is_found(
     assert codes(run(environment))["environment distribution"] == "several-tensorflows"
 
 
-# As test_the_shell_around_it_does_not_leak_in and test_a_second_tensorflow_on_pythonpath_is_told_and_does_not_make_it_bad
-# in tests/unit/smoke/test_runner.py.
+# As test_the_shell_around_it_does_not_leak_in and
+# test_a_second_tensorflow_on_pythonpath_is_told_and_does_not_make_it_bad in tests/unit/smoke/test_runner.py.
 @pytest.mark.nightly
 def test_what_lies_in_the_shell_is_told_and_does_no_harm(
     originals: Callable[[Recipe], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
