@@ -1,13 +1,14 @@
 """A stand-in for a CI runner: it runs the scripts of an example with the real tfprov and an index of tiny wheels.
 
-What the scripts start besides tfprov is a shim that notes how it was called: `pip` installs nothing, because tfprov is
-there already.
+tfprov is a fork (`forks`), in a home that was used before (`used_home`). What the scripts start besides is a shim that
+notes how it was called: `pip` installs nothing, because tfprov is there already.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from site_under_test import RELEASE, sham_wheel
+import forks
+import used_home
+from site_under_test import RELEASE, first_home, sham_wheel
 from wheels import simple_index
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -53,7 +56,8 @@ class Runner:
             "PIP_CONFIG_FILE": os.devnull,
             "TFPROV_HOME": str(root / "home"),
         }
-        runner.shim("tfprov", f'exec "{sys.executable}" -I -m tfprov "$@"')
+        runner.shim("tfprov", f'exec {shlex.join(forks.command())} "$@"')
+        used_home.lay_down(root / "home", first_home)
         runner.shim(
             "python3",
             f'echo "python3 $*" >> "{root}/calls"\ncase "$*" in *pip*) ;; *) exec "{sys.executable}" "$@";; esac',
