@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 import sdists
+import used_home
 from broken import Project, another_processor, state, stock
-from site_under_test import OLDER, RELEASE, WINDOWS, needs_shell, needs_signals, only_here
+from site_under_test import OLDER, RELEASE, WINDOWS, first_home, needs_shell, needs_signals, only_here
 from tfprov.envs.fronts import followed
 from tfprov.envs.layout import executables_in, python_in
 from wheels import build_wheel
@@ -37,7 +38,9 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.mktemp("home")
+    used_home.lay_down(folder, first_home)
+    return folder
 
 
 @pytest.fixture
