@@ -40,8 +40,9 @@ def test_a_log_that_another_program_handed_on_is_judged_like_the_log_itself(vari
     change = VARIANTS[variant]
     differs = set()
     for number, log in enumerate(LOGS):
-        plain = plain_root(number)
-        if plain != root_of(diagnose(BytesIO(change(log.content)), log.context)):
+        plain, changed = plain_root(number), change(log.content)
+        # In most logs there is nothing to translate.
+        if changed != log.content and plain != root_of(diagnose(BytesIO(changed), log.context)):
             differs.add(f"{variant}:{log.name}")
     assert differs == {name for name in KNOWN_MISSES if name.startswith(f"{variant}:")}
 
