@@ -14,7 +14,9 @@ from tfprov.ladder.classify import classify_text
 from tfprov.lock.question import Answer
 
 _NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
-_UNUSABLE = re.compile(r"(?P<name>[\w.-]+)==(?P<version>[\w.!+]+)\s+has\s+no\s+usable\s+wheels")
+# A name may have extras in brackets and a marker in braces.
+_PIN = re.compile(r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?==(?P<version>[\w.!+]+)")
+_UNUSABLE = re.compile(r"(?:[\w.-]+(?:\[[^\]]*\])?(?:\{[^}]*\})?==[\w.!+]+\s+)+ha(?:s|ve)\s+no\s+usable\s+wheels")
 _FAILED_BUILD = re.compile(
     r"Failed to (?:download and )?build `(?P<what>[^`]+)`|Failed to resolve requirements from `(?:build-system|setup)"
 )
@@ -28,7 +30,8 @@ class NoWheelsError(TfprovError):
 
     Attributes:
         names: of the projects, normalised.
-        versions: those of their versions that the resolver names one by one, by normalised name.
+        versions: those of their versions that the resolver names one by one, by normalised name; of several, the
+            newest.
     """
 
     def __init__(
@@ -47,9 +50,8 @@ def failure_of(answer: Answer) -> TfprovError:
         return source_failure(address["address"] if address else "the repository", said)
     error = classify_text("uv pip compile", said, answer.returncode, what="the requirements could not be resolved")
     if names := tuple(dict.fromkeys(canonicalize_name(name) for name in _NO_WHEEL.findall(said))):
-        unusable: dict[str, str] = {
-            canonicalize_name(found["name"]): found["version"] for found in _UNUSABLE.finditer(said)
-        }
+        pins = (pin for found in _UNUSABLE.finditer(said) for pin in _PIN.finditer(found[0]))
+        unusable: dict[str, str] = {canonicalize_name(pin["name"]): pin["version"] for pin in pins}
         return NoWheelsError(names, error, unusable)
     # The output of a source whose metadata build needs the network looks like that of an unreachable index.
     is_build = error.code.name == "sdist-build-failed" or (error.code.group is Group.NETWORK and _OF_BACKEND in said)
