@@ -16,6 +16,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -131,7 +132,7 @@ class Relay:
         self._server.server_close()
         self._clients.close()
 
-    def environment(self, route: Route, index: str | None = None) -> dict[str, str]:
+    def environment(self, route: Route, index: str | None = None, *, wheels_first: str = "") -> dict[str, str]:
         """Environment variables that make a resolver use this relay instead of an index.
 
         They override those of `Network.tool_environment`; https requests to other servers than an index (git) take the
@@ -140,11 +141,14 @@ class Relay:
         Args:
             route: for requests that do not go through the relay.
             index: a main index other than the network's.
+            wheels_first: system for which the indexes keep back the source distributions of versions that have a
+                wheel; empty for none.
         """
         main = index or self.network.simple_url
-        extra = [stand_ins.stand_in(url, "index", self.veil) for url in self.network.further]
+        kind = f"{stand_ins.WHEELS_FIRST}{wheels_first}" if wheels_first else "index"
+        extra = [stand_ins.stand_in(url, kind, self.veil) for url in self.network.further]
         variables = {
-            "UV_DEFAULT_INDEX": stand_ins.stand_in(main, "index", self.veil),
+            "UV_DEFAULT_INDEX": stand_ins.stand_in(main, kind, self.veil),
             # All retries and waits happen here.
             "UV_HTTP_RETRIES": "0",
             "UV_HTTP_TIMEOUT": "1800",
@@ -305,30 +309,44 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return RelayAnswer(status=403, body=b"this relay serves the indexes of one run only")
         kind, url = found
         asked = {name: self.headers[name] for name in _ASKED if name in self.headers}
-        relay = self.relay
-        if kind == "wheel" and url.endswith(".metadata"):
-            wheel = url.removesuffix(".metadata")
-            return metadata_answer(relay.ways, relay.signed.get(wheel, wheel), asked, relay.store)
         if kind in ("file", "wheel"):
-            return self._file(relay.signed.get(url, url), asked)
+            if url.endswith(".metadata"):
+                return self._metadata(kind, url, asked)
+            return self._file(self.relay.signed.get(url, url), asked)
         known = self.relay.elsewhere(kind, url)
         if known is None or not known[0]:
             return RelayAnswer(status=404 if known else 403, body=b"this index does not serve it in this run")
-        read = self._file if kind == "channel" else self._page
+        system = kind.partition(stand_ins.WHEELS_FIRST)[2]
+        read = self._file if kind == "channel" else partial(self._page, wheels_first=system)
         return read(known[0], asked, elsewhere=known[1])
 
-    def _page(self, address: str, asked: Mapping[str, str], *, elsewhere: Sequence[str]) -> RelayAnswer:
+    def _metadata(self, kind: str, url: str, asked: Mapping[str, str]) -> RelayAnswer:
+        """The metadata of a wheel, which are read out of it if the index has no copy of them."""
+        relay, wheel = self.relay, url.removesuffix(".metadata")
+        if self.command == "GET" and (known := relay.pages.metadata(url)) is not None:
+            return known
+        if kind == "wheel":
+            answer = metadata_answer(relay.ways, relay.signed.get(wheel, wheel), asked, relay.store)
+        else:
+            answer = self._file(relay.signed.get(url, url), asked)
+        relay.pages.keep_metadata(url, answer)
+        return answer
+
+    def _page(
+        self, address: str, asked: Mapping[str, str], *, elsewhere: Sequence[str], wheels_first: str
+    ) -> RelayAnswer:
         """A page of an index, or of links."""
         ways, veil, pages = self.relay.ways, self.relay.veil, self.relay.pages
-        if (known := pages.unchanged(address, asked)) is not None:
+        kept_as = f"{wheels_first} {address}" if wheels_first else address
+        if (known := pages.unchanged(kept_as, asked)) is not None:
             return known
 
         def act(client: httpx.Client, page: str) -> tuple[RelayAnswer, Mapping[str, str]]:
-            return page_answer(client, page, asked, ways, veil)
+            return page_answer(client, page, asked, ways, veil, wheels_first=wheels_first)
 
         answer, signed = ways.read(address, act, elsewhere=elsewhere)
         self.relay.signed.update(signed)
-        return pages.told(address, asked, answer)
+        return pages.told(kept_as, asked, answer)
 
     def _file(self, url: str, asked: Mapping[str, str], *, elsewhere: Sequence[str] = ()) -> RelayAnswer:
         """A file, or the index's copy of its metadata."""

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import tempfile
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -49,14 +50,17 @@ class RelayAnswer:
 
 
 class Pages:
-    """The pages that were read in a run, with their validators.
+    """The pages that were read in a run, with their validators, and the metadata of wheels.
 
     An index that sets no cache lifetime gets a request for every page from every resolver of a run, and without
     validators it also sends them all again. With this cache each page is read once in ten minutes, and has a validator.
+
+    A resolver asks again for the metadata of a wheel that it finds on another index, as that with fewer sources is.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, float]] = {}
+        self._metadata: dict[str, bytes] = {}
 
     def unchanged(self, address: str, asked: Mapping[str, str]) -> RelayAnswer | None:
         """A 304 for a resolver that has the page as it was read in this run; None for any other request."""
@@ -66,6 +70,20 @@ class Pages:
         if not state or state != _state_in(asked) or time.monotonic() >= until:
             return None
         return RelayAnswer(status=304, headers={"ETag": state} if "If-None-Match" in asked else {})
+
+    def metadata(self, url: str) -> RelayAnswer | None:
+        """The metadata at a URL as they were read in this run; None if they were not."""
+        packed = self._metadata.get(url)
+        return (
+            None
+            if packed is None
+            else RelayAnswer(status=200, headers={"Cache-Control": _FRESH}, body=zlib.decompress(packed))
+        )
+
+    def keep_metadata(self, url: str, answer: RelayAnswer) -> None:
+        """Remember metadata that were read, unless the response is something else."""
+        if answer.status == 200 and answer.body:
+            self._metadata[url] = zlib.compress(answer.body, 1)
 
     def has(self, address: str) -> bool:
         """Whether a page was found at a URL in this run."""
@@ -94,7 +112,7 @@ def _state_in(asked: Mapping[str, str]) -> str:
 
 
 def page_answer(
-    client: httpx.Client, url: str, asked: Mapping[str, str], ways: Ways, veil: Veil
+    client: httpx.Client, url: str, asked: Mapping[str, str], ways: Ways, veil: Veil, *, wheels_first: str = ""
 ) -> tuple[RelayAnswer, Mapping[str, str]]:
     """A page with stand-ins for its links; and its signed links by their form without signatures.
 
@@ -104,6 +122,7 @@ def page_answer(
         asked: headers of uv's request that are passed on.
         ways: provides the network, and is told of links that were ignored.
         veil: hides secrets in the links.
+        wheels_first: system whose wheels make the source distributions of their versions be left out; empty for none.
     """
     network, address = ways.network, without_userinfo(url)
     headers = {**asked, "Accept-Encoding": "gzip"}
@@ -116,7 +135,10 @@ def page_answer(
             return RelayAnswer(status=status, headers=headers_of(response, _TOLD)), {}
         raise_for_status(response, url)
         body, kind, base = body_of(response, url), kind_of_page(response), str(response.url)
-    told, there = headers_of(response, _TOLD), stand_ins.Base(url=base, allow_http=network.allow_http, veil=veil)
+    told, there = (
+        headers_of(response, _TOLD),
+        stand_ins.Base(url=base, allow_http=network.allow_http, veil=veil, wheels_first=wheels_first),
+    )
     if kind.endswith("json"):
         page = stand_ins.json_page(body, there)
     else:

@@ -14,6 +14,7 @@ from html import escape
 from typing import Literal
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
+from tfprov.fetch.file_names import spare_sources
 from tfprov.fetch.index import anchors, not_an_index
 from tfprov.fetch.veil import NOTHING, Veil, as_template
 from tfprov.redact import without_signature, without_userinfo
@@ -24,8 +25,11 @@ HOST = "tfprov.invalid"
 
 Kind = Literal["index", "links", "file", "wheel", "channel"]
 """What a URL leads to. For a `wheel` the relay reads the metadata, because the index has no copy of them."""
+
+WHEELS_FIRST = "wheels-first-"
+"""The kind of an index, with a system behind it, whose pages have no sources of versions that have a wheel for it."""
 _ADDRESS = re.compile(
-    rf"http://{re.escape(HOST)}/(?:index|links|file|wheel|channel)/(?P<scheme>https?)/(?P<netloc>[^/\s\"'`<>]+)(?P<rest>[^\s\"'`<>]*)"
+    rf"http://{re.escape(HOST)}/(?:index|wheels-first-[a-z]+|links|file|wheel|channel)/(?P<scheme>https?)/(?P<netloc>[^/\s\"'`<>]+)(?P<rest>[^\s\"'`<>]*)"
 )
 _DIRECT = re.compile(
     r"(?P<before>^[\w.-]+\s*(?:\[[^\]]*\])?\s*@\s*)(?P<url>https?://(?:\$\{[A-Za-z_]\w*\}|[^\s$])+)(?=\s|$)",
@@ -37,7 +41,7 @@ _LINK = re.compile(rb'("url"\s*:\s*")(https?)://([A-Za-z0-9.:-]+/)')
 _METADATA_KEY = b'-metadata"'
 
 
-def stand_in(url: str, kind: Kind, veil: Veil = NOTHING) -> str:
+def stand_in(url: str, kind: Kind | str, veil: Veil = NOTHING) -> str:
     """The stand-in for a URL; a URL that is not http or https is returned unchanged.
 
     Args:
@@ -87,6 +91,7 @@ class Base:
         url: of the page.
         allow_http: hosts that an https page may link to over http.
         veil: replaces values of variables in links by their names.
+        wheels_first: system for which to leave out `spare_sources`; empty for none.
         refused: other hosts that it links to over http; filled while links are read.
         signed: signed URLs by their form without signatures, which no cache may keep; filled likewise.
     """
@@ -94,6 +99,7 @@ class Base:
     url: str
     allow_http: Collection[str] = ()
     veil: Veil = NOTHING
+    wheels_first: str = ""
     refused: set[str] = field(default_factory=set)
     signed: dict[str, str] = field(default_factory=dict)
 
@@ -111,9 +117,11 @@ def json_page(body: bytes, base: Base) -> bytes:
     Raises:
         TransferError: `mirror-http-error` when it is not one.
     """
-    if (plain := _plainly(body, base)) is not None:
-        return plain
     try:
+        if base.wheels_first:
+            body = _without_spare(body, base.wheels_first)
+        if (plain := _plainly(body, base)) is not None:
+            return plain
         page = json_of(body)
         has_metadata = _METADATA_KEY in body
         files = []
@@ -125,6 +133,15 @@ def json_page(body: bytes, base: Base) -> bytes:
         return json.dumps({**page, "files": files}).encode()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise not_an_index(error, base.url) from error
+
+
+def _without_spare(body: bytes, system: str) -> bytes:
+    """A PEP 691 page without the source distributions of versions that have a wheel for a system."""
+    page = json_of(body)
+    spare = spare_sources([(str(entry["filename"]), bool(entry.get("yanked"))) for entry in page["files"]], system)
+    if not spare:
+        return body
+    return json.dumps({**page, "files": [entry for entry in page["files"] if entry["filename"] not in spare]}).encode()
 
 
 def _plainly(body: bytes, base: Base) -> bytes | None:
@@ -148,15 +165,18 @@ def html_page(text: str, base: Base) -> bytes:
     lines = ["<!DOCTYPE html><html><body>"]
     found = anchors(text, base.url)
     has_metadata = any(name.endswith("-metadata") for _, attributes in found for name in attributes)
-    for url, attributes in found:
-        link = _link(url, base, has_metadata=has_metadata)
+    names = [unquote(urlsplit(url).path.rpartition("/")[2]) for url, _ in found]
+    listed = [(name, "data-yanked" in attributes) for name, (_, attributes) in zip(names, found, strict=True)]
+    spare = spare_sources(listed, base.wheels_first) if base.wheels_first else frozenset()
+    for name, (url, attributes) in zip(names, found, strict=True):
+        link = None if name in spare else _link(url, base, has_metadata=has_metadata)
         if link is None:
             continue
-        told = {name: value for name, value in attributes.items() if name.startswith("data-")}
+        told = {key: value for key, value in attributes.items() if key.startswith("data-")}
         if not has_metadata and urlsplit(url).path.endswith(".whl"):
             told["data-core-metadata"] = told["data-dist-info-metadata"] = "true"
-        more = "".join(f' {name}="{escape(value or "")}"' for name, value in told.items())
-        lines.append(f'<a href="{escape(link)}"{more}>{escape(unquote(urlsplit(url).path.rpartition("/")[2]))}</a>')
+        more = "".join(f' {key}="{escape(value or "")}"' for key, value in told.items())
+        lines.append(f'<a href="{escape(link)}"{more}>{escape(name)}</a>')
     return "\n".join([*lines, "</body></html>"]).encode()
 
 

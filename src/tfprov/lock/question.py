@@ -128,6 +128,8 @@ class Resolver:
         cache: uv's cache folder.
         environ: environment variables of uv: index with credentials, proxies, certificates, timeouts.
         bare_environ: the same for a run in which uv may start build backends, without the user's unrelated settings.
+        sparing_environ: the same with indexes that keep back the sources of versions that have a wheel for some
+            Python 3; None where they cannot, because they are folders.
         find_links: folders and pages.
         merge_indexes: take the best version over all indexes, as pip does, instead of the first index that has it.
         fresh: ignore uv's cache.
@@ -148,6 +150,7 @@ class Resolver:
     cache: Path
     environ: Mapping[str, str]
     bare_environ: Mapping[str, str] = field(default_factory=dict)
+    sparing_environ: Mapping[str, str] | None = None
     find_links: tuple[str, ...] = ()
     merge_indexes: bool = False
     fresh: bool = False

@@ -44,21 +44,6 @@ _BOUND = re.compile(r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?\s*[=<>~!]")
 NOT_BUILT = re.compile(r"`(?P<name>[\w.-]+?)(?:==| @ |`)")
 """The beginning of the message about a failed build: what could not be built."""
 _OUTPUT = "pylock.toml"
-_LONG_TO_BUILD = (
-    *("cryptography", "grpcio", "h5py", "llvmlite", "lxml", "matplotlib", "numba", "numpy", "opencv-contrib-python"),
-    *(
-        "opencv-python",
-        "opencv-python-headless",
-        "pandas",
-        "pillow",
-        "pyarrow",
-        "scikit-image",
-        "scikit-learn",
-        "scipy",
-    ),
-    *("tokenizers", "torch", "torchvision"),
-)
-"""Projects that packages often need, and the metadata of whose sources takes up to minutes to make."""
 # Failures that are the same the next time, and so may be remembered. A network failure or a time-out is not.
 _LASTING = frozenset({Group.RESOLVE, Group.INTERPRETER, Group.PLATFORM, Group.PYTHON_DEPS})
 _WITH_ADDRESS = re.compile(r"^(?P<name>[\w.-]+)\s*(?:\[[^\]]*\])?\s*@\s*(?P<address>.+?)(?:\s+;.*)?$")
@@ -77,7 +62,12 @@ def resolve(question: Question, resolver: Resolver) -> str:
     """
     named = (*_direct(question), *question.sources, *question.built)
     built = tuple(dict.fromkeys(name for name in named if question.may_build(name)))
-    is_learnt = question.build != "needed" or question.builds != "nowhere"
+    is_tried = question.build != "needed" or question.builds != "nowhere"
+
+    def has_none(name: str, refused: NoWheelsError) -> bool:
+        version = refused.versions.get(name)
+        return not resolver.has_wheels(name) if version is None else resolver.only_sources(name, version)
+
     while True:
         try:
             resolved = _ask_newest(question, resolver, built)
@@ -90,12 +80,12 @@ def resolve(question: Question, resolver: Resolver) -> str:
             lacking = tuple(filter(resolver.lacks_wheels, more))
             if question.builds == "nowhere":
                 lacking = tuple(name for name in lacking if not resolver.has_wheels(name))
-            if not is_learnt and built != named:
-                is_learnt = True
-                if learnt := _only_as_sources(question, resolver, error):
-                    question = replace(question, prefer=(*question.prefer, *learnt.items()))
-                    built = tuple(dict.fromkeys((*built, *learnt)))
-                    continue
+            # One more project is built sooner than all are looked at.
+            if not is_tried and (built != named or not lacking) and any(has_none(name, error) for name in more):
+                is_tried = True
+                if found := _ask_sparingly(question, resolver, error):
+                    resolved = found
+                    break
             if lacking:
                 built = (*built, *lacking)
             elif question.builds not in ("exact", "all"):
@@ -139,21 +129,22 @@ def _ask_exactly(question: Question, resolver: Resolver, built: tuple[str, ...])
                 more = tuple(name for name in error.names if name not in built)
                 pins = tuple((name, error.versions.get(name, "")) for name in more)
                 exact = tuple((name, version) for name, version in pins if resolver.only_sources(name, version))
-                others = set(more) - dict(exact).keys()
-                if not more or not all(map(question.may_build, more)) or not all(map(resolver.lacks_wheels, others)):
+                # uv also names projects of which it looked at versions of no use.
+                lacking = tuple(name for name in more if name in dict(exact) or resolver.lacks_wheels(name))
+                if not lacking or not all(map(question.may_build, lacking)):
                     return None
-                built = (*built, *more)
+                built = (*built, *lacking)
                 question = replace(question, prefer=(*question.prefer, *exact))
             except TfprovError:
                 return None
     return resolved
 
 
-def _only_as_sources(question: Question, resolver: Resolver, refused: NoWheelsError) -> dict[str, str]:
-    """The projects that would have to be built on any Python, all at once: uv names them one by one.
+def _ask_sparingly(question: Question, resolver: Resolver, refused: NoWheelsError) -> str | None:
+    """`_ask`, with the sources of just those versions that have no wheel for any Python.
 
-    They are those of a resolve with sources, which had to build all of them anyway. It is done only where uv has named
-    nothing with wheels for another Python, and without the sources of projects that take long to build.
+    uv names projects without wheels one by one, and each would cost a resolve. Here the index keeps back all sources
+    that must not be used, so that one resolve is enough.
 
     Args:
         question: the input.
@@ -161,23 +152,23 @@ def _only_as_sources(question: Question, resolver: Resolver, refused: NoWheelsEr
         refused: what uv said without sources.
 
     Returns:
-        The version of each of them by name, none of which has a wheel for any Python; empty where nothing was learnt.
+        None where that is not possible or not enough.
+
+    Raises:
+        NoWheelsError: `refused`, where there is no solution even with all these sources.
     """
-
-    def has_none(name: str) -> bool:
-        version = refused.versions.get(name)
-        return not resolver.has_wheels(name) if version is None else resolver.only_sources(name, version)
-
-    if not all(map(has_none, refused.names)):
-        return {}
-    with contextlib.suppress(TfprovError):
-        found = _sources(_ask(question, resolver, None, wheels=_LONG_TO_BUILD))
-        return {
-            name: version
-            for name, version in found
-            if question.may_build(name) and resolver.only_sources(name, version)
-        }
-    return {}
+    if resolver.sparing_environ is None or question.sources:
+        return None
+    try:
+        resolved = _ask(question, replace(resolver, bare_environ=resolver.sparing_environ), None)
+    except TfprovError as error:
+        if error.code.group in _LASTING and error.code.name not in OF_BUILDS:
+            raise refused from error
+        return None
+    own = {*_direct(question), *question.folders}
+    # Of an index that is a folder, nothing is kept back.
+    is_needed = (resolver.only_sources(*each) for each in _sources(resolved) if each[0] not in own)
+    return resolved if all(is_needed) and all(map(question.may_build, sources_in(resolved))) else None
 
 
 def _ask_newest(question: Question, resolver: Resolver, built: tuple[str, ...]) -> str:
@@ -226,6 +217,9 @@ def _ask_freely(question: Question, resolver: Resolver, refused: NoWheelsError) 
     Raises:
         TfprovError: see `resolve`; `refused` where a version that nobody asked for cannot be built.
     """
+    with contextlib.suppress(NoWheelsError):
+        if sparing := _ask_sparingly(question, resolver, refused):
+            return sparing
     try:
         resolved = _ask(question, resolver, None)
     except TfprovError as error:

@@ -59,13 +59,20 @@ class IndexAccess:
         """Whether a request through the relay has failed since the last `forget`."""
         return self._relay is not None and self._relay.failure is not None
 
-    def environment(self, index: str | None = None, *, bare: bool = False) -> dict[str, str]:
+    @property
+    def can_hide(self) -> bool:
+        """Whether the indexes can be read without the source distributions of versions that have a wheel."""
+        return self._relay is not None
+
+    def environment(self, index: str | None = None, *, bare: bool = False, wheels_first: str = "") -> dict[str, str]:
         """Environment variables for uv.
 
         Args:
             index: URL of an index to use in place of the profile's; None for the profile's.
             bare: whether uv may run third-party code. It then gets, of the user's variables, only those that
                 `bare_environment` passes on and those of git and SSH.
+            wheels_first: system for which to keep back the source distributions of versions that have a wheel, only
+                if `can_hide`; empty for none.
         """
         network, environ = self._network, self._context.request.environ
         index, extra = index or network.index_url, network.further
@@ -77,7 +84,7 @@ class IndexAccess:
         if network.offline:
             variables["UV_OFFLINE"] = "1"
         if self._relay is not None:
-            variables.update(self._relay.environment(self.route, index))
+            variables.update(self._relay.environment(self.route, index, wheels_first=wheels_first))
             variables.update(self._git_over_http(environ))
         else:
             variables.update({"UV_DEFAULT_INDEX": index} if index else {})

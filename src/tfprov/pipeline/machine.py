@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.tags import Tag
-from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tfprov.distributions import BUILDS
 from tfprov.errors import Group, TfprovError
 from tfprov.events import Note
 from tfprov.fetch.addresses import server_of
+from tfprov.fetch.file_names import is_for_python_3, version_of
 from tfprov.fetch.index import listing
 from tfprov.fetch.offline import local_network
 from tfprov.fetch.sources import Network, network
@@ -205,15 +206,15 @@ class Machine:
         return with_builds(found, builds)
 
     def has_wheels(self, project: str) -> bool:
-        """Whether the index has a wheel of a project for any Python 3; True when the index cannot be read."""
+        """Whether the index has a wheel of a project for any Python 3 here; True when the index cannot be read."""
         files = self.files_of((project,))
-        return files is None or any(map(_is_for_python_3, *files.values()))
+        return files is None or any(self._is_for_python_3(each) for each in files[canonicalize_name(project)])
 
     def only_sources(self, project: str, version: str) -> bool:
-        """Whether a version has sources, and no wheel for any Python 3; False when the index cannot be read."""
+        """Whether a version has sources, and no wheel for any Python 3 here; False when the index cannot be read."""
         every = (self.files_of((project,)) or {}).get(canonicalize_name(project), ())
-        files = [each for each in every if str(_version(each.filename)) == version]
-        return bool(files) and not any(map(_is_for_python_3, files))
+        files = [each for each in every if str(version_of(each.filename)) == version]
+        return bool(files) and not any(self._is_for_python_3(each) for each in files)
 
     def lacks_wheels(self, project: str, *, python: str, tags: Collection[Tag]) -> bool:
         """Whether a project has sources but no wheel of any version for a Python; True when the index cannot be read.
@@ -231,7 +232,7 @@ class Machine:
         return len(wheels) < len(every) and not can_take(wheels, least=Version("0"), python=python, tags=tags)
 
     def newest_source(self, project: str) -> str | None:
-        """The newest version of a project, if that version has no wheel for any Python 3.
+        """The newest version of a project, if that version has no wheel for any Python 3 on this system.
 
         Pre-releases, yanked files, and files uploaded after `index.exclude-newer` are ignored.
 
@@ -242,10 +243,13 @@ class Machine:
         before = None if newest is None else moment(newest)
         every = (self.files_of((project,)) or {}).get(canonicalize_name(project), ())
         files = [each for each in every if not each.yanked and is_before(each.uploaded, before)]
-        found = {version: each for each in files if (version := _version(each.filename))}
+        found = {version: each for each in files if (version := version_of(each.filename))}
         version = max((each for each in found if not each.is_prerelease), default=None)
-        wheels = (each for each in files if _version(each.filename) == version and _is_for_python_3(each))
+        wheels = (file for file in files if version_of(file.filename) == version and self._is_for_python_3(file))
         return None if version is None or any(wheels) else str(version)
+
+    def _is_for_python_3(self, file: IndexFile) -> bool:
+        return is_for_python_3(file.filename, self.facts.system.value)
 
     def files_of(self, projects: Collection[str]) -> Mapping[str, tuple[IndexFile, ...]] | None:
         """The wheels and source distributions of projects by normalised name; each project is requested once.
@@ -307,20 +311,3 @@ def way_around(profile: Profile, error: TfprovError) -> str | None:
                 "copy; or remove the line"
             )
     return None
-
-
-def _version(filename: str) -> Version | None:
-    """The version in the name of a wheel or source distribution; None for any other file name."""
-    parse = parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename
-    try:
-        return parse(filename)[1]
-    except ValueError:
-        return None
-
-
-def _is_for_python_3(file: IndexFile) -> bool:
-    try:
-        tags = parse_wheel_filename(file.filename)[3]
-    except ValueError:
-        return False
-    return any(tag.interpreter.startswith(("py3", "cp3")) for tag in tags)

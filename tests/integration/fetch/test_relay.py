@@ -24,6 +24,7 @@ from uv import find_uv_bin
 from channel import ChannelServer, write_channel
 from hurry import HURRY
 from loopback import RESET, WINE, Faults, Index, Proxy, authority, unused_port, wheel
+from sdists import project, sdist
 from tfprov.errors import TfprovError
 from tfprov.events import Event, Note, ignore
 from tfprov.fetch.credentials import login_in
@@ -415,3 +416,19 @@ def test_connections_wait_for_a_relay_that_is_slow_to_take_them() -> None:
         made = [held.enter_context(socket.create_connection(("127.0.0.1", port or 0), timeout=20)) for _ in range(50)]
         with relay:
             assert len(made) == 50
+
+
+def test_sources_of_versions_with_wheels_can_be_kept_back(uv: Uv) -> None:
+    source = sdist(uv.folder / "made", project("gamma", "3.0"), stem="gamma-3.0")
+    spare = sdist(uv.folder / "made", project("gamma", "1.0"), stem="gamma-1.0")
+    files = {**FILES, source.name: source.read_bytes(), spare.name: spare.read_bytes()}
+    with Index(files) as index:
+        shown = {}
+        network = Network(index_url=index.simple)
+        with Relay(Ways(network=network, emit=ignore, patience=QUICK)) as relay:
+            for system in ("", "linux"):
+                variables = relay.environment(DIRECT, wheels_first=system)
+                with httpx.Client(proxy=variables["HTTP_PROXY"], trust_env=False) as client:
+                    shown[system] = client.get(f"{variables['UV_DEFAULT_INDEX']}/gamma/").text
+    assert [name in shown[""] for name in (source.name, spare.name)] == [True, True]
+    assert [name in shown["linux"] for name in (source.name, spare.name)] == [True, False]

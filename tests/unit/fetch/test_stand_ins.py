@@ -179,3 +179,34 @@ def test_links_with_a_value_or_a_signature_are_covered() -> None:
         assert b"Signature" not in page
         assert b"$(TOKEN)/a-1.whl" in page
         assert base.signed == {"https://files.example/a-2.whl": "https://files.example/a-2.whl?X-Amz-Signature=abc"}
+
+
+SPARING = (
+    ("https://i.example/p-1.0-cp39-cp39-manylinux_2_17_x86_64.whl", True),
+    ("https://i.example/p-1.0.tar.gz", False),
+    ("https://i.example/p-1.1.tar.gz", True),
+    ("https://i.example/p-1.2-cp39-cp39-win_amd64.whl", True),
+    ("https://i.example/p-1.2.zip", True),
+    ("https://i.example/p-1.3-py2-none-any.whl", True),
+    ("https://i.example/p-1.3.tar.gz", True),
+)
+
+
+@pytest.mark.parametrize("yanked", [False, True])
+def test_sources_are_kept_back_where_their_version_has_a_wheel_for_the_system(yanked: bool) -> None:
+    base = Base(url="https://i.example/simple/p/", wheels_first="linux")
+    entries = [entry(url, **({"yanked": "bad"} if yanked else {})) for url, _ in SPARING]
+    page = json_page(json.dumps({"files": entries}).encode(), base)
+    links = "".join(f'<a href="{url}"{" data-yanked" if yanked else ""}>p</a>' for url, _ in SPARING)
+    shown = [url.rpartition("/")[2] for url, is_shown in SPARING if is_shown or yanked]
+    assert [each["filename"] for each in json.loads(page)["files"]] == shown
+    reader = _Links()
+    reader.feed(html_page(links, base).decode())
+    assert [str(each["href"]).rpartition("/")[2] for each in reader.found] == shown
+
+
+def test_an_index_without_spare_sources_is_one_of_its_own() -> None:
+    made = stand_in("https://i.example/simple", "wheels-first-linux")
+    assert real(made) == ("wheels-first-linux", "https://i.example/simple")
+    assert truthful(f'index = "{made}"') == 'index = "https://i.example/simple"'
+    assert made != stand_in("https://i.example/simple", "index")

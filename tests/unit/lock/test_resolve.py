@@ -464,10 +464,21 @@ def with_chain(with_sources: Resolver, tmp_path: Path) -> Resolver:
 
 def test_what_has_wheels_for_no_python_is_learnt_at_once(with_chain: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = started(monkeypatch)
-    resolved = resolve(replace(question("first"), build="needed", builds="nowhere"), with_chain)
+    hiding = replace(with_chain, sparing_environ=with_chain.environ)
+    resolved = resolve(replace(question("first"), build="needed", builds="nowhere"), hiding)
     assert versions(resolved) == {"dep": "1.0", "first": "1.0", "last": "1.0", "middle": "1.0", "third": "1.0"}
-    # With wheels only, with the first project built, with all sources, and with those that were learnt.
-    assert len(calls) == 4
+    # With wheels only, with the first project built, and with all sources that the index does not keep back.
+    assert len(calls) == 3
+
+
+def test_what_not_even_all_sources_solve_is_not_asked_for_one_by_one(
+    with_chain: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = started(monkeypatch)
+    hiding = replace(with_chain, sparing_environ=with_chain.environ)
+    error = refusal(replace(question("first", "new-only"), build="needed", builds="nowhere"), hiding)
+    assert isinstance(error, NoWheelsError)
+    assert (error.names, len(calls)) == (("middle",), 3)
 
 
 def test_just_the_versions_without_a_wheel_are_built_at_last(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def machine() -> Machine:
     profile = SimpleNamespace(index=SimpleNamespace(exclude_newer=None))
     context = SimpleNamespace(emit=print, deadline=None, loaded=SimpleNamespace(profile=profile))
-    made = Machine(cast("Context", context), cast("Facts", None))
+    made = Machine(cast("Context", context), cast("Facts", SimpleNamespace(system=SimpleNamespace(value="linux"))))
     made.__dict__["network"] = SimpleNamespace(offline=False, index_url=None)
     return made
 
@@ -59,7 +59,9 @@ def file(name: str, day: str = "2024-01-01", *, yanked: bool = False) -> IndexFi
         ((file("p-1.0.tar.gz"), file("p-1.1.zip")), "1.1"),
         # A wheel of years ago does not make the newest release one that need not be built.
         ((file("p-0.1-py3-none-any.whl"), file("p-1.0.tar.gz"), file("p-0.1.tar.gz")), "1.0"),
-        ((file("p-1.0-cp39-cp39-win_amd64.whl"), file("p-1.0.tar.gz")), None),
+        ((file("p-1.0-cp39-cp39-manylinux_2_17_x86_64.whl"), file("p-1.0.tar.gz")), None),
+        # Nobody gets a wheel of another system.
+        ((file("p-1.0-cp39-cp39-win_amd64.whl"), file("p-1.0.tar.gz")), "1.0"),
         ((file("p-1.0-py2-none-any.whl"), file("p-1.0.tar.gz")), "1.0"),
         ((file("p-1.0.tar.gz"), file("p-2.0rc1.tar.gz"), file("p-3.0.tar.gz", yanked=True)), "1.0"),
         ((file("p-1.0.tar.gz"), file("p-2.0.tar.gz", "2025-06-01")), "1.0"),
@@ -79,7 +81,9 @@ def test_the_newest_version_counts_as_a_source_where_no_python_has_a_wheel_of_it
     monkeypatch.setattr(module, "listing", listed)
     machine._context.loaded.profile.index.exclude_newer = "2025-01-01"  # type: ignore[misc]
     assert machine.newest_source("P") == newest
-    assert machine.has_wheels("p") == any("py3" in each.filename or "cp3" in each.filename for each in files)
+    assert machine.has_wheels("p") == any(
+        "py3-" in each.filename or "cp39-manylinux" in each.filename for each in files
+    )
     assert len(asked) == 1
 
 
@@ -110,7 +114,8 @@ def test_a_project_lacks_wheels_where_only_its_sources_can_serve_a_python(
     [
         (("p-1.0.tar.gz", "p-2.0-py3-none-any.whl"), True),
         (("p-1.0.tar.gz", "p-1.0-cp27-cp27m-win_amd64.whl", "p-2.0-py3-none-any.whl"), True),
-        (("p-1.0.tar.gz", "p-1.0-cp36-cp36m-win_amd64.whl"), False),
+        (("p-1.0.tar.gz", "p-1.0-cp36-cp36m-manylinux1_x86_64.whl"), False),
+        (("p-1.0.tar.gz", "p-1.0-cp36-cp36m-win_amd64.whl"), True),
         (("p-2.0.tar.gz", "not a name.tar.gz"), False),
         ((), False),
     ],

@@ -203,6 +203,9 @@ def _steps(
             cache=context.tool_caches / "uv",
             environ=access.environment(index),
             bare_environ=access.environment(index, bare=True),
+            sparing_environ=(
+                access.environment(index, bare=True, wheels_first=facts.system.value) if access.can_hide else None
+            ),
             find_links=access.find_links,
             merge_indexes=network.merged,
             fresh=fresh,
