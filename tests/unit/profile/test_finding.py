@@ -7,16 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from profiles import write
 from tfprov.errors import TfprovError
 from tfprov.profile.finding import find, shipped, shipped_folder
 from tfprov.profile.load import load
 from tfprov.profile.source import glance
-
-
-def write(folder: Path, text: str, name: str = "train.toml") -> Path:
-    path = folder / name
-    path.write_text(text)
-    return path
 
 
 class TestShipped:

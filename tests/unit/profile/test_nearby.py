@@ -6,14 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from profiles import write
 from tfprov.errors import TfprovError
 from tfprov.profile.finding import find
 from tfprov.profile.nearby import lists_under_other_names
-
-
-def write(folder: Path, text: str, name: str) -> None:
-    (folder / name).parent.mkdir(exist_ok=True, parents=True)
-    (folder / name).write_text(text)
 
 
 def asking_for(package: str, name: str) -> str:

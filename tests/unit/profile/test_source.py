@@ -6,18 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles import write
 from tfprov.errors import TfprovError
 from tfprov.profile.finding import shipped
 from tfprov.profile.load import load
 from tfprov.profile.source import glance, plain_name
 from tfprov.profile.values import environment_name
-
-
-def write(folder: Path, text: str, name: str = "train.toml") -> Path:
-    path = folder / name
-    path.write_text(text)
-    return path
-
 
 FULL = """\
 name = "train"
