@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -274,15 +275,20 @@ def _reverse(version: str) -> tuple[int, ...]:
     return tuple(-part for part in found.release) if found is not None else (0,)
 
 
+def leak_of_base(root: Path) -> Defect:
+    """The defect of an environment in which the packages of its base interpreter are visible."""
+    return Defect(
+        code="path-leak",
+        path=str(root / "pyvenv.cfg"),
+        expected="`include-system-site-packages = false`",
+        found="`true`: packages of the base interpreter are visible",
+    )
+
+
 def _visible(found: ForeignEnvironment) -> Iterator[Defect]:
     """Packages outside the environment that hide its own, or that it would lack on another machine."""
     if found.sees_system:
-        yield Defect(
-            code="path-leak",
-            path=str(found.root / "pyvenv.cfg"),
-            expected="`include-system-site-packages = false`",
-            found="`true`: packages of the base interpreter are visible",
-        )
+        yield leak_of_base(found.root)
     inside = found.versions
     for one in found.outside:
         if one.name in inside and inside[one.name] != one.version and one.in_user_site:

@@ -12,6 +12,7 @@ import platform
 import re
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from configparser import ConfigParser, Error
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +78,7 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
     conda = _conda_side(root) if of_conda else None
     python = _python(root, settings, libraries, dict(conda.versions) if conda else {})
     kind = _kind(root, settings, of_conda=of_conda)
-    sees_system = settings.get("include-system-site-packages", "false").lower() == "true"
+    sees_system = sees_base(settings)
     found = tuple(one for library in libraries for one in distributions_in(library, root))
     outside = _outside(python, settings, home if sees_system or kind != "venv" else None, system=sees_system)
     return ForeignEnvironment(
@@ -105,6 +106,11 @@ def settings_of(path: Path) -> dict[str, str]:
         return {}
     pairs = (line.partition("=") for line in lines)
     return {key.strip().lower(): value.strip() for key, _, value in pairs if key.strip()}
+
+
+def sees_base(settings: Mapping[str, str]) -> bool:
+    """Whether the packages of the base interpreter are visible in an environment with this `pyvenv.cfg`."""
+    return settings.get("include-system-site-packages", "false").lower() == "true"
 
 
 def index_of(root: Path) -> str:

@@ -82,8 +82,13 @@ def _refuse_downgrade(url: str, location: str, allow_http: Collection[str]) -> N
         transient=False,
         stubborn=True,
         evidence=(redact(f"GET {url}"), redact(f"Location: {location}")),
-        hint=f'if that host may be used without encryption, add `allow-http = ["{there.hostname}"]` to `[index]`',
+        hint=hint_to_allow(there.hostname),
     )
+
+
+def hint_to_allow(host: str | None) -> str:
+    """The hint for a server that was refused because it is reached over http."""
+    return f'if that host may be used without encryption, add `allow-http = ["{host}"]` to `[index]`'
 
 
 def _routed(route: Route, context: ssl.SSLContext, names: Names) -> httpx.BaseTransport:

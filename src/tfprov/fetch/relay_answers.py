@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from tfprov.fetch import stand_ins
 from tfprov.fetch.answers import name_in, raise_for_status
 from tfprov.fetch.bounded import body_of, response_to, within_disk
+from tfprov.fetch.client import hint_to_allow
 from tfprov.fetch.index import kind_of_page, parse_html, refuse_no_index
 from tfprov.fetch.store import Store
 from tfprov.fetch.veil import Veil
@@ -149,8 +150,7 @@ def page_answer(
         page = stand_ins.html_page(text, there)
     for host in sorted(there.refused):
         what = f"`{urlsplit(base).hostname}` links to files at `{host}` over http, which were ignored"
-        hint = f'if that host may be used without encryption, add `allow-http = ["{host}"]` to `[index]`'
-        ways.note_once(f"{what}: {hint}")
+        ways.note_once(f"{what}: {hint_to_allow(host)}")
     if there.signed:
         # A cached page would later lead to URLs without their signatures.
         told = {**headers_of(response, ("Content-Type", "Date")), "Cache-Control": "no-store"}

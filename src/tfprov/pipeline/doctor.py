@@ -11,8 +11,8 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from tfprov.adopt.judge import findings
-from tfprov.adopt.read import read, settings_of
+from tfprov.adopt.judge import findings, leak_of_base
+from tfprov.adopt.read import read, sees_base, settings_of
 from tfprov.envs import documents, manifest, rollbacks
 from tfprov.envs.bytecode import cut_bytecode, settles
 from tfprov.envs.generations import Environment
@@ -181,14 +181,8 @@ def _interpreter(root: Path, emit: Emit, *, version: str | None = None) -> Itera
             yield broken(expected=f"`{told}`", found="gone")
     elif made and told.exists() and told.resolve() != python.resolve():
         yield broken(expected=f"`{told}`", found=f"`{python.resolve()}`")
-    if settings.get("include-system-site-packages", "false").lower() == "true":
-        yield Defect(
-            code="path-leak",
-            path=str(root / "pyvenv.cfg"),
-            expected="`include-system-site-packages = false`",
-            found="`true`: packages of the base interpreter are visible",
-            fix="make an environment without them",
-        )
+    if sees_base(settings):
+        yield replace(leak_of_base(root), fix="make an environment without them")
 
 
 def _damaged(root: Path, backend: Backend, emit: Emit) -> Iterator[Defect]:

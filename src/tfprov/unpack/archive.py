@@ -136,10 +136,14 @@ def check_local(local: Local, member: ArchiveMember) -> None:
     if decoded(local) != member.name:
         raise RefusedError(f"`{member.name}` has a different name in its local header")
     same = (_METHODS.get(local.method), local.crc, local.packed, local.size)
-    if local.complete and same != (member.deflated, member.crc, member.packed, member.size):
-        raise RefusedError(f"`{member.name}` has a local header that contradicts the central directory")
-    if _METHODS.get(local.method) is not member.deflated:
-        raise RefusedError(f"`{member.name}` has a local header that contradicts the central directory")
+    listed = (member.deflated, member.crc, member.packed, member.size)
+    if same[0] is not member.deflated or (local.complete and same != listed):
+        raise contradiction(member)
+
+
+def contradiction(member: ArchiveMember) -> RefusedError:
+    """The refusal of a member whose local header and entry in the central directory do not agree."""
+    return RefusedError(f"`{member.name}` has a local header that contradicts the central directory")
 
 
 def decoded(local: Local) -> str:
@@ -164,9 +168,13 @@ def from_local(local: Local, offset: int) -> ArchiveMember:
         raise RefusedError("a member is encrypted")
     name = decoded(local)
     check_name(name.removesuffix("/"))
-    if local.method not in _METHODS:
+    return ArchiveMember(name, offset, _is_deflated(name, local.method), local.crc, local.packed, local.size)
+
+
+def _is_deflated(name: str, method: int) -> bool:
+    if method not in _METHODS:
         raise UnusualError(f"`{name}` uses a compression method that wheels do not use")
-    return ArchiveMember(name, offset, _METHODS[local.method], local.crc, local.packed, local.size)
+    return _METHODS[method]
 
 
 def check_name(name: str) -> None:
@@ -223,13 +231,11 @@ def _member(one: zipfile.ZipInfo) -> ArchiveMember:
     check_name(name)
     if one.flag_bits & (_ENCRYPTED | _PATCHED):
         raise RefusedError(f"`{name}` is encrypted")
-    if one.compress_type not in _METHODS:
-        raise UnusualError(f"`{name}` uses a compression method that wheels do not use")
+    deflated = _is_deflated(name, one.compress_type)
     mode = one.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         raise RefusedError(f"`{name}` is a link or a device")
     executable = stat.S_ISREG(mode) and bool(mode & 0o111)
-    deflated = _METHODS[one.compress_type]
     return ArchiveMember(name, one.header_offset, deflated, one.CRC, one.compress_size, one.file_size, executable)
 
 

@@ -22,7 +22,7 @@ from typing import BinaryIO, Protocol, cast
 
 from tfprov.archives import Seekable
 from tfprov.unpack import archive
-from tfprov.unpack.archive import LOCAL, RefusedError
+from tfprov.unpack.archive import LOCAL
 from tfprov.unpack.members import File, Written
 from tfprov.unpack.records import ArchiveMember, Landed
 from tfprov.unpack.workers import Arrival, Workers
@@ -327,7 +327,7 @@ class Following:
         for member in followed:
             other = left.pop(member.name, None)
             if other is None or other._replace(executable=False) != member:
-                raise RefusedError(f"`{member.name}` has a local header that contradicts the central directory")
+                raise archive.contradiction(member)
             if other.executable:
                 self._executable.append(member.name)
         return tuple(left.values())
