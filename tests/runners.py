@@ -56,11 +56,13 @@ class Runner:
             "PIP_CONFIG_FILE": os.devnull,
             "TFPROV_HOME": str(root / "home"),
         }
-        runner.shim("tfprov", f'exec {shlex.join(forks.command())} "$@"')
+        tfprov = f'exec {shlex.join(forks.command())} "$@"'
+        runner.shim("tfprov", tfprov)
         used_home.lay_down(root / "home", first_home)
         runner.shim(
             "python3",
-            f'echo "python3 $*" >> "{root}/calls"\ncase "$*" in *pip*) ;; *) exec "{sys.executable}" "$@";; esac',
+            f'echo "python3 $*" >> "{root}/calls"\ncase "$*" in *pip*) ;; "-m tfprov "*) shift 2; {tfprov};; '
+            f'*) exec "{sys.executable}" "$@";; esac',
         )
         (root / "user").mkdir()
         return runner
