@@ -34,8 +34,6 @@ pytestmark = [*only_here, pytest.mark.skipif(sys.platform == "win32", reason="An
 COLLECTIONS = Path(__file__).parents[2] / "ansible"
 MODULES = COLLECTIONS / "ansible_collections/tfprov/fleet/plugins/modules"
 HOSTS = ("ada", "bob", "cyd", "dan")
-# What `python -m ansible` does, without the garbage collection that each of its forks would begin with.
-ANSIBLE = "import gc, runpy; gc.disable(); runpy.run_module('ansible', run_name='__main__', alter_sys=True)"
 SETTINGS = """[defaults]
 # Seconds. Otherwise Ansible looks a thousand times a second whether a task is done.
 internal_poll_interval = 0.05
@@ -97,7 +95,7 @@ class Fleet:
         inventory.write_text(json.dumps({"all": {"hosts": known, "vars": everywhere}}))
         return subprocess.run(
             [
-                *(sys.executable, "-c", ANSIBLE, "playbook", "tfprov.fleet.rollout"),
+                *(sys.executable, "-m", "ansible", "playbook", "tfprov.fleet.rollout"),
                 *("-i", str(inventory), "-e", json.dumps(extra)),
                 *options,
             ],
