@@ -17,11 +17,13 @@ from tfprov.diagnose.course import (
     package_of,
     raised_last,
     tensorflow_speaks,
+    without_index,
     worked_after,
 )
 from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import NOISE, NOTHING, Hit
 from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
+from tfprov.diagnose.survived import argument_unknown
 from tfprov.diagnose.view import View, asker, asking_frame, numbers
 from tfprov.diagnose.wheel_tags import (
     older_manylinux,
@@ -333,7 +335,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         ),
         "in-build": _told("is_build"),
         "sources-only": _told("is_sources_only"),
-        "no-index": _told("is_no_index"),
+        "no-index": without_index,
         "in-environment": lambda view, _: "is_environment" in view.told or "is_conda" in view.told,
         "conda-seen": _told("is_conda"),
         "hidden-on-purpose": _told("is_hidden"),
@@ -435,6 +437,8 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "of-tensorflow-itself": _says(
             r"(?:site|dist)-packages[/\\]tensorflow(?:_core)?[/\\][^:]*: undefined symbol|_pywrap_tensorflow"
         ),
+        "of-text": _every_line_says(r"codec can't decode"),
+        "argument-unknown": argument_unknown,
         "ptxas-only": _every_line_says(r"^(?!.*(?:OP_REQUIRES|libdevice|Error:|UNAVAILABLE)).*ptxas"),
         "relying-on-driver": _every_line_says(r"Relying on driver|You are using ptxas"),
     }

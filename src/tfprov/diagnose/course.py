@@ -6,7 +6,7 @@ import re
 
 from tfprov.diagnose.found import EVIDENCE_LENGTH
 from tfprov.diagnose.records import NOISE, Hit
-from tfprov.diagnose.view import View
+from tfprov.diagnose.view import COMMANDS, NO_INDEX, View
 
 
 def goes_on(view: View, hit: Hit) -> bool:
@@ -16,7 +16,15 @@ def goes_on(view: View, hit: Hit) -> bool:
     """
     if view.gpu_wanted or "has_gpu" in view.told:
         return False
+    if any(line.number > hit.last and _VALUES.fullmatch(line.text) for line in view.tail):
+        return True
     return max(view.last.get("is_working", 0), view.last.get("is_progressing", 0)) > hit.first
+
+
+_VALUES = re.compile(
+    r"(?!.*(?:gpu|cuda|nvidia|device|driver))(?:[a-z_][a-z_ .]{0,30}[ :=]{1,2})?[\[({]*-?\d[-+\d.,eE\s\[\](){}]*"
+)
+"""What a program prints that has computed something: a number, an array, a version."""
 
 
 def dies_otherwise(view: View, hit: Hit) -> bool:
@@ -142,3 +150,12 @@ def tensorflow_speaks(view: View, hit: Hit) -> bool:
 
 
 _TENSORFLOWS_OWN = re.compile(r"\b[IWE] (?:tensorflow|external/(?:local_xla|org_tensorflow))/")
+
+
+def without_index(view: View, hit: Hit) -> bool:
+    """The command that printed the last such line may not ask an index, nor may any other where a variable says so."""
+    if "is_never_online" in view.told:
+        return True
+    commands = [line.number for line in view.clues.get(COMMANDS, ()) if line.number <= hit.last]
+    offline = [line.number for line in view.clues.get(NO_INDEX, ())]
+    return any(max(commands, default=0) <= number and (not commands or number <= hit.last) for number in offline)

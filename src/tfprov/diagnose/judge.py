@@ -14,6 +14,7 @@ from tfprov.diagnose.raising import Raised, is_exception, raised
 from tfprov.diagnose.records import NOISE, NOTHING, UNKNOWN, Diagnosis, Finding, Hit, LogContext, LogLine, Role
 from tfprov.diagnose.remedies import remedy, what_happened
 from tfprov.diagnose.scan import Scanned
+from tfprov.diagnose.survived import counted_on, expected_by_tests, is_data, searched
 from tfprov.diagnose.view import View, look
 from tfprov.errors import CODES, Group
 
@@ -127,7 +128,9 @@ def _survived(by_code: Mapping[str, Sequence[tuple[int, Hit]]], view: View) -> l
     ignored = view.last.get("is_ignored", 0)
     is_raised = any(line.number > view.survived and is_exception(line) for line in view.unaccounted)
     if not later and not is_raised:
-        return [code for code, rows in faults.items() if _last(rows) < ignored]
+        # What a later command has installed is more than cleaning up.
+        went_on = max(ignored, view.survived if view.last.get("is_success", 0) > view.survived else 0)
+        return [code for code, rows in faults.items() if _last(rows) < went_on]
     return [
         code
         for code, rows in faults.items()
@@ -147,10 +150,15 @@ _TRIED_AGAIN = frozenset({Group.NETWORK, Group.ARTIFACT})
 """Groups of failures that another try, or another server, may get over."""
 
 
+_NO_FAILURES = (expected_by_tests, counted_on, is_data, searched)
+
+
 def _meaning(hit: Hit, view: View) -> tuple[str, int]:
     if installed_later(view, hit):
         return NOISE, hit.rule.rank
     code, rank = _said(hit, view)
+    if code in CODES and any(is_none(view, hit) for is_none in _NO_FAILURES):
+        return NOISE, rank
     if code in CODES and CODES[code].group in _TRIED_AGAIN and overcome(view, hit):
         return NOISE, rank
     if code in CODES and CODES[code].group is not Group.GPU and done_without(hit):

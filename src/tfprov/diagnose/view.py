@@ -40,6 +40,8 @@ class View:
         unaccounted: lines that report a failure after the last sign of success, and that no other rule explains; the
             most relevant first.
         passed_over: numbers of lines about exceptions that Python passes over.
+        clues: lines of each clue by the name of its rule, the first few and the last ones.
+        tail: the last lines that are not blank.
     """
 
     context: LogContext
@@ -53,6 +55,8 @@ class View:
     installed: tuple[LogLine, ...] = ()
     unaccounted: tuple[LogLine, ...] = ()
     passed_over: frozenset[int] = frozenset()
+    clues: Mapping[str, tuple[LogLine, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    tail: tuple[LogLine, ...] = ()
 
     @property
     def raised(self) -> tuple[LogLine, ...]:
@@ -145,6 +149,8 @@ def look(hits: Sequence[Hit], context: LogContext, tail: Sequence[LogLine] = ())
         installed=installed,
         unaccounted=unaccounted,
         passed_over=over,
+        clues=MappingProxyType({hit.rule.name: hit.lines for hit in hits if hit.rule.code == CLUE}),
+        tail=tuple(tail),
     )
 
 
@@ -174,6 +180,12 @@ HINT = "own-hint"
 SUCCESS = "success"
 ADVICE = "advice"
 PASSED_OVER = "passed-over"
+COUNTED = "counted"
+TESTS_BEGIN = "tests-begin"
+TESTS_END = "tests-end"
+COMMANDS = "installer-command"
+SEARCHED = "interpreter-searched"
+NO_INDEX = "no-index"
 _PASSED_OVER_BELOW = 40
 """How far below a line that says so the exception may stand that is passed over, in lines."""
 _ADVISED_BEFORE = 4

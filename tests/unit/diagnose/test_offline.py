@@ -64,3 +64,18 @@ def test_work_without_a_network_is_no_failure(line: str) -> None:
 
 def test_the_advice_is_more_than_the_name_of_a_bundle() -> None:
     assert "where there is a network" in about("offline-missing").you
+
+
+@pytest.mark.parametrize(
+    "other", ["$ pip install frobnicator", "+ uv pip install frobnicator", "Run pip install frobnicator"]
+)
+def test_a_command_without_a_network_says_nothing_of_another_command(other: str) -> None:
+    offline = "$ pip install --no-index --find-links wheels six\n"
+    assert root_of(f"{offline}Successfully installed six-1.17.0\n{other}\n{PIP}") != "offline-missing"
+    assert root_of(f"{other}\n{PIP}{offline}Successfully installed six-1.17.0\n") != "offline-missing"
+    assert root_of(f"{other}\nSuccessfully installed six-1.17.0\n{offline}{PIP}") == "offline-missing"
+
+
+@pytest.mark.parametrize("variable", ["PIP_NO_INDEX=1", "UV_OFFLINE=true"])
+def test_a_variable_that_forbids_the_network_is_for_all_commands(variable: str) -> None:
+    assert root_of(f"+ export {variable}\n+ pip install six\n+ pip install frobnicator\n{PIP}") == "offline-missing"

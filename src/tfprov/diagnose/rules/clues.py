@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import Rule
-from tfprov.diagnose.view import CLUE, COMPANION
+from tfprov.diagnose.view import CLUE, COMPANION, NO_INDEX
 
 
 def _clue(name: str, needs: tuple[str, ...], pattern: str, *examples: str) -> Rule:
@@ -106,9 +106,9 @@ RULES: tuple[Rule, ...] = (
         "+ pip install --no-binary :all: tensorflow",
     ),
     _clue(
-        "no-index",
+        NO_INDEX,
         ("--no-index", "pip_no_index", "--offline", "_offline=", "ignoring indexes: "),
-        r"\b(?:pip\d?|uv|conda|mamba) .{0,200}(?P<is_no_index>--no-index\b|--offline\b)|(?P<is_no_index__variable>(?:PIP_NO_INDEX|UV_OFFLINE|CONDA_OFFLINE)=[1ty])|(?P<is_no_index__said>^(?:\S+ )?Ignoring indexes: )",
+        r"\b(?:pip\d?|uv|conda|mamba) .{0,200}(?P<is_no_index>--no-index\b|--offline\b)|(?P<is_never_online>(?:PIP_NO_INDEX|UV_OFFLINE|CONDA_OFFLINE)=[1ty])|(?P<is_no_index__said>^(?:\S+ )?Ignoring indexes: )",
         "+ pip install --no-index --find-links wheels tensorflow",
         "$ conda install --yes --offline tensorflow",
         "Ignoring indexes: https://index.example/simple",

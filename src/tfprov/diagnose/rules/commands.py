@@ -137,11 +137,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="index-without-scheme",
         code="index-setting-invalid",
-        reads="pip: an index, a folder or a page of links that it ignores, because it is not there or has no scheme",
-        needs=("seems invalid, please provide a scheme", "lacks a specific scheme"),
+        reads="pip: an index, a folder or a page of links that it ignores, because it is not there, has no scheme, or is not to be trusted",
+        needs=("seems invalid, please provide a scheme", "lacks a specific scheme", "not a trusted or secure host"),
         pattern=r"index url '(?P<url>[^']*)' seems invalid, please provide a scheme"
-        r"|(?:Location|[Uu]rl) '(?P<url__ignored>[^']*)' is ignored: it is either a non-existing path or lacks a specific scheme",
+        r"|(?:Location|[Uu]rl) '(?P<url__ignored>[^']*)' is ignored: it is either a non-existing path or lacks a specific scheme"
+        r"|repository located at (?P<url__untrusted>\S+) is not a trusted or secure host and is being ignored",
         examples=(
+            "WARNING: The repository located at mirror.example is not a trusted or secure host and is being ignored. If this repository is available via HTTPS we recommend you use HTTPS instead",
             'WARNING: The index url "mirror.example/simple" seems invalid, please provide a scheme.',
             "WARNING: Location './wheels' is ignored: it is either a non-existing path or lacks a specific scheme.",
         ),

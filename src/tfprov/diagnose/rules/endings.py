@@ -291,7 +291,7 @@ RULES: tuple[Rule, ...] = (
         code="interrupted",
         reads="shells, docker and CI: SIGTERM (status 143), SIGHUP (129), coreutils `timeout` (124)",
         needs=(
-            *status_needs("143", "-15"),
+            *status_needs("124", "143", "-15"),
             "terminated",
             "sigterm",
             "sending signal term",
@@ -301,7 +301,7 @@ RULES: tuple[Rule, ...] = (
             "timeout: sending signal",
         ),
         pattern=r"^(?:\S+: line \d+:\s+\d+ )?Terminated(?:\s*$|\s{2,}\S)|timeout: sending signal \w+ to command|^(?!.*\bstopped: ).*\b(?:received|caught|got|by) (?:signal )?SIGTERM\b(?! indicating exit)|signal:? 15\b|died with <Signals\.SIGTERM|"
-        + status_pattern("143", "-15"),
+        + status_pattern("124", "143", "-15"),
         examples=(
             "/bin/sh: line 3:  4242 Terminated              python train.py",
             "##[error]Process completed with exit code 143.",

@@ -209,7 +209,7 @@ RULES: tuple[Rule, ...] = (
             "lockfile does not exist",
             "no lockfile at",
         ),
-        pattern=r"[Uu]nable to find lockfile at `|No (?:Pipfile\.lock|pylock\.toml) found|poetry\.lock not found|Lock ?file does not exist|No lockfile at `",
+        pattern=r"[Uu]nable to find lockfile at `|No (?:Pipfile\.lock|pylock\.toml) found|poetry\.lock not found|(?<!WARNING: )(?<!WARN: )Lock ?file does not exist|No lockfile at `",
         examples=(
             "error: Unable to find lockfile at `uv.lock`, but `--frozen` was provided. To create a lockfile, run `uv lock` or `uv sync` without the flag.",
             "[PdmUsageError]: Lock file does not exist or is empty, nothing to install",

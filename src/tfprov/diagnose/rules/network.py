@@ -217,7 +217,7 @@ RULES: tuple[Rule, ...] = (
             "gnutls recv error",
             "non-properly terminated",
         ),
-        pattern=r"unexpected BufError|os error (?:104|54|10054|10053)\)|\[Errno (?:104|54)\]|\[WinError 1005[34]\]|Connection(?:Reset|Aborted)Error|connection reset|IncompleteRead\b|IncompleteMessage|RemoteDisconnected|Remote end closed|Connection broken: (?!.*(?:NewConnection|Timeout))|incomplete-download"
+        pattern=r"unexpected BufError|os error (?:104|54|10054|10053)\)|\[Errno (?:104|54)\]|\[WinError 1005[34]\]|Connection(?:Reset|Aborted)Error|connection reset(?!s|:? \d+(?: times)?\b)|IncompleteRead\b|IncompleteMessage|RemoteDisconnected|Remote end closed|Connection broken: (?!.*(?:NewConnection|Timeout))|incomplete-download"
         r"|not enough bytes were received|error decoding response body|end of file before message length|connection closed before mess|peer closed connection|Connection aborted"
         r"|EOF occurred in violation|UNEXPECTED_EOF|unexpected EOF|Failure when receiving data|partial file|stream (?:\d+ )?was not closed cleanly|request or response body error|[bB]roken pipe \(os error 32|SSLZeroReturnError|ChunkedEncodingError"
         r"|BAD_RECORD_MAC|bad record mac|alert internal error|SSL connect error|peer closed|tls handshake eof|retrieval incomplete: got only \d+|Response payload is not completed|transfer closed with \d+ bytes remaining|Empty reply from server|SSL_ERROR_SYSCALL|Connection closed at byte \d"

@@ -57,6 +57,7 @@ RULES: tuple[Rule, ...] = (
         cases=(
             Case(when="gpu-not-wanted", code=NOISE),
             Case(when="informational-line", code=NOISE),
+            Case(when="goes-on", code=NOISE),
             Case(when="windows", code="windows-no-gpu"),
         ),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import NOISE, NOTHING, Case, Rule
+from tfprov.diagnose.rules.keras_arguments import DISTINCT
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -194,6 +195,25 @@ RULES: tuple[Rule, ...] = (
             "TypeError: Could not locate class 'DTypePolicy'. Make sure custom classes are decorated. Full object config: {'module': 'keras', 'class_name': 'DTypePolicy'}",
         ),
         rank=63,
+        cases=(Case(when="argument-unknown", code=NOTHING),),
+        follows=("shadowed-module", "numpy-abi", "protobuf-mismatch"),
+    ),
+    Rule(
+        name="keras-argument-of-other-release",
+        code="keras-mismatch",
+        reads="CPython: a program calls Keras with an argument that another Keras takes",
+        needs=tuple(f"argument '{name.lower()}'" for name in (*DISTINCT, "workers")),
+        pattern=rf"\(\) got an unexpected keyword argument '(?P<argument>{'|'.join(DISTINCT)})'"
+        r"|(?:Trainer|Model|Sequential|Functional)\.(?:fit|evaluate|predict)\(\) got an unexpected keyword argument 'workers'",
+        examples=(
+            "TypeError: TensorFlowTrainer.fit() got an unexpected keyword argument 'use_multiprocessing'",
+            "TypeError: TensorFlowTrainer.fit() got an unexpected keyword argument 'workers'",
+        ),
+        rank=57,
+        cases=(
+            Case(when="in-companion", code="companion-mismatch"),
+            Case(when="asked-by-package", code="companion-mismatch"),
+        ),
         follows=("shadowed-module", "numpy-abi", "protobuf-mismatch"),
     ),
     Rule(

@@ -207,7 +207,6 @@ RULES: tuple[Rule, ...] = (
             "corrupted filesystem tarfile",
             "corrupted record at",
             "truncated record at",
-            "accessible '.keras' zip",
             "outside target directory",
             "bad metadata in <pip",
             "due to an oserror: record",
@@ -215,7 +214,7 @@ RULES: tuple[Rule, ...] = (
         ),
         pattern=r"BadZipFile|bad zip ?file|Bad CRC-32|File is not a zip file|Wheel '.*' located at .* is invalid|Error -[35] while decompressing|unexpected end of data|not a gzip(?:ped)? file|Bad magic number for (?:file|central)|Compressed file ended before"
         r"|has an invalid wheel|tarfile\.ReadError|zlib\.error|\.whl\b.* (?:is corrupt|truncated)|truncated file: eof = \d|file signature not found|not in gzip format|does not look like a tar archive|End-of-central-directory signature not found|cannot find zipfile directory|Corrupt input data|[Uu]nexpected end of (?:archive|input)|file ends unexpectedly"
-        r"|uses unknown compression for member|is not a [Dd]ebian format archive|corrupted filesystem tarfile|(?:corrupted|truncated) record at \d+|accessible '\.keras' zip file"
+        r"|uses unknown compression for member|is not a [Dd]ebian format archive|corrupted filesystem tarfile|(?:corrupted|truncated) record at \d+"
         r"|trying to install outside target directory|Bad metadata in <pip\.|due to an OSError: RECORD$|no item named '?[^']{1,200}\.dist-info/",
         examples=(
             "zipfile.BadZipFile: Bad CRC-32 for file 'tensorflow/python/_pywrap_tensorflow_internal.so'",
@@ -230,13 +229,14 @@ RULES: tuple[Rule, ...] = (
             "KeyError: \"There is no item named 'foo-1.0.dist-info/RECORD' in the archive\"",
         ),
         rank=71,
+        cases=(Case(when="of-text", code=NOTHING),),
     ),
     Rule(
         name="externally-managed",
         code="externally-managed",
         reads="pip 23+ and uv: PEP 668",
         needs=("externally-managed", "externally managed"),
-        pattern=r"(?<!single-version-)externally[- ]managed(?:-environment)?",
+        pattern=r"(?<!single-version-)externally[- ]managed(?!.{0,2}Python\b)(?:-environment)?",
         examples=("error: externally-managed-environment", "error: The interpreter at /usr is externally managed"),
         rank=93,
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import Rule
-from tfprov.diagnose.view import CLUE, SUCCESS
+from tfprov.diagnose.view import CLUE, COMMANDS, COUNTED, SEARCHED, SUCCESS, TESTS_BEGIN, TESTS_END
 
 _UNITS = ("it", "batch", "step", "epoch", "sample", "example", "img", "cell")
 _UNIT = rf"(?:{'|'.join(_UNITS)})"
@@ -12,6 +12,13 @@ _COUNTED = rf"\| {{0,3}}(?!0/)\d+/\d+ \[.{{1,30}}, {{1,4}}[\d.]+(?:{_UNIT}/s|s/{
 """How far a bar of tqdm has come, and how fast; downloads have bytes in place of such a unit."""
 _CUT_BAR = r"(?<!\d)\d{1,2}%\|"
 """A bar of tqdm that is not full. When an exception ends the loop, tqdm draws it once more, below the traceback."""
+_THINGS = (
+    *("episode", "record", "trial", "sample", "batch", "fold", "round", "item", "image", "frame", "request", "epoch"),
+    *("generation", "rollout", "iteration", "iter", "step", "chunk", "page", "game", "simulation"),
+)
+"""What programs count while they work; attempts and workers are counted by those that start again."""
+_INSTALLERS = ("pip", "pip3", "uv", "uv pip", "conda", "mamba", "micromamba")
+_VERBS = ("install", "download", "wheel", "sync", "add", "lock", "run", "create", "update", "compile")
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -181,5 +188,64 @@ RULES: tuple[Rule, ...] = (
             "$ workon tf",
         ),
         rank=0,
+    ),
+    # One thing after the other. Where the number rises after a failure, the program has survived it.
+    Rule(
+        name=COUNTED,
+        code=CLUE,
+        reads="",
+        needs=tuple(_THINGS),
+        pattern=rf"(?P<is_counted>\b(?:{'|'.join(_THINGS)})[ #:=_-]{{1,2}}\d{{1,9}}\b)",
+        examples=("episode 12: agent moved to (3,4)", "INFO etl: record 4 ok", "Trial 3 Complete [00h 00m 03s]"),
+        rank=0,
+        latest=4,
+    ),
+    Rule(
+        name=TESTS_BEGIN,
+        code=CLUE,
+        reads="",
+        needs=("test session starts", "test_"),
+        pattern=r"(?P<is_tests_begin>^=+ test session starts =+|^test_\w{1,200} \([\w.]{1,300}\) \.\.\. )",
+        examples=(
+            "============ test session starts ============",
+            "test_load (test_a.T.test_load) ... ok",
+        ),
+        rank=0,
+        latest=4,
+    ),
+    Rule(
+        name=TESTS_END,
+        code=CLUE,
+        reads="",
+        needs=(" passed", " failed", " error", " skipped", "xfailed", "deselected", "tests in", "test in", "failed ("),
+        pattern=r"(?P<is_tests_end>^=* ?\d+ (?:passed|failed|skipped|errors?|xfailed|deselected)\b.* in [\d.]+s|^Ran \d+ tests? in [\d.]+s\s+OK\b|^FAILED \((?:errors|failures)=)",
+        examples=(
+            "=========== 2 passed, 3 skipped, 1 xfailed in 0.72s ===========",
+            "Ran 2 tests in 0.104s\n\nOK",
+            "FAILED (errors=1)",
+        ),
+        rank=0,
+        span=3,
+        latest=4,
+    ),
+    Rule(
+        name=COMMANDS,
+        code=CLUE,
+        reads="",
+        needs=tuple(f"{tool} {verb}" for tool in _INSTALLERS for verb in _VERBS),
+        pattern=rf"^(?P<is_command>(?:[\w@.:~/() -]{{0,80}}[$%>#] |\++ |Run |RUN |Step \d+/\d+ : RUN )?(?:sudo )?(?:\S*python[\d.]* -m |\S{{0,200}}/)?(?:{'|'.join(_INSTALLERS)}) (?:{'|'.join(_VERBS)})\b)",
+        examples=("$ pip install tensorflow", "+ uv sync --locked", "Run pip3 install -r requirements.txt"),
+        rank=0,
+        latest=4,
+    ),
+    Rule(
+        name=SEARCHED,
+        code=CLUE,
+        reads="",
+        needs=("failed to inspect python interpreter",),
+        pattern=r"^(?P<is_searched>warning: Failed to inspect Python interpreter )",
+        examples=("warning: Failed to inspect Python interpreter from search path at `/x/shims/python3.10`",),
+        rank=0,
+        latest=12,
     ),
 )

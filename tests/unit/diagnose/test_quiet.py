@@ -1,0 +1,208 @@
+"""Words about failures in the output of runs that went well, or whose program made a mistake of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tfprov.diagnose.diagnose import diagnose_text
+
+FAULTS = {
+    "disk-full": "OSError: [Errno 28] No space left on device",
+    "net-refused": "ConnectionRefusedError: [Errno 111] Connection refused",
+    "net-timeout": "TimeoutError: read timed out",
+    "oom-killed": "Killed",
+    "numpy-abi": "ValueError: numpy.dtype size changed, may indicate binary incompatibility. Expected 96, got 88",
+    "gpu-driver-too-old": "CUDA driver version is insufficient for CUDA runtime version",
+}
+PYTEST = "============================= test session starts ==============================\n"
+PASSED = "=================== 2 passed, 3 skipped, 1 xfailed in 0.72s ====================\n"
+FAILED = "=================== 1 failed, 2 passed in 0.72s ====================\n"
+NO_DRIVER = (
+    "2026-01-02 03:04:05.678901: I external/local_tsl/tsl/cuda/cudart_stub.cc:31] Could not find cuda drivers on your "
+    "machine, GPU will not be used.\n"
+)
+
+
+def root_of(text: str) -> str | None:
+    found = diagnose_text(text).root
+    return found.code if found else None
+
+
+@pytest.mark.parametrize("code", sorted(FAULTS))
+def test_what_tests_print_that_pass_is_no_fault(code: str) -> None:
+    assert root_of(f"{PYTEST}collected 6 items\n\ntest_a.py::test_b \n{FAULTS[code]}\nPASSED\n\n{PASSED}") is None
+    of_unittest = (
+        f"test_a (t.T.test_a) ... ok\n{FAULTS[code]}\ntest_b (t.T.test_b) ... ok\n\nRan 2 tests in 0.1s\n\nOK\n"
+    )
+    assert root_of(of_unittest) is None
+
+
+@pytest.mark.parametrize("code", sorted(FAULTS))
+def test_what_tests_print_of_which_one_fails_is_a_fault(code: str) -> None:
+    assert root_of(f"{PYTEST}collected 6 items\n\n{FAULTS[code]}\n{FAILED}") == code
+    of_unittest = f"test_a (t.T.test_a) ... ok\n{FAULTS[code]}\nRan 2 tests in 0.1s\n\nFAILED (errors=1)\n"
+    assert root_of(of_unittest) == code
+
+
+@pytest.mark.parametrize("code", sorted(FAULTS))
+def test_what_fails_before_or_after_tests_that_pass_is_a_fault(code: str) -> None:
+    assert root_of(f"{PYTEST}collected 6 items\n\n{PASSED}{FAULTS[code]}\n") == code
+
+
+@pytest.mark.parametrize("code", sorted(set(FAULTS) - {"oom-killed"}))
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        "test_y.py::test_drv[{}] PASSED [ 60%]",
+        "test_y.py::test_drv SKIPPED ({}) [ 60%]",
+        "test_y.py::test_drv XFAIL ({}) [ 60%]",
+        "SKIPPED [1] test_y.py:6: {}",
+        "XFAIL test_y.py::test_abi - {}",
+        "test_drv (t.T.test_drv) ... skipped '{}'",
+    ],
+)
+def test_the_verdict_of_a_test_that_did_not_fail_is_no_fault(verdict: str, code: str) -> None:
+    assert root_of(f"{PYTEST}{verdict.format(FAULTS[code])}\n{FAILED}") is None
+
+
+@pytest.mark.parametrize("code", sorted(FAULTS))
+@pytest.mark.parametrize(
+    "line",
+    ["2026-01-02 03:04:05,678 INFO etl: record {} ok", "episode {}: reward 3.5", "Trial {} Complete [00h 00m 03s]"],
+)
+def test_a_program_that_goes_on_counting_after_a_failure_has_survived_it(line: str, code: str) -> None:
+    def counted(*numbers: int) -> str:
+        return "".join(f"{line.format(number)}\n" for number in numbers)
+
+    assert root_of(f"{counted(1, 2)}{FAULTS[code]}\n{counted(3, 4)}done\n") is None
+    assert root_of(f"{counted(1, 2)}{FAULTS[code]}\n") == code
+    # It began again, or something failed after it.
+    assert root_of(f"{counted(7, 8)}{FAULTS[code]}\n{counted(1, 2)}{FAULTS[code]}\n") == code
+    assert (
+        root_of(f"{counted(1, 2)}{FAULTS[code]}\n{counted(3)}srun: error: node1: task 3: Exited with exit code 1\n")
+        == code
+    )
+
+
+@pytest.mark.parametrize("values", ["total 4.0", "[1.0, 0.5]", "[[1. 2.]]", "2.15.2", "0.8731"])
+def test_a_program_that_prints_its_numbers_has_done_without_a_driver(values: str) -> None:
+    assert root_of(f"{NO_DRIVER}{values}\n") is None
+    assert root_of(f"{NO_DRIVER}Num GPUs Available: 0\n") == "gpu-no-driver"
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "ValueError: Unrecognized keyword arguments passed to Dense: {'actvation': 'relu'}",
+        "TypeError: ('Keyword argument not understood:', 'kernal_size')",
+        "TypeError: Unrecognized keyword arguments: ['n_epochs']",
+    ],
+)
+def test_an_argument_that_no_keras_has_is_a_mistake_in_the_program(raised: str) -> None:
+    assert (
+        root_of(f'Traceback (most recent call last):\n  File "/srv/t.py", line 2, in <module>\n    x()\n{raised}\n')
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "ValueError: Unrecognized keyword arguments passed to Dense: {'output_dim': 3, 'init': 'uniform'}",
+        "ValueError: Unrecognized keyword arguments passed to LSTM: {'time_major': False}",
+        "TypeError: ('Keyword argument not understood:', 'border_mode')",
+        "TypeError: ('Keyword argument not understood:', 'mode')",
+        "TypeError: TensorFlowTrainer.fit() got an unexpected keyword argument 'workers'",
+        "TypeError: Model.fit() got an unexpected keyword argument 'nb_epoch'",
+        "TypeError: TensorFlowTrainer.fit() got an unexpected keyword argument 'use_multiprocessing'",
+        "ValueError: Argument(s) not recognized: {'lr': 0.001}",
+    ],
+)
+def test_an_argument_that_another_keras_has_is_a_fault_between_versions(raised: str) -> None:
+    text = f'Traceback (most recent call last):\n  File "/srv/t.py", line 2, in <module>\n    x()\n{raised}\n'
+    assert root_of(text) == "keras-mismatch"
+
+
+def test_a_model_file_that_is_not_there_is_no_broken_one() -> None:
+    said = "File not found: filepath=best.keras. Please ensure the file is an accessible `.keras` zip file."
+    assert root_of(f"ValueError: {said}\n") is None
+
+
+@pytest.mark.parametrize(
+    "warning", ["WARNING: Lockfile does not exist", "WARN: Lock file does not exist, trying to generate one..."]
+)
+def test_a_lock_that_is_made_now_is_not_missed(warning: str) -> None:
+    assert root_of(f"{warning}\nUpdating the lock file...\n") is None
+
+
+@pytest.mark.parametrize("path", ["./nowhere", "/srv/repo", "../lib.git"])
+def test_a_folder_that_is_no_repository_is_no_server_that_does_not_answer(path: str) -> None:
+    assert root_of(f"fatal: repository '{path}' does not exist\n") is None
+    assert root_of("fatal: repository 'https://host.example/lib.git/' not found\n") == "source-unreachable"
+
+
+@pytest.mark.parametrize("said", ["timeouts 0, connection resets 0", "broken pipes: 0, connection reset: 0 times"])
+def test_a_count_of_failures_is_none(said: str) -> None:
+    assert root_of(f"epoch 3: val error {said}\n") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--break-system-packages\n    Allow uv to modify an `EXTERNALLY-MANAGED` Python installation [env:\n",
+        "  --break-system-packages     Allow pip to modify an EXTERNALLY-MANAGED Python\n    installation\n",
+    ],
+)
+def test_what_an_option_is_for_is_no_fault(text: str) -> None:
+    assert root_of(text) is None
+
+
+def test_a_build_without_cuda_that_computes_lacks_nothing() -> None:
+    built = "OrderedDict([('is_cuda_build', False), ('is_rocm_build', False)])\n"
+    assert root_of(f"{built}[PhysicalDevice(name='/physical_device:CPU:0', device_type='CPU')]\n") is None
+    assert root_of(built) == "wheel-without-cuda"
+
+
+def test_an_index_that_pip_does_not_trust_is_ignored_and_the_name_is_not_wrong() -> None:
+    host = "WARNING: The repository located at mirror.example is not a trusted or secure host and is being ignored.\n"
+    none = "ERROR: Could not find a version that satisfies the requirement six (from versions: none)\n"
+    assert root_of(f"{host}{none}ERROR: No matching distribution found for six\n") == "index-setting-invalid"
+
+
+def test_tests_that_are_quiet_and_pass_expect_what_they_print() -> None:
+    assert root_of(f".{FAULTS['disk-full']}\n..\n3 passed in 0.08s\n") is None
+    assert root_of(f".{FAULTS['disk-full']}\nF.\n1 failed, 2 passed in 0.08s\n") == "disk-full"
+
+
+def test_a_row_of_numbers_is_no_fault() -> None:
+    assert root_of("   disk full       0.95      0.97      0.96       301\n") is None
+    assert root_of("connection reset         12    8.1%\n") is None
+    assert root_of("disk full\n") == "disk-full"
+
+
+def test_an_interpreter_that_uv_passes_over_is_not_missed() -> None:
+    missing = "pyenv: python3.10: command not found\n"
+    said = (
+        "warning: Failed to inspect Python interpreter from search path at `/x/shims/python3.10`\n"
+        "  cause: Querying Python at `/x/shims/python3.10` failed with exit status exit status: 127\n\n"
+        f"         [stderr]\n         {missing}"
+    )
+    assert root_of(f"{said}cpython-3.11.7-linux-x86_64-gnu    /usr/bin/python3.11\n") is None
+    assert root_of(missing) == "python-not-found"
+
+
+def test_a_text_that_is_not_utf_8_is_no_broken_archive() -> None:
+    assert (
+        root_of("UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9 in position 3: unexpected end of data\n")
+        is None
+    )
+
+
+def test_the_status_of_a_time_limit_is_an_interruption() -> None:
+    assert root_of("step 1\nexit code 124\n") == "interrupted"
+
+
+def test_a_script_that_installs_something_after_a_failure_has_gone_on() -> None:
+    failed = "+ pip install frobnicator\nERROR: No matching distribution found for frobnicator\n"
+    assert root_of(f"{failed}+ echo skipped\nskipped\n+ pip install six\nSuccessfully installed six-1.17.0\n") is None
+    assert root_of(f"{failed}+ python cleanup.py\nremoved 3 files\n") == "package-name-wrong"
