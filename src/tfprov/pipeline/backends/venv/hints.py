@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping, Sequence
 
 from packaging.requirements import Requirement
@@ -14,6 +13,7 @@ from tfprov.errors import TfprovError
 from tfprov.lock.resolve import NOT_BUILT, OF_BUILDS, is_tensorflow
 from tfprov.pipeline.backends.venv.changes import any_version, changes, near_of_all, pair, with_all_possible
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
+from tfprov.pipeline.backends.venv.search_time import SearchTime
 from tfprov.pipeline.backends.venv.solving import (
     Solution,
     any_solution,
@@ -29,7 +29,7 @@ from tfprov.plan.compat import table
 from tfprov.plan.records import Candidate
 from tfprov.profile.records import Profile
 
-# Time limit of each search: a hint is worth some seconds, not minutes.
+# Processor time of each search: a hint is worth some seconds, not minutes.
 _SEARCH_SECONDS = 20.0
 _MOST_HINTS = 3
 # A change to more lines than these, and to more than half of those with versions, is another list.
@@ -52,7 +52,7 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
     """
     if not any(not is_tensorflow(text) for text in profile.packages.requirements):
         return
-    until = time.monotonic() + _SEARCH_SECONDS
+    limit = SearchTime(_SEARCH_SECONDS)
     found: list[str] = []
     impossible = _impossible(context, machine, profile, error)
     told = " ".join(error.evidence)
@@ -68,11 +68,11 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
         to_try = (change for change in to_try if change.profile.packages.build == profile.packages.build)
     has_resolved = False
     for change in to_try:
-        if time.monotonic() > until or len(found) == _MOST_HINTS or (change.is_last_resort and found):
+        if limit.is_over or len(found) == _MOST_HINTS or (change.is_last_resort and found):
             break
         if change.is_alternative and has_resolved:
             continue
-        solution = any_solution(context, machine, change.profile, until=until)
+        solution = any_solution(context, machine, change.profile, limit=limit)
         has_resolved = solution is not None
         if solution is not None and not (change.is_any_release and any(pair(solution) in text for text in found)):
             found.append(change.words(solution))
@@ -158,7 +158,7 @@ def _several(context: Context, machine: Machine, profile: Profile, impossible: M
         impossible: see `_impossible`.
     """
     broken: set[str] = set()
-    until = time.monotonic() + _SEARCH_SECONDS
+    limit = SearchTime(_SEARCH_SECONDS)
     asked = tuple(line for line in profile.packages.requirements if line not in impossible)
     bound = tuple(line for line in asked if (one := Requirement(line)).specifier and not one.url)
     packages = tuple(line for line in bound if not is_tensorflow(line))
@@ -170,7 +170,7 @@ def _several(context: Context, machine: Machine, profile: Profile, impossible: M
             continue
         best: tuple[Solution, tuple[str, ...]] | None = None
         for candidate in _candidates(machine, _freed(profile, changed, free)):
-            if time.monotonic() > until:
+            if limit.is_over:
                 break
             moved = _moved(context, machine, profile, candidate, changed=changed, free=free, broken=broken)
             if moved is not None and (best is None or len(moved[1]) < len(best[1])):
@@ -181,7 +181,7 @@ def _several(context: Context, machine: Machine, profile: Profile, impossible: M
         for line in lines:
             fewer = tuple(each for each in lines if each != line)
             # The candidate is of a profile without the lines on TensorFlow, so that these cannot be tried with it.
-            if time.monotonic() > until or line not in lines or is_tensorflow(line):
+            if limit.is_over or line not in lines or is_tensorflow(line):
                 continue
             again = _moved(context, machine, profile, solution.candidate, changed=changed, free=fewer, broken=broken)
             if again is not None:

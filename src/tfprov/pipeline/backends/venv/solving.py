@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -25,6 +24,7 @@ from tfprov.pipeline.backends.venv.beside import Beside
 from tfprov.pipeline.backends.venv.lock_on_disk import older_built, older_versions
 from tfprov.pipeline.backends.venv.locking import asked_for
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
+from tfprov.pipeline.backends.venv.search_time import SearchTime
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.other_platforms import plan_for_all
@@ -294,7 +294,7 @@ def selection_of(machine: Machine, profile: Profile, decision: Decision) -> Sele
     )
 
 
-def any_solution(context: Context, machine: Machine, profile: Profile, *, until: float) -> Solution | None:
+def any_solution(context: Context, machine: Machine, profile: Profile, *, limit: SearchTime) -> Solution | None:
     """A solution of a changed profile, from the first candidate that has one; None when none has.
 
     As in `best_by_wheels`, only what has no wheel for any Python is built at first: a build that fails on the newest
@@ -304,7 +304,7 @@ def any_solution(context: Context, machine: Machine, profile: Profile, *, until:
         context: of the run.
         machine: to resolve for.
         profile: the changed one.
-        until: no candidate is begun after this time of `time.monotonic`.
+        limit: no candidate is begun after it is over.
     """
     try:
         candidates = plan_for_all(profile, machine.facts, table(), machine.offers).candidates
@@ -313,7 +313,7 @@ def any_solution(context: Context, machine: Machine, profile: Profile, *, until:
     rounds: tuple[Builds, ...] = ("all",) if profile.packages.build == "never" else ("nowhere", "all")
     for builds in rounds:
         for candidate in candidates:
-            if time.monotonic() > until:
+            if limit.is_over:
                 return None
             with contextlib.suppress(TfprovError):
                 return solve_unbroken(context, machine, profile, candidate, builds=builds)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import time
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ from tfprov.errors import TfprovError
 from tfprov.lock.question import Builds
 from tfprov.lock.refusals import NoWheelsError
 from tfprov.pipeline.backends.venv import beside, solving
+from tfprov.pipeline.backends.venv.search_time import SearchTime
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.plan.records import Candidate, ChosenPython, ChosenTensorflow, Decision
@@ -205,8 +205,8 @@ def test_a_search_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(solving, "solve_unbroken", lambda *_, **__: "found")
     machine = cast("Machine", SimpleNamespace(facts=None, offers=None))
     for seconds, found in ((60, "found"), (-1, None)):
-        until = time.monotonic() + seconds
-        assert solving.any_solution(cast("Context", None), machine, Profile(name="train"), until=until) == found
+        limit = SearchTime(seconds)
+        assert solving.any_solution(cast("Context", None), machine, Profile(name="train"), limit=limit) == found
 
 
 @pytest.mark.parametrize("build", ["needed", "never"])
@@ -227,8 +227,7 @@ def test_a_search_builds_what_some_python_has_wheels_of_only_after_every_python_
     monkeypatch.setattr(solving, "solve_unbroken", solve_unbroken)
     profile = Profile.model_validate({"name": "train", "packages": {"build": build}})
     machine = cast("Machine", SimpleNamespace(facts=None, offers=None))
-    until = time.monotonic() + 600
-    found = solving.any_solution(cast("Context", None), machine, profile, until=until)
+    found = solving.any_solution(cast("Context", None), machine, profile, limit=SearchTime(600))
     versions = [each.best.python.version for each in pythons]
     wheels = [(version, "all" if build == "never" else "nowhere") for version in versions]
     builds = [] if fits or build == "never" else [(version, "all") for version in versions]
