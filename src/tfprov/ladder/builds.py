@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -76,6 +76,12 @@ class _Tool:
     pattern: re.Pattern[str]
     debian: str
     fedora: str
+    projects: tuple[str, ...] = ()
+
+    @property
+    def packages(self) -> str:
+        """The system packages that provide it, in words."""
+        return f"`{self.debian}` on Debian and Ubuntu, `{self.fedora}` on Fedora and RHEL"
 
 
 def build_failure(what: str, output: str, *, kept: str | None = None) -> TfprovError:
@@ -102,7 +108,7 @@ def build_failure(what: str, output: str, *, kept: str | None = None) -> TfprovE
             continue
         name = tool.name.format(what=next((text for text in found.groupdict().values() if text), ""))
         hint = (
-            f"install {name}: `{tool.debian}` on Debian and Ubuntu, `{tool.fedora}` on Fedora and RHEL"
+            f"install {name}: {tool.packages}"
             if tool.debian
             else f"install the system package that provides {name}, unless the source should contain it"
         )
@@ -110,6 +116,20 @@ def build_failure(what: str, output: str, *, kept: str | None = None) -> TfprovE
         return TfprovError("build-tool-missing", f"{what}: it needs {name}", evidence=(line, *log), hint=hint)
     tried = ("the build tried to use the network, which builds may not use",) if _NETWORK.search(output) else ()
     return TfprovError("build-failed", what, evidence=(*tried, *_telling(output), *log))
+
+
+def needs_of(projects: Collection[str]) -> tuple[str, ...]:
+    """What is known to be needed for building projects, a line each, for messages before the build.
+
+    Args:
+        projects: normalised names.
+    """
+    return tuple(
+        f"building `{name}` needs {tool.name}: {tool.packages}"
+        for tool in _tools()
+        for name in tool.projects
+        if name in projects
+    )
 
 
 def source_failure(repository: str, output: str) -> TfprovError:
@@ -120,7 +140,7 @@ def source_failure(repository: str, output: str) -> TfprovError:
         output: the whole output.
     """
     if missing := next((tool for tool in _tools() if tool.name == "git" and tool.pattern.search(output)), None):
-        hint = f"install git: `{missing.debian}` on Debian and Ubuntu, `{missing.fedora}` on Fedora and RHEL"
+        hint = f"install git: {missing.packages}"
         what = f"`{redact(repository)}` cannot be fetched: git is not installed"
         return TfprovError("build-tool-missing", what, hint=hint)
     why = next((words for pattern, words in _GIT if pattern.search(output)), "git failed")
@@ -158,6 +178,7 @@ def _tools() -> tuple[_Tool, ...]:
             pattern=re.compile(row["pattern"]),
             debian=row.get("debian", ""),
             fedora=row.get("fedora", ""),
+            projects=tuple(row.get("projects", ())),
         )
         for row in table["tool"]
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfprov.ladder.builds import build_failure, older_setuptools, source_failure
+from tfprov.ladder.builds import build_failure, needs_of, older_setuptools, source_failure
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,11 @@ from tfprov.ladder.builds import build_failure, older_setuptools, source_failure
         ("/bin/sh: 1: gcc: not found", "a C compiler", "build-essential"),
         ("error: command 'g++' failed: No such file or directory", "a C++ compiler", "g++"),
         ("  No CMAKE_CXX_COMPILER could be found.", "a C++ compiler", "g++"),
+        (
+            "graphviz_wrap.c: fatal error: graphviz/cgraph.h: No such file or directory",
+            "the headers of Graphviz",
+            "libgraphviz-dev",
+        ),
         ("src/x.c:1:10: fatal error: Python.h: No such file or directory", "`Python.h`", "python3-dev"),
         ("error: can't find Rust compiler", "a Rust compiler", "cargo"),
         ("Cargo, the Rust package manager, is not installed or is not on PATH.", "a Rust compiler", "cargo"),
@@ -127,3 +132,18 @@ def test_a_project_of_another_name_is_called_by_its_own() -> None:
     error = build_failure("it", said)
     assert (error.code.name, error.what) == ("package-name-wrong", "it: it is the project `nets`, not `foo`")
     assert error.hint == "write `nets @ git+https://host/me/foo.git@v1`"
+
+
+def test_what_a_project_is_known_to_need_is_told_before_its_build() -> None:
+    assert needs_of(["pure", "psycopg2"]) == (
+        "building `psycopg2` needs PostgreSQL's `pg_config`: `libpq-dev` on Debian and Ubuntu, `libpq-devel` on Fedora "
+        "and RHEL",
+    )
+    assert needs_of(["pure", "psycopg2-binary"]) == ()
+
+
+@pytest.mark.parametrize("project", ["mysqlclient", "gdal", "h5py", "pyaudio", "pycairo", "mpi4py", "pygraphviz"])
+def test_each_project_that_is_known_to_need_something_is_named_with_it(project: str) -> None:
+    (line,) = needs_of([project])
+    assert line.startswith(f"building `{project}` needs ")
+    assert "on Debian and Ubuntu" in line

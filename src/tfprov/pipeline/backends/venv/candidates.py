@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.host.records import Facts
+from tfprov.ladder.builds import needs_of
 from tfprov.lock.refusals import NoWheelsError
 from tfprov.lock.renew import Released, versions_in
 from tfprov.lock.resolve import is_tensorflow, sources_in
@@ -119,6 +120,8 @@ def choose(context: Context, machine: Machine) -> Choice:
         if names:
             titles = ", ".join(f"`{name}` {best.version(name) or ''}".rstrip() for name in names)
             context.emit(Note(text=f"{why}: {titles}"))
+    for line in needs_of(built):
+        context.emit(Note(text=line))
     plan = _with_origins(context, machine, decided(context, plan, best), dict(versions_in(best.document)))
     return Choice(
         plan=with_sizes(plan, machine, best),
