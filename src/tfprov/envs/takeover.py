@@ -59,19 +59,15 @@ def check(environment: Environment, old: Path) -> None:
             another adopted environment is kept.
     """
     if not os.access(old.parent, os.W_OK | os.X_OK):
-        raise TfprovError(
-            "permission-denied",
-            f"`{old}` cannot be replaced by another environment",
-            evidence=(f"no files can be created in `{old.parent}`",),
+        raise _irreplaceable(
+            old,
+            f"no files can be created in `{old.parent}`",
             hint="run it as the user who owns that folder; without `--in-place` the environment stays where it is",
+            code="permission-denied",
         )
     if os.path.ismount(old):
-        raise TfprovError(
-            "not-supported",
-            f"`{old}` cannot be replaced by another environment",
-            evidence=("it is a mount point, which cannot be renamed",),
-            hint="without `--in-place`, and with another `environment.path`, it stays where it is",
-        )
+        hint = "without `--in-place`, and with another `environment.path`, it stays where it is"
+        raise _irreplaceable(old, "it is a mount point, which cannot be renamed", hint=hint)
     kept = adopted_folder(environment)
     if kept.is_dir() and not kept.is_symlink() and not _is_copy(kept, old):
         raise TfprovError(
@@ -196,12 +192,12 @@ def _copy(old: Path, kept: Path, current: Path, active: Generation) -> None:
 
 
 def _immovable(old: Path, error: OSError) -> TfprovError:
-    return TfprovError(
-        "not-supported",
-        f"`{old}` cannot be replaced by another environment",
-        evidence=(f"it cannot be renamed: {error.strerror}",),
-        hint=f"`{move_aside(old.name)}` and then `tfprov up` do it in two steps",
-    )
+    hint = f"`{move_aside(old.name)}` and then `tfprov up` do it in two steps"
+    return _irreplaceable(old, f"it cannot be renamed: {error.strerror}", hint=hint)
+
+
+def _irreplaceable(old: Path, why: str, *, hint: str, code: str = "not-supported") -> TfprovError:
+    return TfprovError(code, f"`{old}` cannot be replaced by another environment", evidence=(why,), hint=hint)
 
 
 def _exchange_for_link(old: Path, place: Path, current: Path) -> None:
