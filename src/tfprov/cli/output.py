@@ -238,6 +238,9 @@ def failures(output: Output) -> Iterator[None]:
 
 def _failure_of(error: Exception | KeyboardInterrupt, command: str) -> TfprovError:
     """The failure that an exception stands for."""
+    if isinstance(error, TfprovError) and error.code.name == "internal" and isinstance(error.__cause__, OSError):
+        # A stage has no better word for what the system refused to it.
+        error = error.__cause__
     if isinstance(error, TfprovError):
         # Its cause is what the system refused to a stage, unless the error has a hint of its own.
         return (_in_the_way(error.__cause__) if error.hint == error.code.remedy else None) or error

@@ -1,15 +1,21 @@
-"""Resolves a PROFILE argument: a file, a shipped profile, or the name of an environment."""
+"""Resolves a PROFILE argument (a file, a shipped profile, the name of an environment); profiles that share a name."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfprov.digests import sha256_of
 from tfprov.envs.documents import OWNER
 from tfprov.envs.generations import Environment, environments
 from tfprov.errors import TfprovError
+from tfprov.events import Note
 from tfprov.paths import Home, expanded
 from tfprov.profile import finding
+from tfprov.words import first_of
+
+if TYPE_CHECKING:
+    from tfprov.pipeline.context import Context
 
 
 def profile_of(name: str, *, cwd: Path, home: Home) -> tuple[Path, bool]:
@@ -109,3 +115,13 @@ def bundle_of(environment: Environment, home: Home) -> str | None:
         return sha256_of(folder / "bundle.json")
     except OSError:
         return None
+
+
+def tell_of_namesakes(context: Context) -> None:
+    """Warn of profiles that take turns with that of the run at writing one lock."""
+    profile, lock = context.source, context.lock_path
+    others = finding.namesakes(profile.path, profile.name) if lock.parent == profile.path.parent else ()
+    if others:
+        named = ", ".join(first_of([f"`{one}`" for one in others], 3))
+        text = f"the name `{profile.name}` is that of {named}, too, and `{lock.name}` is the lock of each in turn"
+        context.emit(Note(text=f"{text}: give each a `name` of its own", level="warning"))

@@ -42,6 +42,7 @@ from tfprov.pipeline.context import Context, stage
 from tfprov.pipeline.from_bundle import naming_the_bundle, require_local, take_wheels, with_size
 from tfprov.pipeline.images import beside_the_smoke_test, image_of, sweep_images, while_there
 from tfprov.pipeline.machine import Machine
+from tfprov.pipeline.named import tell_of_namesakes
 from tfprov.pipeline.records import Choice, Installation, Locked, Proved
 from tfprov.pipeline.standing import with_proof
 from tfprov.plan.records import Plan
@@ -113,6 +114,7 @@ def lock_files(context: Context, machine: Machine, choice: Choice, interpreter: 
     Raises:
         TfprovError: `lock-missing` or `lock-unfit` when the lock must not be changed; the resolver's failure.
     """
+    tell_of_namesakes(context)
     return context.backend.lock(context, machine, choice, interpreter)
 
 

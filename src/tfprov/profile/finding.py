@@ -12,6 +12,9 @@ from tfprov.structured import toml_of
 from tfprov.words import quoted
 
 PROFILE = "tfprov.toml"
+_TABLES = frozenset({"environment", "packages", "smoke", "tensorflow"})
+_MOST_FILES = 50
+_LARGEST = 1 << 20
 _LISTS = (
     *("pyproject.toml", "requirements.txt", "environment.yml", "environment.yaml"),
     *("Pipfile", "pixi.toml", "setup.cfg", "setup.py"),
@@ -82,6 +85,27 @@ def _says_needs(path: Path) -> bool:
             return True  # its reader reports the mistake
         return has_dependencies(document) and table(document, "project").get("name") != "tfprov"
     return path.name != "setup.cfg" or b"install_requires" in content_of(path)
+
+
+def namesakes(path: Path, name: str) -> tuple[str, ...]:
+    """The other profiles in the folder of a profile that have its name, in any case: their locks are one file.
+
+    Args:
+        path: the profile.
+        name: its name.
+    """
+    found = []
+    for other in sorted(path.parent.glob("*.toml"))[:_MOST_FILES]:
+        if other.name == path.name or other.name.startswith("pylock."):
+            continue
+        try:
+            document = toml_of(content_of(other, most=_LARGEST).decode("utf-8-sig"))
+        except (OSError, ValueError):
+            continue  # no profile, or one on which `up` fails
+        # Other tools write a `name` at the top of their files, too.
+        if str(document.get("name", "")).casefold() == name.casefold() and not _TABLES.isdisjoint(document):
+            found.append(other.name)
+    return tuple(found)
 
 
 def find(name: str, *, cwd: Path) -> tuple[Path, bool]:

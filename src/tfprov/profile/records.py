@@ -266,7 +266,8 @@ class Profile(_Table):
     """A whole profile."""
 
     name: EnvironmentName
-    """Name of the environment: letters, digits, `.`, `_` and `-`."""
+    """Name of the environment: letters, digits, `.`, `_` and `-`. The lock is named
+    after it, so each profile in a folder has another."""
     python: PythonTable = PythonTable()
     environment: EnvironmentTable = EnvironmentTable()
     tensorflow: TensorflowTable = TensorflowTable()

@@ -100,6 +100,25 @@ def test_a_folder_that_cannot_be_made_is_told_without_those_that_were_to_lie_in_
     assert "environments" not in ended(error, capsys)
 
 
+@pytest.mark.parametrize("in_stage", [False, True])
+def test_a_working_directory_that_is_deleted_meanwhile_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], in_stage: bool
+) -> None:
+    def work() -> None:
+        try:
+            Path.cwd()
+        except OSError as error:
+            raise (classify_exception(error) if in_stage else error) from error
+
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    (tmp_path / "project").rmdir()
+    with pytest.raises(SystemExit) as caught, failures(Output(command="up")):
+        work()
+    assert caught.value.code == 2
+    assert "error[usage]: the working directory was deleted" in capsys.readouterr().err
+
+
 def test_a_missing_file_of_the_kernel_was_not_deleted_by_anybody(capsys: pytest.CaptureFixture[str]) -> None:
     told = ended(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/proc/stat"), capsys)
     assert "error[filesystem-feature]: `/proc/stat` is missing" in told

@@ -9,7 +9,7 @@ import pytest
 
 from profiles import write
 from tfprov.errors import TfprovError
-from tfprov.profile.finding import find, shipped, shipped_folder
+from tfprov.profile.finding import find, namesakes, shipped, shipped_folder
 from tfprov.profile.load import load
 from tfprov.profile.source import glance
 
@@ -172,3 +172,16 @@ class TestNearest:
         with pytest.raises(TfprovError) as failure:
             find("", cwd=tmp_path)
         assert failure.value.hint == "`tfprov init` writes one with the packages that the Python files here import"
+
+
+def test_profiles_whose_locks_are_one_file_are_found(tmp_path: Path) -> None:
+    """`Train` and `train` are one name to the file systems of Windows and macOS."""
+    own = write(tmp_path, 'name = "train"\n[smoke]\n')
+    write(tmp_path, 'name = "Train"\n[tensorflow]\n', "upper.toml")
+    write(tmp_path, 'name = "train"\n[packages]\n', "same.toml")
+    write(tmp_path, 'name = "other"\n[tensorflow]\n', "other.toml")
+    write(tmp_path, 'name = "train"\nmain = "index.js"\n', "wrangler.toml")
+    write(tmp_path, 'name = "train"\n[packages]\n', "pylock.train.toml")
+    write(tmp_path, "name = [", "broken.toml")
+    (tmp_path / "folder.toml").mkdir()
+    assert namesakes(own, "train") == ("same.toml", "upper.toml")
