@@ -559,7 +559,9 @@ def test_the_same_question_is_asked_once_in_a_run(resolver: Resolver, monkeypatc
     assert len(seen) == 2
 
 
-def test_another_question_is_asked_anew(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_question_is_asked_anew(
+    resolver: Resolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = started(monkeypatch)
     asked = question("app")
     others = (
@@ -575,7 +577,7 @@ def test_another_question_is_asked_anew(resolver: Resolver, monkeypatch: pytest.
         resolve(each, resolver)
     for way in (
         replace(resolver, fresh=True),
-        replace(resolver, environ={**resolver.environ, "UV_INDEX": "file:///x"}),
+        replace(resolver, environ={**resolver.environ, "UV_INDEX": (tmp_path / "absent").as_uri()}),
     ):
         resolve(asked, way)
     assert len(seen) == 1 + len(others) + 2
