@@ -559,9 +559,7 @@ def test_the_same_question_is_asked_once_in_a_run(resolver: Resolver, monkeypatc
     assert len(seen) == 2
 
 
-def test_another_question_is_asked_anew(
-    resolver: Resolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_question_is_asked_anew(resolver: Resolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = started(monkeypatch)
     asked = question("app")
     others = (
