@@ -241,8 +241,13 @@ class Environment:
         write_atomic(generation.path / SEAL, documents.dump(seal))
         return dataclasses.replace(generation, seal=seal)
 
-    def activate(self, generation: Generation) -> None:
+    def activate(self, generation: Generation, *, rollback: rollbacks.Rollback | None = None) -> None:
         """Switch the stable path to a sealed generation, by one rename. Does nothing if it leads there already.
+
+        Args:
+            generation: any of this environment.
+            rollback: to be noted if this is one, before the switch: a run that is killed then has not gone back in
+                silence. None forgets an earlier one.
 
         Raises:
             TfprovError: `path-not-ours` when somebody else's file has appeared at the stable path;
@@ -252,6 +257,10 @@ class Environment:
             raise TfprovError("internal", f"generation {generation.number} is not verified and cannot be activated")
         self.check_link()
         target = generation.path.relative_to(self.root)
+        if rollback is None:
+            rollbacks.forget(self.root)
+        else:
+            rollbacks.write(self.root, rollback)
         if not leads(self._current, target, generation.path):
             if led(self._current) is None and self._current.is_dir():
                 delete_copy(self._current)
@@ -260,7 +269,6 @@ class Environment:
             link = Path(self.owner.link)
             link.parent.mkdir(parents=True, exist_ok=True)
             self._lead(link, generation)
-        rollbacks.forget(self.root)
         if self.owner.former:
             drop(self.owner.former, self._current)
             self.owner = dataclasses.replace(self.owner, former=())

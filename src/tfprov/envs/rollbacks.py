@@ -40,12 +40,18 @@ def write(root: Path, rollback: Rollback) -> None:
 
 
 def read(root: Path, active: Generation | None) -> Rollback | None:
-    """The rollback that is in effect; None if there was none, or another generation is active now."""
+    """The rollback that is in effect; None if there is none.
+
+    The note is written before the switch. If that did not happen, the first of several rollbacks has changed nothing,
+    and a later one leaves the one before it in effect.
+    """
     try:
         found = Rollback(**json_of(content_of(root / _FILE)))
     except (OSError, ValueError, TypeError):
         return None
-    return found if active is not None and active.number == found.number else None
+    if active is None or active.number == found.before:
+        return None
+    return found if active.number == found.number else replace(found, number=active.number, keep=False)
 
 
 def after(earlier: Rollback | None, before: Generation | None, found: Generation) -> Rollback | None:

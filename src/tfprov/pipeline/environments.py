@@ -274,9 +274,7 @@ def rollback(environment: Environment, *, number: int | None) -> Generation:
             flaw = environment.flaw(one)
             if flaw is None or _mended(environment, one, flaw):
                 note = rollbacks.after(rollbacks.read(environment.root, active), active, one)
-                environment.activate(one)
-                if note is not None:
-                    rollbacks.write(environment.root, note)
+                environment.activate(one, rollback=note)
                 return one
             flaws.append((one, flaw))
         raise _no_way_back(environment, flaws, named=number is not None)

@@ -1072,6 +1072,25 @@ def test_a_generation_whose_mount_has_become_noexec_is_not_used(
     assert "noexec" in flaw.words
 
 
+@pytest.mark.parametrize("is_switched", [False, True])
+def test_a_rollback_that_is_killed_at_the_switch_is_known_or_has_not_happened(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, is_switched: bool
+) -> None:
+    first, second = activated(environment), activated(environment)
+    note = rollbacks.Rollback(number=first.number, before=second.number, profile_digest="p", lock_digest="l")
+    switch = generations.switch
+
+    def killed(*arguments: Path) -> None:
+        if is_switched:
+            switch(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(generations, "switch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        environment.activate(first, rollback=note)
+    assert rollbacks.read(environment.root, environment.active()) == (note if is_switched else None)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="files that have no end, which Windows does not have")
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
 def test_what_has_no_end_in_place_of_a_record_is_not_waited_for(
