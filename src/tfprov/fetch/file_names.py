@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from packaging.utils import parse_sdist_filename
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 _PLATFORMS = {"linux": ("linux", "manylinux", "musllinux"), "macos": ("macosx",), "windows": ("win",)}
 """How the platform tags of wheels begin, by system."""
@@ -59,5 +59,5 @@ def _is_wheel(filename: str) -> bool:
 def _version(text: str) -> Version | None:
     try:
         return Version(text)
-    except InvalidVersion:
+    except ValueError:
         return None

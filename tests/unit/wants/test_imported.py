@@ -117,7 +117,8 @@ def test_environments_and_what_cannot_be_read_are_left_out(tmp_path: Path) -> No
 
 @given(st.text())
 def test_any_text_is_read(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    path = tmp_path_factory.getbasetemp() / "any.py"
+    # In a folder of its own: what lies beside a file is looked at, too.
+    path = tmp_path_factory.mktemp("imported") / "any.py"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     imported(path)
 
