@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tfprov.distributions import BUILDS, is_small, kind_of
@@ -251,15 +254,30 @@ def _plan(context: DecisionContext, listing: Listing | None) -> Plan:
 
 
 def _check_lines(context: DecisionContext) -> None:
-    if context.locked is not None:
+    if context.locked is not None or len(context.demands.others) < 2:
         return
     pythons = sorted({*(each.minor for each in context.usable), *context.bringable}, key=numbers_in, reverse=True)
-    found = [contradictory(context.demands, marker_environment(each, "cpython", context.facts)) for each in pythons]
+    needed = _needed_always(context)
+    found = [
+        contradictory(context.demands, marker_environment(each, "cpython", context.facts), needed=needed)
+        for each in pythons
+    ]
     # Lines with markers may contradict each other on some Pythons only.
     if found and all(found):
         hint = "; ".join(ways.without_one(context, _variants(context)[-1]))
         what = "lines of the profile exclude each other"
         raise TfprovError("resolver-conflict", what, evidence=found[0], hint=hint or None)
+
+
+def _needed_always(context: DecisionContext) -> frozenset[str]:
+    """The projects that every known release needs (NumPy, protobuf, …), by normalized name."""
+    needed = [_projects(each.known.requires) for each in context.candidates if each.known is not None]
+    return frozenset.intersection(*needed) if needed else frozenset()
+
+
+@cache
+def _projects(requires: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(canonicalize_name(Requirement(line).name) for line in requires)
 
 
 def _variants(context: DecisionContext) -> tuple[Accelerator, ...]:

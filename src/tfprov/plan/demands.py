@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from urllib.parse import unquote, urlsplit
@@ -301,12 +301,21 @@ def conflicts(
                 break
 
 
-def contradictory(demands: Demands, environment: Environment) -> tuple[str, ...]:
-    """Texts on the pairs of lines in the profile that no version satisfies both, whatever the TensorFlow release."""
+def contradictory(demands: Demands, environment: Environment, *, needed: Collection[str]) -> tuple[str, ...]:
+    """Texts on the pairs of lines in the profile that no version satisfies both, whatever the TensorFlow release.
+
+    Args:
+        demands: all of the profile.
+        environment: marker values; demands whose marker is false are ignored.
+        needed: normalized names of the projects that every release needs, so that constraints on them count, too.
+    """
     others = [each for each in demands.others if kind_of(each[0].name) is None]
     places = {str(requirement): where for requirement, where in reversed(others)}
+    lines = dict.fromkeys((*(line for line in demands.wanted if line in places), *places))
     found: dict[frozenset[str], str] = {}
-    for one in conflicts(others, (line for line in demands.wanted if line in places), environment):
+    for one in conflicts(
+        others, (line for line in lines if line in demands.wanted or _parsed(line)[0] in needed), environment
+    ):
         text = f"{one.where} asks for `{one.asked}`, and {places[one.bound]} for `{one.bound}`"
         found.setdefault(frozenset((one.asked, one.bound)), text)
     return tuple(found.values())

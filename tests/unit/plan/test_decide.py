@@ -328,6 +328,16 @@ def test_a_constraint_that_excludes_a_line_is_named_with_it() -> None:
     assert caught.value.evidence == ("packages.constraints asks for `six<2`, and packages.requirements for `six>=2`",)
 
 
+def test_constraints_that_exclude_each_other_count_where_every_release_needs_the_project() -> None:
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(packages={"constraints": ["numpy<1.26", "numpy==1.26.4"]}), Host())
+    assert caught.value.evidence == (
+        "packages.constraints asks for `numpy<1.26`, and packages.constraints for `numpy==1.26.4`",
+    )
+    # Nothing needs this one.
+    assert plan(profile(packages={"constraints": ["flask<3", "flask>=3"]}), Host())
+
+
 def test_lines_that_exclude_each_other_on_some_pythons_only_choose_the_python() -> None:
     requirements = ["numpy<2; python_version < '3.13'", "numpy<1.27", "numpy>=2; python_version >= '3.13'"]
     found = plan(profile(packages={"requirements": requirements}), Host(pythons=("3.12.1", "3.13.0")))
