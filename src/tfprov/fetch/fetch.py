@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from tfprov.disk_space import Share, require
@@ -80,9 +81,9 @@ def fetch(
     # Taken before looking for files that are here, so that those are not evicted.
     lease = store.hold(unique)
     absent = [file for file in unique.values() if not store.has(file)]
-    sizes_known = all(file.size is not None for file in unique.values())
+    known = [file.size for file in unique.values() if file.size is not None]
     flusher = Flusher()
-    meter = Meter(emit, sum(file.size or 0 for file in unique.values()) if sizes_known else None)
+    meter = Meter(emit, sum(known) if len(known) == len(unique) else None)
     for file in unique.values():
         if file not in absent:
             size = store.use(file).stat().st_size
@@ -94,16 +95,6 @@ def fetch(
     _require_space(store, absent)
     stop = threading.Event()
 
-    def check() -> None:
-        if stop.is_set():
-            raise FetchStoppedError
-        if deadline is not None and time.monotonic() > deadline:
-            raise TfprovError(
-                "net-timeout",
-                "the deadline of the profile passed during the download",
-                hint="run again to continue from here, or raise `network.deadline`",
-            )
-
     def pause(seconds: float) -> None:
         # Waits end when another file fails for good, and on Ctrl-C.
         stop.wait(seconds)
@@ -113,7 +104,7 @@ def fetch(
         network=network,
         emit=emit,
         meter=meter,
-        check=check,
+        check=partial(_check, stop, deadline),
         deadline=deadline,
         skip=tuple(skip),
         slots=Slots(network.connections),
@@ -125,6 +116,18 @@ def fetch(
     _obtain(job, sorted(absent, key=lambda file: file.size or 0, reverse=True), stop)
     paths = {file.sha256: store.path(file.sha256, file.filename) for file in unique.values()}
     return Fetched(paths=paths, bytes_fetched=meter.fetched, bytes_reused=meter.reused, lease=lease, flusher=flusher)
+
+
+def _check(stop: threading.Event, deadline: float | None) -> None:
+    """Raise where nothing more is to be fetched: another file failed for good, or the time of the profile is over."""
+    if stop.is_set():
+        raise FetchStoppedError
+    if deadline is not None and time.monotonic() > deadline:
+        raise TfprovError(
+            "net-timeout",
+            "the deadline of the profile passed during the download",
+            hint="run again to continue from here, or raise `network.deadline`",
+        )
 
 
 def _obtain(job: FetchJob, files: Sequence[LockedFile], stop: threading.Event) -> None:

@@ -59,8 +59,7 @@ def up(request: Request, emit: Emit) -> Outcome:
 
             def install(compiling: contextlib.ExitStack, locked: Locked) -> Installation:
                 locked = sources.with_wheels(context, machine, locked)
-                linked = stages.link_image(context, machine, locked)
-                if linked is not None:
+                if (linked := stages.link_image(context, machine, locked)) is not None:
                     return linked
                 from tfprov.pipeline import installing, unpacked
 
@@ -78,8 +77,7 @@ def up(request: Request, emit: Emit) -> Outcome:
 
             def provision(choice: Choice) -> Outcome:
                 plan = choice.plan
-                interpreter = stages.find_interpreter(context, machine, plan)
-                locked = stages.lock_files(context, machine, choice, interpreter)
+                locked = stages.lock_files(context, machine, choice, stages.find_interpreter(context, machine, plan))
                 changes = reckoning.changes(context, locked)
                 locked = sources.with_known_wheels(context, machine, locked)
                 kept = None if request.recreate else reuse.kept_generation(context, locked)

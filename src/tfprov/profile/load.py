@@ -93,27 +93,40 @@ def load(
         absent = {*own.absent, *wants.absent}
         misnamed = {*own.misnamed, *wants.misnamed}
         raise _refusal(path, problems, misnamed=misnamed, absent=absent, is_profile=not found.is_implied)
+    return _loaded(profile, path, found, own=own, wants=wants, shipped=shipped, overrides=overrides, contents=contents)
+
+
+def _loaded(
+    profile: Profile,
+    path: Path,
+    found: Given,
+    *,
+    own: Wants,
+    wants: Wants,
+    shipped: bool,
+    overrides: Sequence[str],
+    contents: Sequence[bytes],
+) -> Loaded:
+    """The record of a profile without mistakes, joined with what its own lists and the files that it names ask for."""
     implied = (f"`{path.name}` is taken for a profile; `tfprov init` writes one",) if found.is_implied else ()
+    requirements = (*own.requirements, *wants.requirements)
+    constraints = (*own.constraints, *wants.constraints)
+    folders = (*own.folders, *wants.folders)
     return Loaded(
         profile=profile,
         path=path,
         shipped=shipped,
-        digest=digest(
-            found.raw,
-            overrides=overrides,
-            wants=replace(wants, folders=(*own.folders, *wants.folders)),
-            contents=contents,
-        ),
-        requirements=tuple(want.text for want in (*own.requirements, *wants.requirements)),
-        constraints=tuple(want.text for want in (*own.constraints, *wants.constraints)),
+        digest=digest(found.raw, overrides=overrides, wants=replace(wants, folders=folders), contents=contents),
+        requirements=tuple(want.text for want in requirements),
+        constraints=tuple(want.text for want in constraints),
         places={
             **{address.url: address.where for address in wants.addresses},
-            **places_of((*own.requirements, *wants.requirements, *own.constraints, *wants.constraints)),
+            **places_of((*requirements, *constraints)),
         },
-        hashes=hashes_of((*own.requirements, *wants.requirements, *wants.constraints)),
+        hashes=hashes_of((*requirements, *wants.constraints)),
         preferred=tuple(cast("tuple[str, str]", tuple(want.text.split("=="))) for want in wants.preferences),
         notes=(*implied, *own.notes, *wants.notes),
-        folders=(*own.folders, *wants.folders),
+        folders=folders,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -104,60 +104,88 @@ def _build(
     work: Path,
     log: Path,
 ) -> Path:
-    home, environment = work / "home", work / "env"
-    home.mkdir(parents=True)
-    (work / "bounds.txt").write_text("".join(f"{bound}\n" for bound in bounds), encoding="utf-8")
-    scripts = environment / ("Scripts" if os.name == "nt" else "bin")
-    python = scripts / ("python.exe" if os.name == "nt" else "python")
-    env = {**shelter.variables(bench.environ, scripts=scripts, home=home), **bench.variables}
-    prefix = (*shelter.no_network(env), *shelter.bounded(bench.memory))
-
-    def sheltered(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        ended = process.run(
-            [*prefix, *cmd], env={**env, **(extra_environ or {})}, cwd=Path(cwd) if cwd else None, timeout=bench.timeout
-        )
-        _keep(log, cmd, ended)
-        if not ended.ok:
-            raise _FailedError
-
-    def bring(requirements: set[str]) -> None:
-        argv: list[str | Path] = [
-            *(bench.uv, "pip", "install", "--python", python, "--only-binary", ":all:"),
-            *("--constraints", str(work / "bounds.txt"), *bench.options),
-            *sorted(requirements),
-        ]
-        if not requirements:
-            return
-        ended = process.run(argv, env=bench.index, cwd=work, timeout=bench.timeout)
-        ended = replace(ended, stdout=bench.truthful(ended.stdout), stderr=bench.truthful(ended.stderr))
-        _keep(log, argv, ended)
-        if not ended.ok:
-            what = f"the build requirements of `{name}` cannot be installed"
-            raise bench.failure() or classify_text(
-                "uv pip install", ended.stderr + ended.stdout, ended.returncode, what=what
-            )
-
-    made = process.run(
-        [bench.uv, "venv", "--python", bench.python, "--no-config", "--no-project", "--offline", environment],
-        env=env,
-        timeout=bench.timeout,
-    )
-    _keep(log, made.argv, made)
-    if not made.ok:
-        raise _FailedError
+    room = _Room(name, bench, bounds=bounds, work=work, log=log)
+    room.make()
     try:
         with warnings.catch_warnings():
             # A backend's warnings are in the log, and concern whoever publishes the source.
             warnings.simplefilter("ignore")
-            builder = ProjectBuilder(tree, python_executable=str(python), runner=sheltered)
-            bring(set(builder.build_system_requires))
-            bring(set(builder.get_requires_for_build(kind)))
+            builder = ProjectBuilder(tree, python_executable=str(room.python), runner=room.run)
+            room.install(builder.build_system_requires)
+            room.install(builder.get_requires_for_build(kind))
             return Path(builder.build(kind, work / "wheel"))
     except (BuildException, BuildBackendException) as error:
         # The output of the hook itself is in the log already.
         with log.open("a", encoding="utf-8") as stream:
             stream.write(redact(f"{type(error).__name__}: {error}\n"))
         raise _FailedError from error
+
+
+class _Room:
+    """The environment in which one wheel is built: what the build requires is installed there, and hooks run in it.
+
+    Attributes:
+        python: its interpreter.
+    """
+
+    def __init__(self, name: str, bench: Bench, *, bounds: Sequence[str], work: Path, log: Path) -> None:
+        self._name = name
+        self._bench = bench
+        self._work = work
+        self._log = log
+        home, environment = work / "home", work / "env"
+        home.mkdir(parents=True)
+        self._bounds = work / "bounds.txt"
+        self._bounds.write_text("".join(f"{bound}\n" for bound in bounds), encoding="utf-8")
+        scripts = environment / ("Scripts" if os.name == "nt" else "bin")
+        self._folder = environment
+        self.python = scripts / ("python.exe" if os.name == "nt" else "python")
+        self._env = {**shelter.variables(bench.environ, scripts=scripts, home=home), **bench.variables}
+        self._prefix = (*shelter.no_network(self._env), *shelter.bounded(bench.memory))
+
+    def make(self) -> None:
+        """Make the environment, still empty."""
+        bench = self._bench
+        options = ("--python", bench.python, "--no-config", "--no-project", "--offline")
+        made = process.run([bench.uv, "venv", *options, self._folder], env=self._env, timeout=bench.timeout)
+        _keep(self._log, made.argv, made)
+        if not made.ok:
+            raise _FailedError
+
+    def install(self, requirements: Collection[str]) -> None:
+        """Install what the build requires, from the index.
+
+        Raises:
+            TfprovError: why that is not possible.
+        """
+        if not requirements:
+            return
+        bench = self._bench
+        argv: list[str | Path] = [
+            *(bench.uv, "pip", "install", "--python", self.python, "--only-binary", ":all:"),
+            *("--constraints", str(self._bounds), *bench.options),
+            *sorted(requirements),
+        ]
+        ended = process.run(argv, env=bench.index, cwd=self._work, timeout=bench.timeout)
+        ended = replace(ended, stdout=bench.truthful(ended.stdout), stderr=bench.truthful(ended.stderr))
+        _keep(self._log, argv, ended)
+        if not ended.ok:
+            what = f"the build requirements of `{self._name}` cannot be installed"
+            raise bench.failure() or classify_text(
+                "uv pip install", ended.stderr + ended.stdout, ended.returncode, what=what
+            )
+
+    def run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        """Run a hook of the build, without network and with bounded memory; `build` calls it in this form."""
+        ended = process.run(
+            [*self._prefix, *cmd],
+            env={**self._env, **(extra_environ or {})},
+            cwd=Path(cwd) if cwd else None,
+            timeout=self._bench.timeout,
+        )
+        _keep(self._log, cmd, ended)
+        if not ended.ok:
+            raise _FailedError
 
 
 def _keep(log: Path, command: Sequence[str | os.PathLike[str]], ended: process.Finished) -> None:
