@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -26,35 +27,44 @@ _ONE_PRERELEASE = (
 _CLAUSE = re.compile(r"\s*(\^|~=|~|===?|!=|>=|<=|>|<|=)?\s*([^\s,|^~=!<>]+)\s*")
 
 
-def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
-    """Add what a Poetry project requests to the basket; arguments as in `pyproject.read`."""
+def read(document: Table, basket: Basket, parts: ProjectParts) -> ProjectParts:
+    """Add the dependencies and extras in Poetry's tables to the basket, with their sources.
+
+    Where `[project]` lists the dependencies, Poetry's table only says which Pythons are locked for, and where some of
+    the dependencies come from.
+
+    Args:
+        document: the parsed TOML document.
+        basket: collects them.
+        parts: extras and groups to include.
+
+    Returns:
+        The parts that are left to be read in the tables that other tools have, too: extras of `[project]`, and groups.
+    """
     poetry = table(document, "tool", "poetry")
+    project = table(document, "project")
     main = table(poetry, "dependencies")
     extras = table(poetry, "extras")
     wanted = set()
+    left = []
     for name in parts.extras:
-        if (key := key_of(name, extras)) is not None:
+        if key_of(name, table(project, "optional-dependencies")) is not None or "dependencies" in project:
+            left.append(name)
+        elif (key := key_of(name, extras)) is not None:
             wanted |= {canonicalize_name(one.partition("[")[0]) for one in texts(extras, key)}
         else:
             unknown(basket, basket.place("tool.poetry.extras"), "extra", name, tuple(extras))
     needed = {
         name: value
         for name, value in main.items()
-        if not _is_optional(value) or canonicalize_name(name) in wanted or name == "python"
+        if name == "python"
+        or ("dependencies" not in project and (not _is_optional(value) or canonicalize_name(name) in wanted))
     }
     _put(needed, "tool.poetry.dependencies", basket)
-    groups = dict(table(poetry, "group"))
-    older = table(poetry, "dev-dependencies")
-    if older:
-        groups["dev"] = {"dependencies": {**older, **table(groups, "dev", "dependencies")}}
-    for name in parts.groups:
-        if (key := key_of(name, groups)) is not None:
-            read_group(key, groups, basket)
-        else:
-            unknown(basket, basket.place("tool.poetry.group"), "group", name, tuple(groups))
-    tell_unchosen(basket, "extra", {name: texts(extras, name) for name in extras})
-    tell_unchosen(basket, "group", {name: table(groups, name, "dependencies") for name in groups})
+    if "dependencies" not in project:
+        tell_unchosen(basket, "extra", {name: texts(extras, name) for name in extras})
     read_sources(poetry, basket)
+    return replace(parts, extras=tuple(left))
 
 
 def read_sources(poetry: Table, basket: Basket) -> None:

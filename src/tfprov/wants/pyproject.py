@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
@@ -81,15 +81,15 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     """
     project = table(document, "project")
     flit = table(document, "tool", "flit", "metadata")
-    if table(document, "tool", "poetry") and "dependencies" not in project:
-        from tfprov.wants import poetry
-
-        poetry.read(document, basket, parts)
-        return
+    is_poetry = bool(table(document, "tool", "poetry"))
     reader = _Reader(document, basket, parts)
-    if flit and not project:
+    if flit and not (project or is_poetry):
         reader.flit(flit, parts)
         return
+    if is_poetry:
+        from tfprov.wants import poetry
+
+        parts = poetry.read(document, basket, parts)
     if pixi := pixi_of(document):
         from tfprov.wants import pixi as of_pixi
 
@@ -98,15 +98,11 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> None:
     where = basket.place("project.requires-python")
     basket.python(text_of(project, "requires-python", where, basket), where)
     reader.put_list("project.dependencies")
-    if "dependencies" in texts(project, "dynamic"):
+    if "dependencies" in texts(project, "dynamic") and not is_poetry:
         reader.dynamic(table(document, "tool", "setuptools", "dynamic", "dependencies"), "dependencies")
     reader.extras((*parts.extras, *reader.features_of(parts.groups)))
     reader.groups(parts.groups)
     reader.uv()
-    if poetry_table := table(document, "tool", "poetry"):
-        from tfprov.wants import poetry
-
-        poetry.read_sources(poetry_table, basket)
     if table(document, "tool", "pdm") or table(document, "tool", "rye"):
         from tfprov.wants import pdm
 
@@ -142,7 +138,8 @@ class _Reader:
         self._parts = parts
         self._project = table(document, "project")
         self._sources = {
-            canonicalize_name(name): source for name, source in table(document, "tool", "uv", "sources").items()
+            canonicalize_name(name): source
+            for name, source in {**_places_of_poetry(document), **table(document, "tool", "uv", "sources")}.items()
         }
         listed: tuple[Table, ...] = self._list("tool.uv.index", dict)
         self._indexes = {str(index.get("name", f" {number}")): index for number, index in enumerate(listed)}
@@ -217,7 +214,7 @@ class _Reader:
             *texts(self._document, "tool", "rye", "dev-dependencies"),
         )
         of_pdm = table(self._document, "tool", "pdm", "dev-dependencies")
-        of_poetry = table(self._document, "tool", "poetry", "group")
+        of_poetry = _groups_of_poetry(self._document)
         groups = {
             **({"dev": list(of_uv)} if of_uv else {}),
             **{name: list(texts(of_pdm, name)) for name in of_pdm},
@@ -228,16 +225,21 @@ class _Reader:
         for name in wanted:
             group = known.get(canonicalize_name(name))
             if group is None:
-                unknown(self._basket, self._where("dependency-groups"), "group", name, tuple(known.values()))
-            elif group in groups:
+                key = "tool.poetry.group" if of_poetry and not groups else "dependency-groups"
+                unknown(self._basket, self._where(key), "group", name, tuple(known.values()))
+                continue
+            if group in groups:
                 self._group(group, groups)
-            elif group in of_poetry:
+            if group in of_poetry:
                 from tfprov.wants import poetry
 
                 poetry.read_group(group, of_poetry, self._basket)
-            else:
+            if group in of_hatch and group not in groups:
                 self._environment(group, of_hatch[group], groups)
-        of_others = {name: environment.dependencies for name, environment in of_hatch.items()}
+        of_others: dict[str, Iterable[str]] = {
+            **{name: environment.dependencies for name, environment in of_hatch.items()},
+            **{name: table(of_poetry, name, "dependencies") for name in of_poetry},
+        }
         tell_unchosen(self._basket, "group", {**of_others, **{name: texts(groups, name) for name in groups}})
 
     def _group(self, name: str, groups: Table) -> None:
@@ -394,6 +396,20 @@ class _Reader:
                 if found := table(document, "tool", "uv", "workspace"):
                     return folder, found
         return here, {}
+
+
+def _places_of_poetry(document: Table) -> Table:
+    """The entries of Poetry that say where dependencies in `[project]` come from, by name."""
+    is_listed = "dependencies" in table(document, "project")
+    return table(document, "tool", "poetry", "dependencies") if is_listed else {}
+
+
+def _groups_of_poetry(document: Table) -> Table:
+    """The groups in Poetry's tables, with the development dependencies from before there were groups as `dev`."""
+    groups = dict(table(document, "tool", "poetry", "group"))
+    if older := table(document, "tool", "poetry", "dev-dependencies"):
+        groups["dev"] = {"dependencies": {**older, **table(groups, "dev", "dependencies")}}
+    return groups
 
 
 def _entries(found: object) -> tuple[Table, ...]:

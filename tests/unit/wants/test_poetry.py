@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from poetry.core.constraints.version import Version as PoetryVersion
@@ -60,6 +61,52 @@ def test_extras_and_groups_are_taken_when_named(read_file: Read) -> None:
     found = read_file("pyproject.toml", PROJECT, extras=("slow",), groups=("doc",))
     assert found.problems[0] == "pyproject.toml: tool.poetry.extras: there is no extra `slow`; it has `fast`"
     assert found.problems[-1] == "pyproject.toml: tool.poetry.group: there is no group `doc`; did you mean `docs`?"
+
+
+@pytest.mark.parametrize("dependencies", ['dynamic = ["dependencies"]', 'dependencies = ["tensorflow>=2.10,<3"]'])
+def test_what_a_project_says_beside_poetrys_tables_counts(read_file: Read, dependencies: str) -> None:
+    text = f"""\
+[project]
+name = "mine"
+requires-python = ">=3.10,<3.13"
+{dependencies}
+[project.optional-dependencies]
+plot = ["matplotlib"]
+[dependency-groups]
+dev = ["ruff"]
+lint = [{{include-group = "dev"}}, "black"]
+[tool.poetry.dependencies]
+python = "<3.12"
+tensorflow = "^2.10"
+[tool.poetry.group.dev.dependencies]
+pytest = "^7"
+"""
+    found = read_file("pyproject.toml", text, extras=("plot",), groups=("dev", "lint"))
+    assert sorted(texts(found.python)) == ["<3.12", ">=3.10,<3.13"]
+    names = {Requirement(text).name for text in texts(found.requirements)}
+    assert (names, found.problems) == ({"black", "matplotlib", "pytest", "ruff", "tensorflow"}, ())
+    assert SpecifierSet("<3,>=2.10") in [Requirement(text).specifier for text in texts(found.requirements)]
+
+
+def test_poetrys_table_says_where_a_dependency_of_the_standard_comes_from(read_file: Read) -> None:
+    text = """\
+[project]
+name = "mine"
+dependencies = ["tensorflow", "six>=1", "forked[x]"]
+[tool.poetry.dependencies]
+forked = {git = "https://host/y.git", branch = "main"}
+six = {version = ">=1", allow-prereleases = true}
+unlisted = "*"
+"""
+    found = read_file("pyproject.toml", text)
+    assert texts(found.requirements) == ["tensorflow", "six>=1", "forked[x] @ git+https://host/y.git@main"]
+
+
+def test_a_group_of_poetry_that_alone_asks_for_tensorflow_is_named(read_file: Read) -> None:
+    group = '[tool.poetry.group.ml.dependencies]\ntensorflow = "*"\n'
+    for before in ('[project]\nname = "mine"\ndependencies = ["six"]\n', '[tool.poetry.dependencies]\nsix = "*"\n'):
+        (note,) = read_file("pyproject.toml", before + group).notes
+        assert note.startswith("pyproject.toml: only its group `ml` asks for TensorFlow")
 
 
 SOURCES = """\
