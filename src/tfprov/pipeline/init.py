@@ -12,7 +12,7 @@ from tfprov.paths import home, relative
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.products import check_new
-from tfprov.profile.finding import PROFILE, is_stand_in, lists, nearest
+from tfprov.profile.finding import PROFILE, is_stand_in, lists, nearest, with_companions
 from tfprov.profile.nearby import lists_under_other_names
 from tfprov.profile.records import Profile
 from tfprov.profile.source import glance, plain_name
@@ -60,7 +60,8 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
     check_new(path, other="choose another name")
     folder = (path.parent if source is None else source).resolve()
     # One file of a project is enough: the others often repeat its requirements in another format.
-    found = (folder,) if folder.is_file() else lists(folder)[:1]
+    first = () if folder.is_file() else lists(folder)[:1]
+    found = tuple(folder / name for one in first for name in with_companions(one)) or (folder,) * folder.is_file()
     wants = read(found, path.parent, ProjectParts())
     programs = None
     if not found or (is_program(folder) and wants.problems and not wants.requirements):
@@ -108,7 +109,7 @@ def _name(path: Path, files: tuple[str, ...]) -> str:
     if path.name != PROFILE:
         return plain_name(path.stem)
     stands_in = nearest(path.parent)
-    if stands_in is not None and is_stand_in(stands_in) and files == (stands_in.name,):
+    if stands_in is not None and is_stand_in(stands_in) and files[:1] == (stands_in.name,):
         seen = glance(stands_in, shipped=False)
         if seen is not None:
             return seen.name

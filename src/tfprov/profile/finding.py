@@ -9,6 +9,7 @@ from tfprov.contents import content_of
 from tfprov.errors import TfprovError
 from tfprov.paths import expanded
 from tfprov.structured import toml_of
+from tfprov.wants.python_files import NAMES as PYTHON_FILES
 from tfprov.words import quoted
 
 PROFILE = "tfprov.toml"
@@ -19,6 +20,14 @@ _LISTS = (
     *("pyproject.toml", "requirements.txt", "environment.yml", "environment.yaml"),
     *("Pipfile", "pixi.toml", "setup.cfg", "setup.py"),
 )
+
+
+# The locks that tools make of a file, each with its tool, and the files whose tools also read which Python to use.
+_LOCKS = {
+    "pyproject.toml": {"uv": "uv.lock", "poetry": "poetry.lock", "pdm": "pdm.lock"},
+    "Pipfile": {"pipenv": "Pipfile.lock"},
+}
+_WITH_PYTHON = frozenset({"pyproject.toml", "requirements.txt", "setup.cfg", "setup.py"})
 
 
 def is_stand_in(path: Path) -> bool:
@@ -71,6 +80,26 @@ def lists(folder: Path) -> tuple[Path, ...]:
         OSError: a `pyproject.toml` or `setup.cfg` cannot be read.
     """
     return tuple(path for name in _LISTS if (path := folder / name).is_file() and _says_needs(path))
+
+
+def with_companions(path: Path) -> tuple[str, ...]:
+    """The names of a dependency file and of what belongs to it beside it: its lock, and a file that names the Python.
+
+    Args:
+        path: one of `lists`.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    locks = {tool: name for tool, name in _LOCKS.get(path.name, {}).items() if path.with_name(name).is_file()}
+    if len(locks) > 1:
+        # Left over from another tool, unless it is that of the tables.
+        tables = set(re.findall(r"(?m)^\[+tool\.(\w+)", content_of(path).decode("utf-8", "replace")))
+        locks = {tool: name for tool, name in locks.items() if tool in tables} or locks
+    lock = next(iter(locks.values()), None)
+    names = PYTHON_FILES if path.name in _WITH_PYTHON else ()
+    python = next((name for name in names if path.with_name(name).is_file()), None)
+    return tuple(name for name in (path.name, lock, python) if name is not None)
 
 
 def _says_needs(path: Path) -> bool:

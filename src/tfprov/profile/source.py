@@ -19,7 +19,7 @@ from tfprov.contents import content_of, is_there
 from tfprov.digests import bytes_of
 from tfprov.paths import expanded
 from tfprov.paths import plain as named
-from tfprov.profile.finding import PROFILE, is_stand_in, nearest
+from tfprov.profile.finding import PROFILE, is_stand_in, nearest, with_companions
 from tfprov.structured import texts_of, toml_of
 from tfprov.wants.records import ProjectParts, System, Wants, together
 
@@ -129,8 +129,10 @@ def given(path: Path, raw: bytes) -> Given:
             return _inside(block(text), path, path.stem, first_line=first_line(text))
     if _is_list(path, raw):
         # Two dependency files in one folder make two environments, each with its own lock.
-        own = "" if nearest(path.parent) == path else f"-{path.stem}"
-        document = {"name": plain_name(f"{path.parent.name}{own}"), "packages": {"files": [path.name]}}
+        is_own = nearest(path.parent) == path
+        name = plain_name(path.parent.name if is_own else f"{path.parent.name}-{path.stem}")
+        files = with_companions(path) if is_own else (path.name,)
+        document = {"name": name, "packages": {"files": list(files)}}
         return Given(document=document, text="", raw=b"", is_implied=True)
     text = raw.decode("utf-8-sig")
     return Given(document=toml_of(text), text=text, raw=raw)
@@ -149,6 +151,7 @@ def _inside(text: str, path: Path, name: str, *, first_line: int = 1) -> Given:
     from tfprov.wants.tables import table
 
     outer = toml_of(text)
+    is_implied = "tfprov" not in table(outer, "tool")
     own = table(outer, "tool").get("tfprov", {})
     if not isinstance(own, dict):
         raise ValueError("`tool.tfprov` must be a table")  # noqa: TRY004 - a mistake of the user's
@@ -158,13 +161,15 @@ def _inside(text: str, path: Path, name: str, *, first_line: int = 1) -> Given:
     packages = document.setdefault("packages", {})
     if isinstance(packages, dict) and "files" not in packages:
         packages["files"] = [path.name] if name or has_dependencies(outer) else []
+        if packages["files"] and not name and is_implied:
+            packages["files"] = list(with_companions(path))
     return Given(
         document=document,
         text=text,
         prefix=("tool", "tfprov"),
         first_line=first_line,
         raw=json.dumps(document, default=str, sort_keys=True).encode(),
-        is_implied="tfprov" not in table(outer, "tool"),
+        is_implied=is_implied,
     )
 
 

@@ -34,7 +34,7 @@ Part = Literal["requirements", "constraints", "overrides"]
 
 _SHOWN = 40  # characters shown of a text that is too long
 _MOST = 20_000  # fifty times the requirements of the largest known project
-_PATCH = re.compile(r"==\s*\d+\.\d+\.\d+")
+_PATCH = re.compile(r"==\s*\d+\.\d+(?:\.\d+)?")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 CARRIED = "-adopted-files"
 """Suffix of the project name of wheels that `tfprov adopt` makes from files that belong to no package."""

@@ -22,7 +22,8 @@ from tfprov.distributions import kind_of
 from tfprov.index_address import readable
 from tfprov.structured import json_of, toml_of
 from tfprov.wants.basket import Basket, Part
-from tfprov.wants.tables import Table, table, texts, with_source
+from tfprov.wants.records import Want, Wants
+from tfprov.wants.tables import Table, is_tensorflow, table, texts, with_source
 
 _LISTS = {
     **dict.fromkeys(("uv-lock", "poetry-lock", "conda-lock"), ("package",)),
@@ -82,6 +83,31 @@ def read(kind: str, text: str, basket: Basket, part: Part) -> None:
     basket.note(basket.name, "its versions are kept where they fit, its TensorFlow in any case: tfprov resolves again")
 
 
+def that_fit(lock: Wants, project: Wants) -> Wants:
+    """What a lock asks for, without the TensorFlow in it if the project beside it now asks for another release.
+
+    Args:
+        lock: what it asks for.
+        project: what the file beside it asks for.
+    """
+    asked = [want for want in project.requirements if is_tensorflow(want.text) and not Requirement(want.text).marker]
+
+    def other(pin: Want) -> Want | None:
+        """The requirement of the project that excludes a locked TensorFlow; None for any other pin."""
+        if not is_tensorflow(pin.text):
+            return None
+        version = str(Requirement(pin.text).specifier).removeprefix("==")
+        return next((want for want in asked if not Requirement(want.text).specifier.contains(version, True)), None)
+
+    left = {pin: want for pin in lock.constraints if (want := other(pin)) is not None}
+    notes = (
+        f"{pin.where}: `{pin.text}` is left out: {want.where} asks for `{want.text}`, so the lock is out of date"
+        for pin, want in left.items()
+    )
+    constraints = tuple(pin for pin in lock.constraints if pin not in left)
+    return replace(lock, constraints=constraints, notes=(*lock.notes, *notes))
+
+
 def _uv(document: Table, basket: Basket, part: Part) -> None:
     _bound(document.get("requires-python"), basket)
     # The project itself and the members of its workspace have no registry.
@@ -125,8 +151,12 @@ def _poetry(document: Table, basket: Basket, part: Part) -> None:
     rest: list[_Pin] = []
     for package in _packages(document):
         groups = texts(package, "groups") or (str(package.get("category", "main")),)
-        is_main = "main" in groups and package.get("optional") is not True
-        pin = replace(_pin(package, "markers"), place=_place_of_poetry(table(package, "source")))
+        # PDM calls the group `default`, and the marker as it is called elsewhere.
+        is_main = not {"main", "default"}.isdisjoint(groups) and package.get("optional") is not True
+        pin = replace(
+            _pin(package, "markers" if "markers" in package else "marker"),
+            place=_place_of_poetry(table(package, "source")),
+        )
         (main if is_main else rest).append(pin)
     _put(main, basket, part)
     _put(rest, basket, "constraints")

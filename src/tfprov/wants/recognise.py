@@ -9,6 +9,7 @@ from typing import Literal
 
 from tfprov.contents import content_of
 from tfprov.structured import TomlError, toml_of
+from tfprov.wants import python_files
 from tfprov.wants.basket import Basket
 from tfprov.wants.records import ProjectParts, System, Wants, together
 from tfprov.wants.text import decoded
@@ -17,7 +18,7 @@ from tfprov.wants.unfit import SourceFile
 Kind = Literal[
     "requirements", "pip-list", "conda-list", "pyproject", "pipfile", "setup-cfg", "setup-py", "script", "environment",
     "uv-lock", "poetry-lock", "pylock", "pipfile-lock", "conda-lock", "notebook", "program", "dockerfile", "shell",
-    "workflow", "instructions", "model-file",
+    "workflow", "instructions", "model-file", "python-file",
 ]  # fmt: skip
 PROJECTS = frozenset({"pyproject", "pipfile", "setup-cfg", "setup-py", "uv-lock", "poetry-lock", "pipfile-lock"})
 """Formats with extras or groups, in the file itself or in the project file beside it."""
@@ -37,6 +38,7 @@ _BY_NAME: dict[str, Kind] = {
     "setup.cfg": "setup-cfg",
     "setup.py": "setup-py",
     "uv.lock": "uv-lock",
+    **dict.fromkeys(python_files.NAMES, "python-file"),
 }
 
 
@@ -182,10 +184,10 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
         from tfprov.wants import conda_environment
 
         conda_environment.read(text, basket)
-    elif kind == "model-file":
+    elif kind in ("model-file", "python-file"):
         from tfprov.wants import model_files
 
-        model_files.read(text, basket)
+        (model_files if kind == "model-file" else python_files).read(text, basket)
     elif kind in ("setup-cfg", "setup-py"):
         from tfprov.wants import setup_files
 
@@ -204,6 +206,7 @@ def _read(kind: Kind, text: str, origin: SourceFile, parts: ProjectParts) -> Wan
         from tfprov.wants import other_locks
 
         other_locks.read(kind, text, basket, "constraints" if bounding else "requirements")
+        return together((before, other_locks.that_fit(basket.wants, before)))
     return together((before, basket.wants))
 
 

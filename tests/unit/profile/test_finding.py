@@ -9,7 +9,7 @@ import pytest
 
 from profiles import write
 from tfprov.errors import TfprovError
-from tfprov.profile.finding import find, namesakes, shipped, shipped_folder
+from tfprov.profile.finding import find, namesakes, shipped, shipped_folder, with_companions
 from tfprov.profile.load import load
 from tfprov.profile.source import glance
 
@@ -136,6 +136,49 @@ class TestNearest:
         assert (loaded.profile.name, loaded.requirements) == ("My-project", ("six",))
         assert loaded.notes == (f"`{name}` is taken for a profile; `tfprov init` writes one",)
         assert glance(path, shipped=False) == loaded.source
+
+    @pytest.mark.parametrize(
+        ("name", "lock"),
+        [
+            ("pyproject.toml", ("uv.lock", '[[package]]\nname = "six"\nversion = "1.16.0"\nsource.registry = "x"\n')),
+            ("pyproject.toml", ("poetry.lock", '[[package]]\nname = "six"\nversion = "1.16.0"\n[metadata]\n')),
+            ("pyproject.toml", ("pdm.lock", '[[package]]\nname = "six"\nversion = "1.16.0"\n[metadata]\n')),
+            ("Pipfile", ("Pipfile.lock", '{"default": {"six": {"version": "==1.16.0"}}}')),
+        ],
+    )
+    def test_its_lock_and_the_python_that_is_named_beside_it_count(
+        self, tmp_path: Path, name: str, lock: tuple[str, str]
+    ) -> None:
+        text = {
+            "pyproject.toml": '[project]\nname = "x"\ndependencies = ["six"]\n',
+            "Pipfile": '[packages]\nsix = "*"\n',
+        }
+        path = write(tmp_path, text[name], name)
+        for other, content in (lock, (".python-version", "3.11\n"), ("runtime.txt", "python-3.9.1\n")):
+            write(tmp_path, content, other)
+        loaded = load(path)
+        assert (loaded.requirements, loaded.preferred) == (("six",), (("six", "1.16.0"),))
+        # pipenv has the Python in its own file.
+        assert loaded.profile.python.version == (None if name == "Pipfile" else "==3.11.*")
+        assert glance(path, shipped=False) == loaded.source
+
+    @pytest.mark.parametrize("name", ["requirements.txt", "setup.cfg"])
+    def test_a_hosting_service_names_the_python_too(self, tmp_path: Path, name: str) -> None:
+        path = write(tmp_path, "[options]\ninstall_requires = six\n" if name == "setup.cfg" else "six\n", name)
+        write(tmp_path, "python-3.9.18\n", "runtime.txt")
+        assert load(path).profile.python.version == "==3.9.*"
+
+    @pytest.mark.parametrize("tool", ["uv", "poetry", "pdm"])
+    def test_of_several_locks_that_of_the_tool_in_the_project_counts(self, tmp_path: Path, tool: str) -> None:
+        path = write(tmp_path, f'[project]\ndependencies = []\n[[tool.{tool}.source]]\nname = "a"\n', "pyproject.toml")
+        for one in ("uv", "poetry", "pdm"):
+            write(tmp_path, "", f"{one}.lock")
+        assert with_companions(path) == ("pyproject.toml", f"{tool}.lock")
+
+    def test_a_list_that_is_named_is_read_alone(self, tmp_path: Path) -> None:
+        for name, text in (("requirements.txt", "six\n"), ("dev.txt", "six\n"), (".python-version", "3.11\n")):
+            write(tmp_path, text, name)
+        assert load(tmp_path / "dev.txt").profile.python.version is None
 
     @pytest.mark.parametrize(
         ("name", "text"),

@@ -105,6 +105,58 @@ def test_beside_its_project_it_bounds_what_that_asks_for(read_file: Read) -> Non
     assert texts(found.preferences) == ["numpy==1.26.4"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ("tensorflow>=2.16", []),
+        ("tensorflow-cpu<2.15", []),
+        ("tensorflow~=2.15", ["tensorflow==2.15.0"]),
+        ("tensorflow==2.14.0 ; sys_platform == 'darwin'", ["tensorflow==2.15.0"]),
+    ],
+)
+def test_a_lock_that_is_older_than_its_project_does_not_say_which_tensorflow(
+    read_file: Read, asked: str, kept: list[str]
+) -> None:
+    read_file("pyproject.toml", f'[project]\ndependencies = ["{asked}"]\n')
+    found = read_file("uv.lock", UV)
+    assert texts(found.constraints) == kept
+    told = [note for note in found.notes if note.endswith("so the lock is out of date")]
+    assert told == (
+        []
+        if kept
+        else [
+            "uv.lock: tensorflow: `tensorflow==2.15.0` is left out: pyproject.toml: project.dependencies asks for "
+            f"`{asked}`, so the lock is out of date"
+        ]
+    )
+
+
+def test_a_lock_of_pdm_is_read_like_that_of_poetry(read_file: Read) -> None:
+    read_file("pyproject.toml", '[project]\ndependencies = ["tensorflow-cpu<2.18", "pandas"]\n')
+    text = """\
+[metadata]
+groups = ["default", "test"]
+lock_version = "4.5.0"
+[[package]]
+name = "tensorflow-cpu"
+version = "2.16.2"
+groups = ["default"]
+marker = "python_version >= \\"3.11\\""
+[[package]]
+name = "pandas"
+version = "2.2.2"
+groups = ["default"]
+[[package]]
+name = "pytest"
+version = "8.0"
+groups = ["test"]
+"""
+    found = read_file("pdm.lock", text)
+    assert texts(found.requirements) == ["tensorflow-cpu<2.18", "pandas"]
+    assert texts(found.constraints) == ['tensorflow-cpu==2.16.2 ; python_version >= "3.11"']
+    assert texts(found.preferences) == ["pandas==2.2.2", "pytest==8.0"]
+
+
 def test_a_lock_of_poetry_asks_for_its_main_group_and_bounds_the_rest(read_file: Read) -> None:
     found = read_file("poetry.lock", POETRY)
     assert texts(found.requirements) == ["numpy ; python_version >= '3.9'"]

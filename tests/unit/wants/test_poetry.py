@@ -189,6 +189,11 @@ def test_one_range_or_another_is_one_range_with_gaps(text: str, expected: str) -
     assert specifier(text) == expected
 
 
+def test_a_minor_version_of_python_alone_is_not_its_first_patch_release(read_file: Read) -> None:
+    found = read_file("pyproject.toml", '[project]\nname = "x"\nrequires-python = "==3.10"\ndependencies = []\n')
+    assert texts(found.python) == ["==3.10.*"]
+
+
 @pytest.mark.parametrize("text", ["latest", ">=1 || <0.5", "==1.2 || ==1.3", ">5,<3 || >7,<6", "^x", ">=1,?"])
 def test_what_is_no_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="`"):
