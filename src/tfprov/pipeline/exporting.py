@@ -24,7 +24,7 @@ from tfprov.envs.layout import BINDING, site_packages
 from tfprov.envs.manifest import listed
 from tfprov.envs.records import Generation, Seal
 from tfprov.errors import TfprovError
-from tfprov.export import archive, modulefile, oci
+from tfprov.export import archive, earlier, modulefile, oci
 from tfprov.export.tree import MOMENT, ExportedEnvironment, TreeMember, members
 from tfprov.locks import STUCK_SECONDS
 from tfprov.pipeline.backends.choose import lock_of
@@ -168,12 +168,14 @@ def _check(request: ExportRequest) -> None:
 def _check_replaceable(request: ExportRequest) -> None:
     """Refuse to replace what exists, unless that was requested; of folders, images alone are replaced.
 
+    What may be this very export, because a run was killed when it had written it, is compared when it is known.
+
     Raises:
         TfprovError: `path-not-ours`.
     """
     output = request.output
-    if not request.replace:
-        raise TfprovError("path-not-ours", f"`{output}` already exists", hint="choose another path, or pass `--force`")
+    if not request.replace and not earlier.looks_exported(output):
+        raise _exists(output)
     if output.is_symlink() or not output.is_dir():
         return
     if foreign := oci.foreign(output):
@@ -183,6 +185,11 @@ def _check_replaceable(request: ExportRequest) -> None:
             evidence=tuple(f"it contains `{name}`" for name in foreign[:_NAMED]),
             hint="choose another path",
         )
+
+
+def _exists(output: Path, *evidence: str) -> TfprovError:
+    hint = "choose another path, or pass `--force`"
+    return TfprovError("path-not-ours", f"`{output}` already exists", evidence=evidence, hint=hint)
 
 
 def _check_kind(environment: Environment, generation: Generation, seal: Seal) -> None:
@@ -267,7 +274,11 @@ def _write(
     seal: Seal,
     work: Path,
 ) -> str:
-    """Write the export beside the output path, then rename it into place; returns its digest."""
+    """Write the export beside the output path, then rename it into place; returns its digest.
+
+    Raises:
+        TfprovError: `path-not-ours` when something else is there, and is not to be replaced.
+    """
     is_archive = request.output.name.endswith(".tar")
     is_folder = request.form == "oci" and not is_archive
     with temporary.staged(request.output, folder=is_folder) as stage:
@@ -284,7 +295,10 @@ def _write(
             digest = sha256_of(stage)
         else:
             digest, _ = archive.write(stage, tree, packed=request.output.name.endswith((".gz", ".tgz")))
-        put_in_place(stage, request.output)
+        if request.replace or not os.path.lexists(request.output):
+            put_in_place(stage, request.output)
+        elif not earlier.is_same(stage, request.output):
+            raise _exists(request.output, "its content differs from that of this export")
     return digest
 
 

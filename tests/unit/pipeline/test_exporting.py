@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from tfprov.errors import TfprovError
 from tfprov.export.tree import TreeMember
 from tfprov.pipeline import exporting
 from tfprov.pipeline.exporting import ExportRequest, Format, _check_kind, export
+from tfprov.pipeline.variables import Changes
+from told import told
 
 
 def refused(request: ExportRequest, folder: Path) -> tuple[str, str, str]:
@@ -85,6 +88,36 @@ def test_a_folder_that_is_no_image_is_not_replaced_even_on_request(tmp_path: Pat
     if "thesis" in inside or "hidden" in inside:
         assert refused(ExportRequest(form=form, output=output, replace=True), tmp_path)[0] == "path-not-ours"
     assert (output / inside).read_text() == "mine"
+
+
+@pytest.mark.parametrize(("form", "name"), [("tar", "e.tar"), ("tar", "e.tar.gz"), ("oci", "e"), ("oci", "e.tar")])
+def test_an_export_that_is_there_already_is_kept_and_any_other_is_refused(
+    tmp_path: Path, form: Format, name: str
+) -> None:
+    output = tmp_path / "out" / name
+    output.parent.mkdir()
+    environment = Environment(tmp_path, owner=Owner(name="train", profile="/train.toml"))
+
+    def write(data: bytes) -> str:
+        request = ExportRequest(form=form, output=output)
+        exporting._check(request)
+        tree = [TreeMember(path="opt", is_folder=True), TreeMember(path="opt/x", data=data)]
+        work = Path(tempfile.mkdtemp(dir=tmp_path))
+        nothing = Changes(path=(), values={}, templates={}, unset=())
+        return exporting._write(request, tree, nothing, environment=environment, seal=seal(), work=work)
+
+    digest = write(b"one")
+    there = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in output.parent.rglob("*")}
+    assert write(b"one") == digest
+    with pytest.raises(TfprovError) as caught:
+        write(b"two")
+    assert told(caught.value) == (
+        "path-not-ours",
+        f"`{output}` already exists",
+        "its content differs from that of this export",
+        "choose another path, or pass `--force`",
+    )
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in output.parent.rglob("*")} == there
 
 
 def refused_kind(root: Path, proved: Seal) -> tuple[str, str, tuple[str, ...], str]:
