@@ -171,14 +171,13 @@ class Settled:
 def adopt(asking: Asking, emit: Emit) -> Adoption:
     """Write a profile and a lock that recreate an environment, with the same versions as far as those work together.
 
-    The environment is read but never run, and nothing in it is changed.
+    The environment is read but never run, and nothing in it is changed. What an earlier run wrote, which may have been
+    killed before the lock or at its very end, is completed.
 
     Raises:
-        TfprovError: `environment-missing`; `path-not-ours` when the profile or the lock exists already;
+        TfprovError: `environment-missing`; `path-not-ours` when another profile or lock exists already;
             `permission-denied`; why no similar environment can be resolved.
     """
-    if asking.output is not None:
-        refuse_existing(asking.output)
     with alone(asking, emit):
         return _written(asking, emit)
 
@@ -207,17 +206,22 @@ def alone(asking: Asking, emit: Emit) -> Iterator[None]:
 def _written(asking: Asking, emit: Emit) -> Adoption:
     found = look(asking)
     profile = place_of_profile(asking, found)
-    refuse_existing(profile)
+    if not adopted(profile, found.root):
+        refuse_existing(profile)
     emit(Note(text=f"reading {found.root}", level="detail"))
     defects = findings(found)
     subject = AdoptionSubject.of(asking, found, profile)
     with own_files(subject):
         settled = settle(subject, emit)
         lock = profile.with_name(settled.lock_name)
-        refuse_existing(lock)
-        # The profile first: it is complete without a lock, which `up` makes, but not the other way round.
-        write_atomic(profile, settled.text.encode())
-        write_atomic(lock, settled.document)
+        is_written = profile.exists() and content_of(profile) == settled.text.encode()
+        if not is_written:
+            refuse_existing(profile)
+        if not (is_written and lock.exists()):
+            refuse_existing(lock)
+            # The profile first: it is complete without a lock, which `up` makes, but not the other way round.
+            write_atomic(profile, settled.text.encode())
+            write_atomic(lock, settled.document)
     return adoption(subject, defects, settled)
 
 
