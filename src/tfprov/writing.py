@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfprov.paths import beside
+from tfprov.paths import beside, shortened
 from tfprov.renames import replace
+
+UNFINISHED = ".tmp"
+"""End of the name of what is written beside a path, to be renamed to it."""
+_LEFT_S = 3600.0
 
 
 def write_through(path: Path, content: bytes) -> None:
@@ -46,7 +52,8 @@ def end_of_list(files: int) -> str:
 def write_atomic(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Write a file atomically: readers see the old content or the new one, never a part.
 
-    Creates the parent folder. The content is synced before the rename, so a power loss leaves no empty file.
+    Creates the parent folder. The content is synced before the rename, so a power loss leaves no empty file. What runs
+    that were killed in the middle of this have left for the same path is deleted an hour later.
 
     Args:
         path: the file; a link is replaced.
@@ -54,9 +61,10 @@ def write_atomic(path: Path, content: bytes, *, mode: int | None = None) -> None
         mode: its permissions; None for those of any new file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep_left(path)
     # open() rather than mkstemp(), which ignores the umask: everyone who may read the folder may read this file. The
     # umask cannot be applied by hand, because reading it means setting it, which is not thread-safe.
-    temporary = beside(path, ".tmp")
+    temporary = beside(path, UNFINISHED)
     try:
         with naming(path), temporary.open("xb") as stream:
             if mode is not None:
@@ -68,6 +76,16 @@ def write_atomic(path: Path, content: bytes, *, mode: int | None = None) -> None
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sweep_left(path: Path) -> None:
+    """Delete what killed runs left beside a path of their work on it, if the last change of that is an hour ago."""
+    left = re.compile(rf"\.{re.escape(shortened(path.name))}\.\d+-[0-9a-f]{{8}}{re.escape(UNFINISHED)}")
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if left.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > _LEFT_S:
+                    Path(entry.path).unlink()
 
 
 @contextlib.contextmanager

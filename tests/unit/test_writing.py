@@ -5,11 +5,14 @@ import os
 import stat
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tfprov import writing
+from tfprov import paths, writing
+from tfprov.envs import links
 from tfprov.renames import read
 
 
@@ -46,6 +49,32 @@ def test_a_failed_write_leaves_the_old_content_and_no_litter(tmp_path: Path, mon
     assert failure.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+def _written(path: Path) -> None:
+    writing.write_atomic(path, b"new")
+
+
+def _led(path: Path) -> None:
+    links.switch(path, path.with_name("generation"), path.with_name("generation"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_written, pytest.param(_led, marks=pytest.mark.skipif(os.name == "nt", reason="there, no link is switched"))],
+)
+def test_what_a_killed_run_left_beside_a_path_goes_after_an_hour(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    path = tmp_path / ("train" * 20 + ".toml")
+    gone, stay = paths.beside(path, ".tmp"), [paths.beside(path, ".tmp"), path.with_name(f".{path.name}.1-x.tmp")]
+    stay += [paths.beside(path.with_name("other"), ".tmp"), path.with_name(f"{path.name}.tmp"), tmp_path / ".tmp"]
+    for place in (gone, *stay):
+        place.write_bytes(b"half")
+        if place != stay[0]:
+            os.utime(place, (time.time() - 4000,) * 2)
+    change(path)
+    assert sorted(tmp_path.iterdir()) == sorted([path, *stay])
 
 
 def test_readers_see_the_old_or_the_new_content_never_a_part(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tfprov.errors import TfprovError
 from tfprov.paths import beside
 from tfprov.renames import plain
 from tfprov.trash import to_trash
-from tfprov.writing import sync_folder
+from tfprov.writing import UNFINISHED, sweep_left, sync_folder
 
 
 def holds(folder: Path, file: str) -> bool:
@@ -66,7 +66,8 @@ def switch(link: Path, target: Path, generation: Path) -> None:
     if os.name == "nt":
         fronts.write(link, target, generation)
         return
-    temporary = beside(link, ".tmp")
+    sweep_left(link)
+    temporary = beside(link, UNFINISHED)
     temporary.symlink_to(target, target_is_directory=True)
     try:
         temporary.replace(link)
