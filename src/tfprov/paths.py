@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +21,15 @@ _NEVER_IN_A_NAME = re.compile(r'[\x00-\x1f\x7f-\x9f\ud800-\udfff/\\:*?"<>|]')
 # Windows reserves these names for devices, in every folder and with every suffix.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
 _LONGEST_NAME = 255
+_LONGEST_PATH = 4095
+"""Bytes that Linux takes; other systems take fewer, or characters."""
 _MOST_OF_A_NAME = 40
 """Bytes of a file's name that are repeated in the names of its temporary files. So these are no longer than the name of
 an unpacked wheel: where Windows allows 259 characters in a path, it must not grow while that is deleted."""
+
+
+# How file systems refuse a file without a name that could have one with a name.
+_NOT_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.EISDIR})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +237,19 @@ def plain(name: str) -> str:
     return name
 
 
+def is_possible(path: str) -> bool:
+    """Whether a file can have this path at all. Any question about one that cannot ends with an exception."""
+    try:
+        whole = os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return (
+        b"\0" not in whole
+        and len(whole) <= _LONGEST_PATH
+        and all(len(os.fsencode(part)) <= _LONGEST_NAME for part in Path(path).parts)
+    )
+
+
 def relative(path: Path | str, folder: Path) -> str:
     """A path relative to a folder, with `/`; unchanged for one on another drive of Windows, which has no such path."""
     try:
@@ -306,6 +326,10 @@ def try_file(folder: Path, content: bytes = b"") -> None:
     Raises:
         OSError: why there can be no such file.
     """
+    if (nameless := _nameless(folder)) is not None:
+        with os.fdopen(nameless, "wb") as stream:
+            stream.write(content)
+        return
     place = folder / f".tfprov-{os.getpid()}-{os.urandom(4).hex()}"
     handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -313,6 +337,22 @@ def try_file(folder: Path, content: bytes = b"") -> None:
             stream.write(content)
     finally:
         place.unlink(missing_ok=True)
+
+
+def _nameless(folder: Path) -> int | None:
+    """A new file without a name, open for writing, of which a killed process leaves nothing; None where there is none.
+
+    Raises:
+        OSError: why there can be no file in the folder.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.open(folder, os.O_WRONLY | os.O_TMPFILE, 0o600)
+    except OSError as error:
+        if error.errno not in _NOT_NAMELESS:
+            raise
+        return None
 
 
 def beside(path: Path, ending: str) -> Path:

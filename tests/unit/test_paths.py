@@ -174,6 +174,29 @@ def test_a_folder_is_writable_when_a_file_can_be_made_in_it(tmp_path: Path) -> N
     assert not paths.writable(tmp_path / "file")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has files without a name")
+@pytest.mark.parametrize("refusal", [None, errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL])
+def test_a_run_that_is_killed_while_it_tries_a_folder_leaves_no_file_there_if_the_system_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: int | None
+) -> None:
+    real, seen = (os.open, os.fdopen), list[int]()
+
+    def opened(path: Path, flags: int, mode: int) -> int:
+        if refusal is not None and flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(refusal, os.strerror(refusal), str(path))
+        return real[0](path, flags, mode)
+
+    def writing_to(handle: int, mode: str) -> object:
+        seen.append(len(os.listdir(tmp_path)))
+        return real[1](handle, mode)
+
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "fdopen", writing_to)
+    paths.try_file(tmp_path, b"content")
+    assert seen == [0 if refusal is None else 1]
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("system", ["posix", "nt"])
 def test_below_a_file_is_nothing_that_only_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str

@@ -17,6 +17,7 @@ from tfprov.envs.manifest import SEAL
 from tfprov.envs.records import Cure, Owner, Seal
 from tfprov.host.records import Card, Fingerprint
 from tfprov.lock.target_records import Target
+from tfprov.paths import is_possible
 from tfprov.structured import json_of
 
 OWNER = "owner.json"
@@ -45,9 +46,11 @@ def owner(content: bytes) -> Owner:
 
 
 def read_owner(root: Path) -> Owner | None:
-    """The owner of an environment's folder; None where none can be read."""
+    """The owner of an environment's folder; None where none can be read, or what it names cannot exist."""
     with contextlib.suppress(OSError, ValueError):
-        return owner(content_of(root / OWNER))
+        found = owner(content_of(root / OWNER))
+        if all(map(is_possible, (f"{found.name}.toml", found.profile, found.link, *found.former))):
+            return found
     return None
 
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from laws import often
 from outcomes import SEAL
 from tfprov.envs import documents
 from tfprov.envs.records import Cure, Owner
@@ -60,6 +64,32 @@ def test_what_another_release_wrote_besides_is_left_out_and_what_it_did_not_has_
 def test_a_value_of_another_type_is_no_seal(key: str, value: object) -> None:
     with pytest.raises(ValueError, match="is"):
         documents.seal(json.dumps({**asdict(SEAL), key: value}).encode(), root=Path())
+
+
+@pytest.mark.parametrize("text", ["a" * 5000, "a" * 256, "/".join(["a" * 99] * 99), "\0", "\ud800"])
+@pytest.mark.parametrize("key", ["name", "profile", "link", "former"])
+def test_an_owner_that_names_what_cannot_exist_is_unknown(tmp_path: Path, key: str, text: str) -> None:
+    named = {"name": "train", "profile": "/train.toml", "link": "/.venv", "former": ["/venv"]}
+    assert documents.read_owner(_written(tmp_path, named)) is not None
+    odd = f"/{text}" if key != "name" else text
+    assert documents.found_owner(_written(tmp_path, {**named, key: [odd] if key == "former" else odd})) == Owner(
+        name=tmp_path.name, profile=""
+    )
+
+
+@often(40)
+@given(text=st.text(max_size=300) | st.text("a/", min_size=250, max_size=300))
+def test_whatever_an_owner_names_can_be_looked_at(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    root = _written(tmp_path_factory.getbasetemp(), {"name": text, "profile": text, "link": text})
+    owner = documents.read_owner(root)
+    for path in (f"{owner.name}.toml", owner.profile, owner.link) if owner else ():
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            (root / path).lstat()
+
+
+def _written(root: Path, owner: dict[str, object]) -> Path:
+    (root / documents.OWNER).write_text(json.dumps(owner), encoding="utf-8")
+    return root
 
 
 @pytest.mark.parametrize(
