@@ -18,7 +18,9 @@ from pydantic import BaseModel, ValidationError
 
 from tfprov.contents import content_of, is_there
 from tfprov.errors import TfprovError
+from tfprov.profile.finding import is_stand_in
 from tfprov.profile.merge import hashes_of, places_of, with_wants
+from tfprov.profile.nearby import note_on_others
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
 from tfprov.profile.source import NAMES_OF_FILES, Given, digest, given, named_files, wants_in
@@ -108,7 +110,8 @@ def _loaded(
     contents: Sequence[bytes],
 ) -> Loaded:
     """The record of a profile without mistakes, joined with what its own lists and the files that it names ask for."""
-    implied = (f"`{path.name}` is taken for a profile; `tfprov init` writes one",) if found.is_implied else ()
+    taken = f"`{path.name}` is taken for a profile; `tfprov init` writes one"
+    implied = (taken, *(note_on_others(path, wants) if is_stand_in(path) else ())) if found.is_implied else ()
     requirements = (*own.requirements, *wants.requirements)
     constraints = (*own.constraints, *wants.constraints)
     folders = (*own.folders, *wants.folders)

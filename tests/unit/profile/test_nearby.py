@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from profiles import write
 from tfprov.errors import TfprovError
 from tfprov.profile.finding import find
+from tfprov.profile.load import load
 from tfprov.profile.nearby import lists_under_other_names
 
 
@@ -47,6 +49,7 @@ def asking_for(package: str, name: str) -> str:
             [".github/workflows/ci.yml", "README.md", "setup.sh"],
             ["README.md", "setup.sh", ".github/workflows/ci.yml"],
         ),
+        (["DEEPLABCUT.yaml", "requirements-gpu.txt"], ["requirements-gpu.txt", "DEEPLABCUT.yaml"]),
         (["SETUP.md", "make_env_gpu.ps1", "_execute.bat"], ["SETUP.md", "_execute.bat", "make_env_gpu.ps1"]),
     ],
 )
@@ -57,6 +60,64 @@ def test_lists_under_other_names_are_named(tmp_path: Path, names: list[str], tol
         find("", cwd=tmp_path)
     assert failure.value.evidence[-1] == f"files that may say it: {', '.join(f'`{name}`' for name in told)}"
     assert failure.value.hint == f"name the file that says what is needed, as in `tfprov up {told[0]}`"
+
+
+def test_a_yaml_file_of_any_name_is_named_if_it_lists_what_conda_installs(tmp_path: Path) -> None:
+    write(tmp_path, "dependencies:\n  - pip:\n    - deeplabcut[tf]\n", "DEEPLABCUT.yaml")
+    write(tmp_path, "dependencies:\n  numpy: 1\n", "chart.yaml")
+    write(tmp_path, "train:\n  dependencies:\n    - six\n", "config.yml")
+    write(tmp_path, "language: python\ninstall: pip install six\n", ".travis.yml")
+    assert lists_under_other_names(tmp_path) == ("DEEPLABCUT.yaml",)
+
+
+SETUP = """\
+import sys
+from setuptools import setup
+with open("needs.txt") as file:
+    needs = file.read().splitlines()
+setup(name="mine", install_requires=needs)
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "told"),
+    [
+        (["tensorflow>=2.16"], ["tensorflow==2.15.*"], True),
+        (["tensorflow>=2.16"], ["tensorflow==2.17.0"], True),
+        (["six"], ["tensorflow-cpu<2.16"], True),
+        (["six"], ["tensorflow"], False),
+        (["six"], ["numpy<2"], False),
+        (["tensorflow==2.15.0"], ["tensorflow"], False),
+        (["tensorflow==2.15.0"], ["tensorflow>=2.10"], False),
+        (["tensorflow==2.15.0"], ["tensorflow-gpu==2.15.0"], False),
+        (["tensorflow==2.15.0"], ["tensorflow>=2.16"], True),
+        (["tensorflow"], ["tensorflow==2.15.*"], True),
+    ],
+)
+@pytest.mark.parametrize("name", ["environment.yml", "requirements-gpu.txt", "Dockerfile", "Pipfile"])
+def test_a_list_that_is_not_read_and_asks_for_another_tensorflow_is_told(
+    tmp_path: Path, name: str, own: list[str], other: list[str], told: bool
+) -> None:
+    path = write(tmp_path, "".join(f"{line}\n" for line in own), "requirements.txt")
+    asked = Requirement(other[0])
+    text = asking_for(other[0], name)
+    if name == "Pipfile":
+        text = f'[packages]\n{asked.name} = "{asked.specifier or "*"}"\n'
+    write(tmp_path, text.replace("==2.15.*", "=2.15") if name == "environment.yml" else text, name)
+    notes = load(path).notes[1:]
+    # conda has one package of that name, in several builds.
+    shown = f"tensorflow{asked.specifier}" if name == "environment.yml" else other[0]
+    expected = f"also here, and not read: `{name}` (`{shown}`); name the one that counts, as in `tfprov up {name}`"
+    assert notes == ((expected,) if told else ())
+    # Whoever names a file has said which one counts.
+    assert load(write(tmp_path, "six\n", "requirements-dev.txt")).notes[1:] == ()
+
+
+def test_a_list_that_is_made_by_a_program_is_told_if_nothing_else_asks_for_tensorflow(tmp_path: Path) -> None:
+    write(tmp_path, SETUP, "setup.py")
+    notes = load(write(tmp_path, "six\n", "requirements.txt")).notes[1:]
+    assert [note.partition(";")[0] for note in notes] == ["also here, and not read: `setup.py` (made by a program)"]
+    assert load(write(tmp_path, "tensorflow\n", "requirements.txt")).notes[1:] == ()
 
 
 @pytest.mark.parametrize(
