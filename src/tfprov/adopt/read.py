@@ -30,6 +30,7 @@ from tfprov.structured import json_of
 _LIBRARY = re.compile(r"^python(\d+\.\d+)t?$")
 _SHEBANG = re.compile(rb"^#!\s*(?:/bin/sh\s*\n'''exec' \"?)?(/[^\n\" ]+)")
 # Not a place that is found when the file runs, as in environments of uv that may be moved.
+_SHELL_FILE = re.compile(r"""^[ \t]*(?:export )?VIRTUAL_ENV=(["']?)(?P<place>/[^"'$\n]+)\1[ \t]*$""", re.MULTILINE)
 _BATCH_FILE = re.compile(r"""^@?set "?VIRTUAL_ENV=([^%"\r\n]+)"?\s*$""", re.MULTILINE | re.IGNORECASE)
 _FROM_STORE = "PythonSoftwareFoundation.Python.*"
 # ELF machine numbers of the processors that TensorFlow was ever built for.
@@ -266,6 +267,9 @@ def _named_by_scripts(folder: Path) -> Counter[str]:
                 program = os.fsdecode(found[1]) if found else ""
                 if os.path.basename(program).startswith("python") and os.path.dirname(program).endswith("/bin"):  # noqa: PTH119, PTH120 - any text may stand there
                     counted[os.path.dirname(os.path.dirname(program))] += 1  # noqa: PTH120 - likewise
+    if not counted:  # none of its packages has commands, as where uv made it and pip is missing
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            counted.update(found["place"] for found in _SHELL_FILE.finditer(content_of(folder / "activate").decode()))
     return counted
 
 

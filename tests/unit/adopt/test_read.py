@@ -15,6 +15,7 @@ from site_under_test import PYTHON
 from tfprov.adopt.judge import findings
 from tfprov.adopt.read import index_of, read
 from tfprov.adopt.records import ForeignEnvironment
+from tfprov.envs.layout import executables_in
 from tfprov.errors import TfprovError
 from tfprov.pipeline.uv import uv_executable
 from told import refusal
@@ -181,6 +182,28 @@ class TestWhatLiesBeside:
         (mine,) = (one for one in found.distributions if one.name == "mine")
         assert mine.origin is not None
         assert (mine.origin.path, mine.origin.is_editable) == (tmp_path, True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "VIRTUAL_ENV={0}",
+        "VIRTUAL_ENV='{0}'",
+        '    VIRTUAL_ENV="{0}"',
+        "    export VIRTUAL_ENV={0}",
+    ],
+)
+def test_one_without_commands_that_was_moved_is_told_by_its_activation(made: Path, tmp_path: Path, line: str) -> None:
+    for path in executables_in(made).iterdir():
+        if not path.name.startswith("python"):
+            path.unlink()
+    text = f"deactivate nondestructive\n{line.format(made)}\nVIRTUAL_ENV=$(cygpath '{made}')\nexport VIRTUAL_ENV\n"
+    (executables_in(made) / "activate").write_text(text)
+    assert read(made).made_at is None
+    moved = shutil.copytree(made, tmp_path / "moved", symlinks=True)
+    assert read(moved).made_at == made
+    (moved / "bin" / "activate").write_text("VIRTUAL_ENV=$(dirname $SCRIPT_PATH)\n")
+    assert read(moved).made_at is None
 
 
 def test_an_old_kind_of_editable_project_and_one_of_setup_py(made: Path, tmp_path: Path) -> None:
