@@ -155,9 +155,8 @@ def _version(interpreter: Interpreter, profile: Profile) -> Refusal | None:
     if version.release[:2] < OLDEST_PYTHON:
         return Refusal(code="python-unsupported", why="environments can be made for Python 3.6 and newer")
     wanted = None if profile.python.version is None else SpecifierSet(profile.python.version)
-    if wanted is not None and not wanted.contains(version, prereleases=True):
-        why = f'outside `python.version = "{profile.python.version}"`{_as_one_patch(wanted, version)}'
-        return Refusal(code="python-unsupported", why=why)
+    if wanted is not None and (excluding := profile.python.excluding(version)):
+        return Refusal(code="python-unsupported", why=f"outside {excluding}{_as_one_patch(wanted, version)}")
     if version.is_prerelease and not is_named(interpreter, profile) and not (wanted is not None and wanted.prereleases):
         return Refusal(code="python-unsupported", why="it is a pre-release; `python.path` can select it")
     return None

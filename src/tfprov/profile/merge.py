@@ -10,7 +10,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from pydantic import ValidationError
 
-from tfprov.profile.records import CondaTable, Profile
+from tfprov.profile.records import CondaTable, Profile, PythonTable
 from tfprov.wants.records import Want, Wants
 
 
@@ -24,7 +24,6 @@ def with_wants(profile: Profile, wants: Wants) -> tuple[Profile, list[str]]:
     """
     problems: list[str] = []
     changes: dict[str, dict[str, object]] = {
-        "python": _python(profile, wants, problems),
         "packages": {
             "overrides": (*profile.packages.overrides, *(want.text for want in wants.overrides)),
             "exclude": (*profile.packages.exclude, *(want.text for want in wants.excluded)),
@@ -38,7 +37,7 @@ def with_wants(profile: Profile, wants: Wants) -> tuple[Profile, list[str]]:
         for name, change in changes.items()
         if any(change.values())
     }
-    return profile.model_copy(update=tables), problems
+    return profile.model_copy(update={"python": _python(profile, wants, problems), **tables}), problems
 
 
 def hashes_of(wants: Iterable[Want]) -> Mapping[str, tuple[str, ...]]:
@@ -74,18 +73,19 @@ def _builds(profile: Profile, wants: Wants) -> dict[str, object]:
     return found
 
 
-def _python(profile: Profile, wants: Wants, problems: list[str]) -> dict[str, object]:
+def _python(profile: Profile, wants: Wants, problems: list[str]) -> PythonTable:
     own = Want(text=profile.python.version or "", where="python.version")
     ranges = [want for want in (own, *wants.python) if want.text]
     if len(ranges) == (1 if own.text else 0):
-        return {}
+        return profile.python
     joined = ",".join(dict.fromkeys(clause.strip() for want in ranges for clause in want.text.split(",")))
     if SpecifierSet(joined).is_unsatisfiable():
         problems.append(
             "no Python is in all of the ranges that are asked for: "
             + ", ".join(f"`{want.text}` ({want.where})" for want in ranges)
         )
-    return {"version": joined}
+    places = {want.text: "" if want is own else want.where for want in reversed(ranges)}
+    return profile.python.with_files(joined, dict(reversed(places.items())))
 
 
 def _index(profile: Profile, wants: Wants) -> dict[str, object]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from tfprov.profile.source import ProfileSource, resolved
@@ -58,6 +60,27 @@ class PythonTable(_Table):
     """Use exactly this interpreter; relative to the profile."""
     install: bool = True
     """Whether an interpreter may be downloaded when none on the machine fits."""
+    _of_files: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def with_files(self, version: str, of_files: Mapping[str, str]) -> PythonTable:
+        """The table with a range that files ask for, too.
+
+        Args:
+            version: the whole range, with that of the table.
+            of_files: where each part is written (`pyproject.toml: project.requires-python`), by its text.
+        """
+        found = self.model_copy(update={"version": version})
+        found._of_files = of_files
+        return found
+
+    def excluding(self, version: Version) -> str:
+        """What of the range excludes a version, each part as it is written, with its place; empty if nothing does."""
+        parts = {self.version: ""} if self.version and not self._of_files else self._of_files
+        return " and ".join(
+            f"`{text}` ({place})" if place else f'`python.version = "{text}"`'
+            for text, place in parts.items()
+            if text is not None and not SpecifierSet(text).contains(version, prereleases=True)
+        )
 
 
 class EnvironmentTable(_Table):

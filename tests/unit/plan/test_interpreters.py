@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 import hosts
 from hosts import Host, python
+from profiles import write
 from tfprov.host.records import Interpreter, Libc, Problem
 from tfprov.plan.interpreters import admits, bringable, fitting, name, sort_out, span, why_none_brought
 from tfprov.plan.offers import Offer
 from tfprov.plan.records import Refusal
+from tfprov.profile.load import load
 from tfprov.profile.records import Profile
 
 
@@ -75,6 +79,21 @@ def test_a_range_of_the_profile_refuses_the_others(wanted: str, why: str) -> Non
     found = refused(python("3.12.1"), python={"version": wanted})
     assert found is not None
     assert found.why == why
+
+
+def test_a_range_that_files_ask_for_is_told_with_its_place(tmp_path: Path) -> None:
+    write(tmp_path, '[project]\nname = "x"\nrequires-python = ">=3.9"\ndependencies = []\n', "pyproject.toml")
+    write(tmp_path, "3.10\n", ".python-version")
+    loaded = load(tmp_path / "pyproject.toml").profile.python
+    assert loaded.excluding(Version("3.10.13")) == ""
+    assert loaded.excluding(Version("3.12.1")) == "`==3.10.*` (.python-version)"
+    assert loaded.excluding(Version("3.8.1")) == (
+        "`>=3.9` (pyproject.toml: project.requires-python) and `==3.10.*` (.python-version)"
+    )
+    text = 'name = "x"\n[python]\nversion = "<3.12"\n[packages]\nfiles = ["pyproject.toml"]\n'
+    both = load(write(tmp_path, text)).profile.python
+    assert both.excluding(Version("3.12.1")) == '`python.version = "<3.12"`'
+    assert both.excluding(Version("3.8.1")) == "`>=3.9` (pyproject.toml: project.requires-python)"
 
 
 def test_a_named_interpreter_leaves_out_the_others() -> None:
