@@ -37,12 +37,14 @@ class Reading:
         python: the interpreter that was examined.
         problem: why the GPUs of the machine cannot be used; None when they can, or when GPUs do not count.
         container: kind of container; None outside one, and when GPUs do not count.
+        shows_processor: whether the system shows the features of the processor; not where `/proc` is not mounted.
     """
 
     fingerprint: Fingerprint
     python: str
     problem: Problem | None = None
     container: str | None = None
+    shows_processor: bool = True
 
 
 def of_facts(facts: Facts, *, python: str, vendor: Vendor | None, required: int) -> Fingerprint:
@@ -93,15 +95,18 @@ def read(environ: Mapping[str, str], *, python: str, has_gpus: bool) -> Reading:
         )
         found = graphics(environ, place, brief=True)
         driver, gpus, problem = found.driver.value, found.gpus.value, found.problem.value
+    flags = processor.flags(family).value
     fingerprint = _fingerprint(
         python=python,
         libc=system.libc(family).value,
-        flags=processor.flags(family).value,
+        flags=flags,
         driver=driver,
         gpus=gpus,
         has_gpus=has_gpus,
     )
-    return Reading(fingerprint=fingerprint, python=python, problem=problem, container=container)
+    return Reading(
+        fingerprint=fingerprint, python=python, problem=problem, container=container, shows_processor=bool(flags)
+    )
 
 
 def changes(proofs: tuple[Fingerprint, ...], now: Reading) -> tuple[MachineChange, ...]:
@@ -191,9 +196,11 @@ def _differences(proof: Fingerprint, now: Reading, content: Callable[[], str]) -
     gone = [unit for unit in proof.vector_units if unit not in here.vector_units]
     come = [unit for unit in here.vector_units if unit not in proof.vector_units]
     if gone or come:
-        code = "cpu-no-avx" if "avx" in gone else "verdict-stale"
+        code = "cpu-no-avx" if "avx" in gone and now.shows_processor else "verdict-stale"
         was = f"with {', '.join(gone)}" if gone else f"without {', '.join(come)}"
         is_now = f"with {', '.join(come)}" if come else f"without {', '.join(gone)}"
+        if not now.shows_processor:
+            is_now = "not shown by the system"
         found.append(MachineChange(code=code, what="processor", was=was, now=is_now))
     if proof.libc != here.libc:
         found.append(

@@ -5,6 +5,7 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -145,6 +146,25 @@ def test_what_changed_is_named_with_its_code(proved: Fingerprint, reading: Readi
 def test_several_changes_are_all_named() -> None:
     found = changes((PROVED,), now(driver="560.1", libc="glibc 2.31", vector_units=("avx",)))
     assert [change.what for change in found] == ["driver", "processor", "C library"]
+
+
+def test_a_processor_that_the_system_does_not_show_is_not_called_one_without_avx() -> None:
+    """As in a chroot without `/proc`."""
+    (change,) = changes((PROVED,), replace(now(vector_units=()), shows_processor=False))
+    assert (change.code, str(change)) == (
+        "verdict-stale",
+        "processor: with avx, avx2, fma then, not shown by the system now",
+    )
+    unknown = replace(PROVED, vector_units=())
+    assert changes((PROVED, unknown), replace(now(vector_units=()), shows_processor=False)) == ()
+
+
+@pytest.mark.parametrize("flags", [(), ("avx",)])
+def test_a_machine_is_asked_whether_it_shows_its_processor(
+    monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("tfprov.host.processor.flags", lambda _: SimpleNamespace(value=flags))
+    assert read(os.environ, python=sys.executable, has_gpus=False).shows_processor is bool(flags)
 
 
 def test_an_older_seal_counts_as_another_machine() -> None:
