@@ -163,6 +163,8 @@ def run(
         raise _cancelled()
     arguments = tuple(os.fspath(part) for part in argv)
     given = None if stdin is None else stdin.encode()
+    if given is None and not os.path.exists(os.devnull):  # noqa: PTH110 - Windows' is no path
+        given = b""  # a chroot without devices
     started = time.monotonic()
     _mourner.ready()
     child = subprocess.Popen(

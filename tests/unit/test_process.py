@@ -81,6 +81,12 @@ def test_standard_input_is_empty_unless_given() -> None:
     assert run(python("import sys; print(repr(sys.stdin.read()))"), env=ENV).stdout.strip() == "''"
 
 
+def test_children_are_started_where_there_are_no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a chroot without `/dev`."""
+    monkeypatch.setattr(os, "devnull", os.path.join(os.sep, "nothing", "null"))
+    assert run(python("import sys; print(repr(sys.stdin.read()))"), env=ENV).stdout == "''\n"
+
+
 def test_a_child_that_does_not_read_its_input_to_the_end_is_no_failure() -> None:
     assert run(python("pass"), env=ENV, stdin="x" * 1_000_000).ok
 

@@ -323,7 +323,7 @@ def _classed(error: OSError, failure: TfprovError) -> TfprovError:
     """The failure with a class of its own: what the system refuses is not a mistake of tfprov's."""
     if failure.code.name != "internal":
         return failure
-    if error.errno == errno.ENOENT and str(error.filename).startswith(("/proc/", "/sys/")):
+    if error.errno == errno.ENOENT and str(error.filename).startswith(("/proc/", "/sys/", "/dev/")):
         what, hint = f"`{error.filename}` is missing", "mount the file systems of the kernel, as in any container"
         return TfprovError("filesystem-feature", what, evidence=failure.evidence, hint=hint)
     if error.errno == errno.ENOENT:

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ _PREFIX = re.compile(r"(/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+)+")
 """A path without `.` and `..`, with which no archive can be unpacked."""
 _OWN = re.compile(rf"(\.gitignore|CACHEDIR\.TAG|(.*/)?{BINDING}\.(py|pth|start))")
 _SQUASHFS = ("-comp", "zstd", "-Xcompression-level", "9", "-quiet", "-no-progress", "-noappend")
+_MAPS = Path("/proc/self/maps")
 _NAMED = 3
 """How many of the files in the way a message names."""
 _MODULES = Product(what="a modulefile", is_ours=lambda stream: b"made by tfprov" in stream.read(400))
@@ -196,14 +198,20 @@ def _check_kind(environment: Environment, generation: Generation, seal: Seal) ->
     """Refuse environments that cannot be moved to another path.
 
     Raises:
-        TfprovError: `not-supported`.
+        TfprovError: `not-supported`, `filesystem-feature`.
     """
     name = environment.owner.name
-    if os.name != "posix" or not os.path.exists("/proc/self"):  # noqa: PTH110 - asks for the system, not for a file
+    if sys.platform != "linux":
         raise TfprovError(
             "not-supported",
             "only Linux environments can be exported",
             hint="`tfprov bundle` works on other systems too",
+        )
+    if not _MAPS.exists():
+        raise TfprovError(
+            "filesystem-feature",
+            f"`{_MAPS}` is missing, which shows what the interpreter needs from the system",
+            hint="mount `/proc`, as in any container",
         )
     if seal.kind != "venv":
         raise TfprovError(

@@ -119,9 +119,10 @@ def test_a_working_directory_that_is_deleted_meanwhile_is_named(
     assert "error[usage]: the working directory was deleted" in capsys.readouterr().err
 
 
-def test_a_missing_file_of_the_kernel_was_not_deleted_by_anybody(capsys: pytest.CaptureFixture[str]) -> None:
-    told = ended(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/proc/stat"), capsys)
-    assert "error[filesystem-feature]: `/proc/stat` is missing" in told
+@pytest.mark.parametrize("path", ["/proc/stat", "/sys/devices", "/dev/null"])
+def test_a_missing_file_of_the_kernel_was_not_deleted_by_anybody(capsys: pytest.CaptureFixture[str], path: str) -> None:
+    told = ended(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path), capsys)
+    assert f"error[filesystem-feature]: `{path}` is missing" in told
     assert "deleted" not in told
 
 

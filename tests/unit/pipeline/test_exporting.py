@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -134,6 +135,17 @@ def test_a_conda_environment_is_not_moved(tmp_path: Path) -> None:
         "`train` is a conda environment: its programs contain its path",
         (),
         "`--format modulefile` writes a modulefile that loads it in place",
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is exported")
+def test_without_the_file_system_of_processes_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "_MAPS", tmp_path / "proc" / "self" / "maps")
+    assert refused_kind(tmp_path, seal()) == (
+        "filesystem-feature",
+        f"`{tmp_path}/proc/self/maps` is missing, which shows what the interpreter needs from the system",
+        (),
+        "mount `/proc`, as in any container",
     )
 
 
