@@ -145,6 +145,7 @@ REQUIREMENTS = (
     *("tensorflow-text", "tensorflow-addons", "tf-keras==2.15.*", "pandas<1.4", "tensorflow-io"),
     *("tensorflow-metal", "tensorflow-metal==1.1.0"),
 )
+OVERRIDES = ("numpy<2", "numpy>=2", "numpy==1.26.4", "keras<3", "protobuf>=5", "protobuf", "tensorflow<2.17")
 
 
 def profile(seed: int) -> Profile:
@@ -169,6 +170,9 @@ def profile(seed: int) -> Profile:
     if draw.random() < 0.15:
         document["environment"] = {"kind": "conda"}
         document["conda"] = {"tensorflow": draw.choice(("conda", "wheel"))}
+    if draw.random() < 0.1:
+        key, lines = draw.choice((("overrides", OVERRIDES), ("exclude", ("numpy", "keras", "tf-keras"))))
+        document.setdefault("packages", {})[key] = draw.some(lines, 2)
     return Profile.model_validate(document)
 
 

@@ -47,6 +47,7 @@ def release(profile: Profile, version: str | None) -> Profile:
         packages={
             "requirements": free(profile.packages.requirements),
             "constraints": [text for text in profile.packages.constraints if kind_of(Requirement(text).name) is None],
+            "overrides": [text for text in profile.packages.overrides if kind_of(Requirement(text).name) is None],
         },
     )
 
@@ -63,8 +64,8 @@ def _without(profile: Profile, text: str) -> Profile:
     def rest(texts: tuple[str, ...]) -> list[str]:
         return [each for each in texts if str(Requirement(each)) != wanted]
 
-    requirements, constraints = rest(profile.packages.requirements), rest(profile.packages.constraints)
-    return change(profile, packages={"requirements": requirements, "constraints": constraints})
+    lines = {key: rest(getattr(profile.packages, key)) for key in ("requirements", "constraints", "overrides")}
+    return change(profile, packages=lines)
 
 
 def on_python(profile: Profile, minor: str) -> Profile:

@@ -52,6 +52,8 @@ class Demands:
         others: requirements and constraints on other projects, and those on TensorFlow that apply only on some Pythons,
             each with its place.
         wanted: those of `others` that are requirements; a constraint requests no package.
+        overridden: normalized names of the projects for which the profile says what packages require of them.
+        excluded: those that are not installed, whatever requires them.
         notes: how requirements were interpreted.
         asked_on: minor versions of the Pythons on which TensorFlow is requested, if a marker excludes some; else empty.
         nightly: whether a build of the development branch is requested instead of a release.
@@ -64,6 +66,8 @@ class Demands:
     others: tuple[tuple[Requirement, str], ...]
     wanted: tuple[str, ...]
     notes: tuple[str, ...]
+    overridden: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
     asked_on: frozenset[str] = frozenset()
     nightly: bool = False
     any_prerelease: bool = False
@@ -156,6 +160,8 @@ def gather(profile: Profile, facts: Facts) -> Demands:
         others=tuple(others),
         wanted=tuple(wanted),
         notes=tuple(dict.fromkeys(notes)),
+        overridden=_overridden(profile),
+        excluded=_excluded(profile),
         asked_on=frozenset(asked_on) if len(asked_on) < len(_MINORS) else frozenset(),
         nightly=nightly,
         any_prerelease=any_prerelease,
@@ -215,11 +221,38 @@ def _where_marker_holds(requirement: Requirement, facts: Facts) -> list[bool]:
 
 
 def _lines(profile: Profile) -> Iterator[tuple[Requirement, str, bool]]:
-    """The requirements and constraints of a profile, each with its place and whether it is a requirement."""
-    for text in profile.packages.requirements:
-        yield Requirement(text), profile.packages.place_of(text), True
-    for text in profile.packages.constraints:
-        yield Requirement(text), profile.packages.place_of(text, "packages.constraints"), False
+    """What counts of the requirements, overrides and constraints of a profile, with its place.
+
+    The third value says whether the line requests a package. As in uv, an override takes the place of the requirements
+    on its project, but constraints hold for it too.
+    """
+    packages, overridden, excluded = profile.packages, _overridden(profile), _excluded(profile)
+    requested: set[str] = set()
+    for text, line, name in _named(packages.requirements):
+        requested.add(name)
+        if name not in overridden | excluded:
+            yield line, packages.place_of(text), True
+    for text, line, name in _named(packages.overrides):
+        if name not in excluded:
+            yield line, packages.place_of(text, "packages.overrides"), name in requested
+    for text, line, name in _named(packages.constraints):
+        if name not in excluded:
+            yield line, packages.place_of(text, "packages.constraints"), False
+
+
+def _named(texts: Iterable[str]) -> Iterator[tuple[str, Requirement, str]]:
+    """The lines with what they say and the normalized name of their project."""
+    for text in texts:
+        line = Requirement(text)
+        yield text, line, canonicalize_name(line.name)
+
+
+def _overridden(profile: Profile) -> frozenset[str]:
+    return frozenset(name for _, _, name in _named(profile.packages.overrides))
+
+
+def _excluded(profile: Profile) -> frozenset[str]:
+    return frozenset(map(canonicalize_name, profile.packages.exclude))
 
 
 def _extras(requirement: Requirement) -> set[str]:
@@ -322,12 +355,15 @@ def contradictory(demands: Demands, environment: Environment, *, needed: Collect
 
 
 def ranges(
-    others: Iterable[tuple[Requirement, str]], bounds: Iterable[str], environment: Environment
+    others: Iterable[tuple[Requirement, str]], wanted: Iterable[str], bounds: Iterable[str], environment: Environment
 ) -> Iterator[tuple[str, str, tuple[str, str]]]:
     """For each project in the demands: its name, the range that is left, and one of the demands with its place.
 
+    A project that is only constrained counts where the release needs it.
+
     Args:
         others: demands of the profile, each with its place.
+        wanted: those that are requirements.
         bounds: PEP 508 requirements of the release.
         environment: marker values; lines whose marker is false are ignored.
     """
@@ -338,12 +374,20 @@ def ranges(
             name = canonicalize_name(requirement.name)
             asked.setdefault(name, (str(requirement), where))
             texts.setdefault(name, []).append(str(requirement.specifier))
+    needed = set(map(project_of, wanted)) if asked else set()
     for text in bounds if asked else ():
         project, bound = _parsed(text)
         if project in asked and applies(bound, environment):
             texts[project].append(str(bound.specifier))
+            needed.add(project)
     for project, found in asked.items():
-        yield project, ",".join(filter(None, texts[project])), found
+        if project in needed:
+            yield project, ",".join(filter(None, texts[project])), found
+
+
+def project_of(text: str) -> str:
+    """The normalized name of the project of a PEP 508 requirement; `tensorflow` for all that install it."""
+    return _parsed(text)[0]
 
 
 def _project(name: str) -> str:

@@ -11,7 +11,7 @@ from tfprov.plan import explain, gpus, interpreters, versions
 from tfprov.plan.builds import cuda_in
 from tfprov.plan.compat import Bound, Cuda, Pair, within
 from tfprov.plan.context import DecisionContext, Depth, Fit, Miss
-from tfprov.plan.demands import Conflict, conflicts, ranges
+from tfprov.plan.demands import Conflict, Demands, conflicts, project_of, ranges
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.offers import Offer, OfferedRelease, is_before
 from tfprov.plan.records import Accelerator, LockedChoice, Refusal
@@ -309,10 +309,18 @@ def _needs(context: DecisionContext, candidate: OfferedRelease, accelerator: Acc
     yield from (bound.requirement for bound in bounds(context, candidate, accelerator))
     known, pair = candidate.known, _pair(context, candidate, accelerator)
     if known is not None:
-        yield from known.requires
-        yield from known.cuda.pins if accelerator == "cuda" and known.cuda is not None else ()
+        pins = known.cuda.pins if accelerator == "cuda" and known.cuda is not None else ()
+        yield from _as_profile_says(context.demands, (*known.requires, *pins))
     if pair is not None and accelerator == "metal":
         yield f"{pair.package}=={pair.version}"
+
+
+def _as_profile_says(demands: Demands, needs: tuple[str, ...]) -> Iterable[str]:
+    """What a release requires, with the overrides and exclusions of the profile; an override itself is a demand."""
+    if not demands.overridden and not demands.excluded:
+        return needs
+    named = ((project_of(text), text) for text in needs)
+    return (name if name in demands.overridden else text for name, text in named if name not in demands.excluded)
 
 
 def _conflict(
@@ -345,7 +353,8 @@ def _conflict(
         released=candidate.released,
     )
     # Only for releases in the table: newer versions of these packages may support a newer release.
-    for project, specifier, asked in ranges(others, needs, environment) if candidate.known is not None else ():
+    known = candidate.known is not None
+    for project, specifier, asked in ranges(others, wanted, needs, environment) if known else ():
         missing = versions.missing(project, specifier, place)
         if missing is not None and (missing.ever or context.wheels_only):
             return Refusal(code="resolver-conflict", why=f"{missing.why}, and {asked[1]} asks for `{asked[0]}`")

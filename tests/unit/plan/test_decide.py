@@ -328,6 +328,35 @@ def test_a_constraint_that_excludes_a_line_is_named_with_it() -> None:
     assert caught.value.evidence == ("packages.constraints asks for `six<2`, and packages.requirements for `six>=2`",)
 
 
+@pytest.mark.parametrize(
+    ("packages", "version", "expected"),
+    [
+        # As in uv: in place of requirements, of the profile and of packages, …
+        ({"requirements": ["protobuf>=5"], "overrides": ["protobuf>=5"]}, "==2.15.*", "2.15.1 3.11.7"),
+        ({"requirements": ["protobuf<4"], "overrides": ["Protobuf>=5"]}, "==2.15.*", "2.15.1 3.11.7"),
+        ({"requirements": ["numpy>=2"], "overrides": ["numpy>=2"]}, "==2.17.*", "2.17.1 3.12.1"),
+        ({"overrides": ["numpy<2"]}, None, "2.21.0 3.12.1"),
+        ({"requirements": ["tensorflow>=2.16"], "overrides": ["tensorflow==2.15.1"]}, None, "2.15.1 3.11.7"),
+        ({"requirements": ["keras<3"], "exclude": ["keras"]}, None, "2.21.0 3.13.0"),
+        # … but constraints, and what makes a release work at all, still hold.
+        ({"overrides": ["numpy"], "constraints": ["numpy<2"]}, None, "2.21.0 3.12.1"),
+        ({"requirements": ["numpy>=2"], "overrides": ["numpy>=2"]}, "==2.11.*", "resolver-conflict"),
+        # What is only constrained counts where something needs it.
+        ({"constraints": ["keras>=3"]}, "==2.5.*", "2.5.3 3.9.18"),
+        ({"constraints": ["tensorflow-text==2.15.*"]}, None, "2.21.0 3.13.0"),
+    ],
+)
+def test_overrides_exclusions_and_constraints_mean_what_they_mean_to_the_resolver(
+    packages: dict[str, list[str]], version: str | None, expected: str
+) -> None:
+    try:
+        decision = plan(profile(version, packages=packages), Host()).decision
+        found = f"{decision.tensorflow.version} {decision.python.version}"
+    except TfprovError as error:
+        found = error.code.name
+    assert found == expected
+
+
 def test_constraints_that_exclude_each_other_count_where_every_release_needs_the_project() -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile(packages={"constraints": ["numpy<1.26", "numpy==1.26.4"]}), Host())

@@ -12,12 +12,14 @@ from typing import TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 import hosts
 from hosts import Host
 from laws import often
 from machines import DRIVERS, MINORS, Draw, machines, profiles
 from remedies import NOTHING_DOES, change, follow, outcome, release, told
+from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
 from tfprov.plan.gpus import driver_number
 from tfprov.plan.records import Plan
@@ -144,6 +146,26 @@ def test_to_ask_for_less_never_hurts(host: Host, asked: Profile) -> None:
         return
     for fewer in _fewer_wishes(asked):
         assert isinstance(outcome(fewer, host), Plan)
+
+
+@often(100)
+@given(host=machines(), asked=profiles())
+def test_an_override_takes_the_place_of_what_packages_ask_for(host: Host, asked: Profile) -> None:
+    lines = asked.packages.requirements
+    others = [text for text in lines if kind_of(Requirement(text).name) is None]
+    found = outcome(change(asked, packages={"overrides": others}), host)
+    for text in _texts(found):
+        for name in (Requirement(each).name for each in others):
+            # The bounds of the table remain, and they have a reason.
+            assert not re.search(rf"it needs `{name}[^`]*`, and packages.overrides", text), text
+
+
+@often(100)
+@given(host=machines(), asked=profiles(), line=st.sampled_from(("tensorflow-text==2.15.*", "pandas<1.4", "torch<1")))
+def test_a_constraint_on_what_nothing_needs_decides_nothing(host: Host, asked: Profile, line: str) -> None:
+    alone = change(asked, packages={"requirements": []})
+    constrained = change(alone, packages={"constraints": [*alone.packages.constraints, line]})
+    assert short(outcome(constrained, host)) == short(outcome(alone, host))
 
 
 # --- what is told of several releases holds for each ------------------------------------------------------------------
