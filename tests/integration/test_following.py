@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,12 @@ class Shell:
         limit.cancel()
         return line
 
+    def end(self) -> None:
+        """Let it read the end of its commands."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -93,26 +100,62 @@ def generation(site: Site) -> str:
     return os.path.realpath(site.stable)
 
 
-@pytest.mark.parametrize("name", SHELLS)
-def test_an_activated_shell_follows_every_update_with_python_and_all_commands(site: Site, name: str) -> None:
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} is not installed")
-    options, script = SHELLS[name]
-    place = site.stable / "bin" / script
-    with shell(site, name, *options) as opened:
-        activate = f"source '{place}'" if script.endswith(("fish", "csh")) else f". '{place}'"
+@dataclass
+class Followed:
+    """What a shell said through updates and a rollback, and what it should have said.
+
+    Attributes:
+        kept: whether `remove` was refused for its sake.
+    """
+
+    said: list[str] = field(default_factory=list)
+    meant: list[str] = field(default_factory=list)
+    kept: bool = False
+
+
+@pytest.fixture(scope="module")
+def followed(made: Site) -> dict[str, Followed]:
+    """All shells that are installed, open at once through the same updates."""
+    names = [name for name in SHELLS if shutil.which(name)]
+    told = {name: Followed() for name in names}
+    with made.begun(), contextlib.ExitStack() as stack:
+        shells = {name: stack.enter_context(shell(made, name, *SHELLS[name][0])) for name in names}
+
+        def ask(command: str, meant: str) -> None:
+            for name, opened in shells.items():
+                script = SHELLS[name][1]
+                source = "source" if script.endswith(("fish", "csh")) else "."
+                activate = f"{source} '{made.stable / 'bin' / script}'"
+                told[name].said.append(opened.ask(command.format(activate=activate)))
+                told[name].meant.append(meant)
+
         # In one line: `source` of csh forgets what it has read of the pipe besides.
-        assert opened.ask(f"{activate}; {PAYLOAD}") == "1.0"
-        site.change(3)
-        assert opened.ask(PAYLOAD) == site.payload
-        site.change(more=("helper",))
-        assert opened.ask("helper-tool") == f"helped {generation(site)}"
-        assert opened.ask("python -c 'import sys; print(sys.prefix)'") == generation(site)
-        site.run("rollback", "train.toml")
-        assert opened.ask("python -c 'import sys; print(sys.prefix)'") == generation(site)
-        refused = site.run("remove", "train.toml", "--yes")
-        if name != "pwsh":
-            assert f"pid {opened.process.pid} ({name}" in refused.stderr
+        ask(f"{{activate}}; {PAYLOAD}", "1.0")
+        made.change(3)
+        ask(PAYLOAD, made.payload)
+        made.change(more=("helper",))
+        ask("helper-tool", f"helped {generation(made)}")
+        ask("python -c 'import sys; print(sys.prefix)'", generation(made))
+        made.run("rollback", "train.toml")
+        ask("python -c 'import sys; print(sys.prefix)'", generation(made))
+        # A refusal names one of them.
+        while shells:
+            refused = made.run("remove", "train.toml", "--yes").stderr
+            named = [name for name in shells if f"pid {shells[name].process.pid} ({name}" in refused]
+            for name in named or list(shells):
+                told[name].kept = name in named
+                shells.pop(name).end()
+    return told
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_an_activated_shell_follows_every_update_with_python_and_all_commands(
+    followed: dict[str, Followed], name: str
+) -> None:
+    if name not in followed:
+        pytest.skip(f"{name} is not installed")
+    assert followed[name].said == followed[name].meant
+    assert followed[name].kept or name == "pwsh"
 
 
 def test_a_shell_that_run_or_shell_has_started_follows_too(site: Site) -> None:
