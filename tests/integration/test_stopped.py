@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not (3, 10) <= sys.version_info[:2] <= (3, 13), reason="TensorFlow 2.20 has no wheel for it"),
 ]
 
-ROUNDS = int(os.environ.get("TFPROV_RACE_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("TFPROV_RACE_ROUNDS", "3"))
 RECREATE = ("up", "train.toml", "--recreate")
 PRUNE = ("cache", "prune")
 COMMANDS = (RECREATE, ("rollback", "train.toml"), ("repair", "train.toml"), PRUNE, ("cache", "clear"))

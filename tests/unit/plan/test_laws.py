@@ -55,7 +55,7 @@ def _texts(found: Plan | TfprovError) -> list[str]:
     return [chosen.why, python.why, *found.notes, *refused, *also]
 
 
-@often(1250)
+@often(625)
 @given(host=machines(), asked=profiles())
 def test_every_message_reads(host: Host, asked: Profile) -> None:
     found = outcome(asked, host)
@@ -70,7 +70,7 @@ def test_every_message_reads(host: Host, asked: Profile) -> None:
 # --- same in, same out; order does not matter ------------------------------------------------------------------------
 
 
-@often(750)
+@often(375)
 @given(host=machines(), asked=profiles(), seed=st.integers(0, 2**32))
 def test_the_order_of_things_decides_nothing(host: Host, asked: Profile, seed: int) -> None:
     def shuffled(things: tuple[T, ...]) -> tuple[T, ...]:
@@ -105,7 +105,7 @@ def _better(host: Host, draw: Draw) -> Iterator[Host]:
         yield dataclasses.replace(host, flags=hosts.AVX2)
 
 
-@often(750)
+@often(375)
 @given(host=machines(), asked=profiles(), seed=st.integers(0, 2**32))
 def test_more_never_hurts(host: Host, asked: Profile, seed: int) -> None:
     before = outcome(asked, host)
@@ -136,7 +136,7 @@ def _fewer_wishes(asked: Profile) -> list[Profile]:
     return [*fewer, change(asked, python={"install": True}), change(asked, smoke={"require-gpus": 0})]
 
 
-@often(750)
+@often(375)
 @given(host=machines(), asked=profiles())
 def test_to_ask_for_less_never_hurts(host: Host, asked: Profile) -> None:
     if asked.conda.tensorflow == "conda" and asked.environment.kind == "conda":
@@ -176,7 +176,7 @@ def _words(text: str) -> str:
     return " ".join(re.findall(r"[a-z]+", re.sub(r" \([^()]*\)|[!<=>~]*\d[\w.*]*", "", text)))
 
 
-@often(750)
+@often(375)
 @given(host=machines(), asked=profiles())
 def test_what_is_told_of_several_releases_holds_for_the_oldest(host: Host, asked: Profile) -> None:
     found = outcome(asked, host)
@@ -194,7 +194,7 @@ def test_what_is_told_of_several_releases_holds_for_the_oldest(host: Host, asked
 _HOLDS_AT_ONCE = ("would fit", "can run", "would support")
 
 
-@often(750)
+@often(375)
 @given(host=machines(), asked=profiles())
 def test_a_remedy_works(host: Host, asked: Profile) -> None:
     error = outcome(asked, host)
@@ -211,7 +211,7 @@ def test_a_remedy_works(host: Host, asked: Profile) -> None:
             assert not (text.endswith(" leaves") and after.code.name.startswith("gpu-")), (text, after.what)
 
 
-@often(750)
+@often(375)
 @given(host=machines(), asked=profiles(), seed=st.integers(0, 2**32))
 def test_following_the_remedies_ends_in_a_plan(host: Host, asked: Profile, seed: int) -> None:
     follow(asked, host, Draw(seed))
