@@ -195,6 +195,9 @@ def test_a_flipped_byte_in_a_library_is_found_by_its_hash(clone: Clone, monkeypa
     assert leg(verdict, "environment", "files").ok
 
 
+# As test_a_wrong_number_fails_even_when_it_is_not_a_number in tests/unit/smoke/test_runner.py, and with the real
+# TensorFlow test_a_fault_of_one_gpu_is_its_own.
+@pytest.mark.nightly
 def test_a_kernel_that_computes_wrong_numbers_is_caught_on_its_device(clone: Clone) -> None:
     environment = clone(NEWEST)
     root = site_packages(environment)
@@ -220,6 +223,8 @@ def test_a_kernel_that_computes_wrong_numbers_is_caught_on_its_device(clone: Clo
     assert codes(run(environment)) == {"CPU:0 matmul": "wrong-number", "CPU:0 gradient": "wrong-number"}
 
 
+# As test_two_tensorflows_are_found_though_the_import_works in tests/unit/smoke/test_runner.py.
+@pytest.mark.nightly
 def test_a_second_tensorflow_in_the_environment_is_found(
     clone: Clone, originals: Callable[[Recipe], Path], tmp_path: Path
 ) -> None:

@@ -23,6 +23,13 @@ def test_a_shipped_profile_becomes_a_verified_tensorflow(tmp_path_factory: pytes
     assert list(home.glob("data/environments/cpu-*/pylock.cpu.toml"))
     again = json.loads(tfprov(home, "up", "cpu", "--json").stdout)
     assert again["already"] is True
+
+
+# As test_the_same_environment_is_made_again_from_its_image in tests/integration/test_up.py, and
+# test_a_fresh_environment_is_clean in tests/integration/test_doctor.py.
+@pytest.mark.nightly
+def test_it_is_made_again_from_its_image_and_every_file_is_read(tmp_path_factory: pytest.TempPathFactory) -> None:
+    home, _ = first_home(tmp_path_factory)
     recreated = json.loads(tfprov(home, "up", "cpu", "--recreate", "--json").stdout)
     assert recreated["bytes_fetched"] == 0
     assert "install" not in [stage["name"] for stage in recreated["stages"]]
