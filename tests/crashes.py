@@ -4,7 +4,7 @@ A `Site` is a project with its own index on the loopback and three states of its
 v1, v2 and v3. Going from one to the next is an upgrade. The wheels of v2 and v3 are new in every lap, so that every
 stage has something to do; v1 comes back as it was, and is made from its image.
 
-Everything runs as a user runs it: `python -m tfprov up` in a process of its own.
+What is cut short runs as a user runs it: `python -m tfprov up` in a process of its own. The rest runs in forks.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 
 import psutil
 
+import forks
 from loopback import Index
 from sham import MODULE
 from tfprov.fetch.store import Store
@@ -236,16 +237,9 @@ class Site:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command of tfprov, to its end."""
-        return subprocess.run(
-            self.command(*arguments),
-            env=self.environ(),
-            cwd=self.project,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=_LIMIT_S,
-            check=False,
-        )
+        # A fork has the locale of the tests.
+        environ = {name: value for name, value in self.environ().items() if name != "LANG"}
+        return forks.run(arguments, env=environ, cwd=self.project, timeout=_LIMIT_S)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """`up`, or another command, on its way; what it says goes to `said`."""

@@ -38,6 +38,8 @@ _EARLY = (
     *("PYDANTIC_", "TYPER_", "_TYPER_", "PSUTIL_", "ANDROID_DATA", "PATHEXT", "TCL_LIBRARY"),
 )
 """How variables begin that take effect as a process starts, or as tfprov is imported: a process has to start then."""
+_AGAIN = "TMPDIR"
+"""What a fork reads once more."""
 _LARGEST = 100_000
 """Bytes of a request."""
 
@@ -115,7 +117,7 @@ def _ask_and_end(address: str, arguments: Sequence[str]) -> None:
 
 def is_early(name: str) -> bool:
     """Whether a variable takes effect before tfprov gets its arguments."""
-    return name.startswith(_EARLY)
+    return name.startswith(_EARLY) and name != _AGAIN
 
 
 def import_rooms() -> None:
@@ -234,6 +236,7 @@ def _serve(door: socket.socket, others: socket.socket) -> list[str]:
     locale = {name: value for name, value in os.environ.items() if name == "LC_CTYPE"}
     os.environ.clear()
     os.environ.update(locale | told["env"])
+    tempfile.tempdir = None
     arguments: list[str] = told["arguments"]
     return arguments
 

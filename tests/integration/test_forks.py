@@ -63,8 +63,9 @@ def test_a_variable_that_is_read_as_tfprov_is_imported_is_not_set_afterwards() -
     argv = [sys.executable, "-I", "-c", RECORD, str(Path(forks.__file__).parent)]
     read = set(subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split())
     assert len(read) > 3
-    # sysconfig expands the folder of the user's packages, which an isolated Python does not use.
-    assert {name for name in read if not forks.is_early(name)} <= {"HOME"}
+    # sysconfig expands the folder of the user's packages, which an isolated Python does not use. Where temporary files
+    # go is read once more in a fork.
+    assert {name for name in read if not forks.is_early(name)} <= {"HOME", "TMPDIR"}
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,18 @@ def test_it_sees_the_variables_of_its_own(tmp_path: Path, variables: dict[str, s
     forked = forks.run(["status", "train.toml"], env=site.environ(), cwd=site.root, timeout=300)
     assert "environment-missing" in started.stderr
     assert (forked.returncode, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr)
+
+
+def test_it_looks_for_temporary_files_where_the_variable_says(tmp_path: Path) -> None:
+    site = Site.make(tmp_path)
+    site.write()
+    left = tmp_path / "temporary" / f"tfprov-lock-{2**22 + 1}-left"
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
+    site.extra = {"TMPDIR": str(left.parent)}
+    assert not any(map(forks.is_early, site.environ()))
+    site.run("up", "train.toml")
+    assert list(left.parent.iterdir()) == []
 
 
 @needs_two_processors
