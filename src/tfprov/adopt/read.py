@@ -30,6 +30,7 @@ from tfprov.structured import json_of
 _LIBRARY = re.compile(r"^python(\d+\.\d+)t?$")
 _SHEBANG = re.compile(rb"^#!\s*(?:/bin/sh\s*\n'''exec' \"?)?(/[^\n\" ]+)")
 # Not a place that is found when the file runs, as in environments of uv that may be moved.
+_PROGRAM = re.compile(r"python(\d+\.\d+)t?")
 _SHELL_FILE = re.compile(r"""^[ \t]*(?:export )?VIRTUAL_ENV=(["']?)(?P<place>/[^"'$\n]+)\1[ \t]*$""", re.MULTILINE)
 _BATCH_FILE = re.compile(r"""^@?set "?VIRTUAL_ENV=([^%"\r\n]+)"?\s*$""", re.MULTILINE | re.IGNORECASE)
 _FROM_STORE = "PythonSoftwareFoundation.Python.*"
@@ -179,7 +180,12 @@ def _python(root: Path, settings: dict[str, str], libraries: tuple[Path, ...], c
         minors = [found[1] for library in libraries if (found := _LIBRARY.match(library.parent.name))]
         version = max(minors, key=lambda minor: tuple(map(int, minor.split("."))), default="")
     target = Path(os.path.realpath(path))
-    return FoundPython(path=path, version=version, target=target, why=_wrong_with(path, target, settings))
+    python = FoundPython(path=path, version=version, target=target, why=_wrong_with(path, target, settings))
+    named = _PROGRAM.fullmatch(target.name)
+    if python.works and version and named and named[1] != python.minor:
+        # The link that it leads through, such as `/usr/bin/python3`, was changed by an upgrade of the system.
+        return replace(python, why=f"it leads to `{target}`, which does not see packages for Python {python.minor}")
+    return python
 
 
 def _wrong_with(path: Path, target: Path, settings: dict[str, str]) -> str:

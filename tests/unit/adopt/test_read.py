@@ -15,7 +15,7 @@ from site_under_test import PYTHON
 from tfprov.adopt.judge import findings
 from tfprov.adopt.read import index_of, read
 from tfprov.adopt.records import ForeignEnvironment
-from tfprov.envs.layout import executables_in
+from tfprov.envs.layout import executables_in, python_in
 from tfprov.errors import TfprovError
 from tfprov.pipeline.uv import uv_executable
 from told import refusal
@@ -204,6 +204,17 @@ def test_one_without_commands_that_was_moved_is_told_by_its_activation(made: Pat
     assert read(moved).made_at == made
     (moved / "bin" / "activate").write_text("VIRTUAL_ENV=$(dirname $SCRIPT_PATH)\n")
     assert read(moved).made_at is None
+
+
+def test_a_python_that_an_upgrade_replaced_by_a_newer_one_is_told(made: Path, tmp_path: Path) -> None:
+    newer = tmp_path / f"python3.{sys.version_info[1] + 1}"
+    shutil.copy2(sys.executable, newer)
+    (tmp_path / "python3").symlink_to(newer)
+    python_in(made).unlink()
+    python_in(made).symlink_to(tmp_path / "python3")
+    found = read(made)
+    assert (found.python.minor, found.python.works) == (MINOR, False)
+    assert found.python.why == f"it leads to `{newer}`, which does not see packages for Python {MINOR}"
 
 
 def test_an_old_kind_of_editable_project_and_one_of_setup_py(made: Path, tmp_path: Path) -> None:
