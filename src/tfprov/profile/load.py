@@ -20,7 +20,7 @@ from tfprov.contents import content_of, is_there
 from tfprov.errors import TfprovError
 from tfprov.profile.finding import is_stand_in
 from tfprov.profile.merge import hashes_of, places_of, with_wants
-from tfprov.profile.nearby import note_on_others
+from tfprov.profile.nearby import notes_on
 from tfprov.profile.positions import Key, line_of, lines_of_keys
 from tfprov.profile.records import Loaded, Profile
 from tfprov.profile.source import NAMES_OF_FILES, Given, digest, given, named_files, wants_in
@@ -110,10 +110,8 @@ def _loaded(
     contents: Sequence[bytes],
 ) -> Loaded:
     """The record of a profile without mistakes, joined with what its own lists and the files that it names ask for."""
-    taken = f"`{path.name}` is taken for a profile; `tfprov init` writes one"
-    implied = (taken, *(note_on_others(path, wants) if is_stand_in(path) else ())) if found.is_implied else ()
-    requirements = (*own.requirements, *wants.requirements)
-    constraints = (*own.constraints, *wants.constraints)
+    implied = notes_on(path, wants, stands_in=is_stand_in(path)) if found.is_implied else ()
+    requirements, constraints = (*own.requirements, *wants.requirements), (*own.constraints, *wants.constraints)
     folders = (*own.folders, *wants.folders)
     return Loaded(
         profile=profile,
@@ -122,10 +120,7 @@ def _loaded(
         digest=digest(found.raw, overrides=overrides, wants=replace(wants, folders=folders), contents=contents),
         requirements=tuple(want.text for want in requirements),
         constraints=tuple(want.text for want in constraints),
-        places={
-            **{address.url: address.where for address in wants.addresses},
-            **places_of((*requirements, *constraints)),
-        },
+        places={one.url: one.where for one in wants.addresses} | dict(places_of((*requirements, *constraints))),
         hashes=hashes_of((*requirements, *wants.constraints)),
         preferred=tuple(cast("tuple[str, str]", tuple(want.text.split("=="))) for want in wants.preferences),
         notes=(*implied, *own.notes, *wants.notes),

@@ -62,18 +62,23 @@ def lists_under_other_names(folder: Path) -> tuple[str, ...]:
     return tuple(found[:_MOST])
 
 
-def note_on_others(path: Path, wants: Wants) -> tuple[str, ...]:
-    """A note on the lists beside the one that stands in for the profile of a folder that say something else, if any.
+def notes_on(path: Path, wants: Wants, *, stands_in: bool) -> tuple[str, ...]:
+    """The notes on a list that is taken for a profile: how to get one, and which lists beside it say something else.
 
     Args:
-        path: of the list that stands in.
+        path: of the list.
         wants: what it requests.
+        stands_in: whether it stands in for the profile of its folder; the others do not matter if it was named.
     """
-    others = _that_ask_otherwise(path, wants)
+    taken = f"`{path.name}` is taken for a profile; `tfprov init` writes one"
+    others = _that_ask_otherwise(path, wants) if stands_in else ()
     if not others:
-        return ()
+        return (taken,)
     first = quoted(others[0].split("`")[1])
-    return (f"also here, and not read: {', '.join(others)}; name the one that counts, as in `tfprov up {first}`",)
+    return (
+        taken,
+        f"also here, and not read: {', '.join(others)}; name the one that counts, as in `tfprov up {first}`",
+    )
 
 
 def _that_ask_otherwise(path: Path, wants: Wants) -> tuple[str, ...]:
