@@ -56,6 +56,7 @@ _OF_OTHERS = {
 def main() -> None:
     """Run the command line and exit."""
     gc.set_threshold(_OBJECTS)
+    _occupy_streams()
     umask.tighten()
     with contextlib.suppress(ValueError):
         for name in _ENDING:
@@ -113,6 +114,20 @@ def _usage(what: str, word: str) -> TfprovError:
     if not known:
         return TfprovError("usage", what)
     return TfprovError("usage", f"No such command '{word}'", hint=f"`tfprov {_OF_OTHERS[known[0]]}` does that here")
+
+
+def _occupy_streams() -> None:
+    """Open what the caller has closed of the standard streams (`<&-`), as long as this program runs.
+
+    The next file that is opened would be one of them otherwise, for the program that `run` turns into, too: a Python
+    does not start with a folder as its standard input.
+    """
+    for number in range(3) if os.name == "posix" else ():
+        try:
+            os.fstat(number)
+        except OSError:
+            with contextlib.suppress(OSError):  # a chroot without devices
+                os.open(os.devnull, os.O_RDWR)
 
 
 def _close_streams() -> None:

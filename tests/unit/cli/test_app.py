@@ -380,6 +380,22 @@ class TestStreams:
         assert (done.returncode, done.stderr) == (0, "")
         assert bool(done.stdout) == (stream == 2)
 
+    @needs_shell
+    @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+    def test_no_file_that_is_opened_becomes_a_stream_that_is_closed(
+        self, cli: Cli, tmp_path: Path, closed: str
+    ) -> None:
+        code = (
+            "import os, sys; from pathlib import Path; from tfprov.cli import main\n"
+            "try: main()\n"
+            "except SystemExit: Path(sys.argv[2]).write_text(str(os.open('.', os.O_RDONLY)))\n"
+        )
+        told = tmp_path / "told"
+        shell = f'exec "$0" -c "$1" list "$2" {closed}'
+        command = ["/bin/sh", "-c", shell, sys.executable, code, str(told)]
+        subprocess.run(command, env=cli.environ, capture_output=True, check=True)
+        assert int(told.read_text()) > 2
+
     def test_output_that_the_locale_cannot_spell_is_replaced(self, cli: Cli) -> None:
         environ = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
         answer = cli("plan", "cüda", environ=environ)
