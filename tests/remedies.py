@@ -14,6 +14,7 @@ import hosts
 from hosts import Host, python
 from tfprov.distributions import kind_of
 from tfprov.errors import TfprovError
+from tfprov.plan import gpus
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.plan.records import Plan
@@ -115,12 +116,12 @@ def _native(host: Host) -> Host:
 def _driver(version: str) -> Callable[[Host], Host]:
     def install(host: Host) -> Host:
         # A driver tells the capability of GPUs whose name alone was known, and cures what was wrong with an older one.
-        known = [each.compute_capability or "7.5" for each in host.gpus]
-        gpus = tuple(
+        known = [gpus.known(each, table()).compute_capability or "7.5" for each in host.gpus]
+        there = tuple(
             dataclasses.replace(each, compute_capability=capability)
             for each, capability in zip(host.gpus, known, strict=True)
         )
-        return dataclasses.replace(host, driver=version, cuda=None, problem=None, gpus=gpus or (hosts.T4,))
+        return dataclasses.replace(host, driver=version, cuda=None, problem=None, gpus=there or (hosts.T4,))
 
     return install
 

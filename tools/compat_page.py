@@ -45,6 +45,7 @@ page. Every row of the table names its source; the sources stand at the end.
 3. `accelerator = "auto"` means CUDA where it can work: a visible NVIDIA GPU, a driver that serves the release, and code
    in the wheel for *every* visible GPU. Where the newest release cannot serve driver or GPU, the newest that can is
    taken; where none can, the CPU, with the reason. `"cuda"` makes the reason an error, before anything is downloaded.
+   A GPU is known by its name where no driver tells its compute capability.
    TensorFlow 2.10 to 2.13 have no extra for the CUDA libraries, so these are added by name, and do not look for them
    there: where the smoke test misses them, the cure [`library-path`](smoke.md#cures-what-happens-after-a-failure) helps.
 4. `"cpu"` takes `tensorflow-cpu` where the wheel of `tensorflow` carries CUDA (Linux x86-64), else `tensorflow`, which
@@ -54,10 +55,11 @@ page. Every row of the table names its source; the sources stand at the end.
    release; the plan says so. One before 3.9 is preferred only if the other would run no newer release. Python 3.6 and
    3.7 are never brought, because uv has no builds of them, and none is to a system with a glibc before 2.17, a Windows
    before 10 or a macOS before 10.15, on which its builds do not run.
-6. Requirements and constraints of the profile take part: `keras<3` leads to TensorFlow 2.15, and `numpy>=2` with
-   `tensorflow.version = "==2.11.*"` is a conflict that names both sides. So do their wheels, and what goes with which
-   release: `numpy<2` leads to Python 3.12, `tensorflow-text==2.15.*` to TensorFlow 2.15, where tfprov knows them
-   (`src/tfprov/plan/data/versions.json`, written by `tools/versions_refresh.py`); the resolver knows the rest.
+6. Requirements, constraints, overrides and exclusions of the profile take part, as the resolver understands them:
+   `keras<3` leads to TensorFlow 2.15, and `numpy>=2` with `tensorflow.version = "==2.11.*"` is a conflict that names both
+   sides. So do their wheels, and what goes with which release: `numpy<2` leads to Python 3.12, `tensorflow-text==2.15.*`
+   to TensorFlow 2.15, where tfprov knows them (`src/tfprov/plan/data/versions.json`, written by
+   `tools/versions_refresh.py`); the resolver knows the rest.
 7. `index.exclude-newer` leaves out what came later: by the times that the index gives, and where it gives none, or cannot
    be asked, by those of the table.
 """

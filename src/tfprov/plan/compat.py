@@ -209,6 +209,20 @@ class ToolkitDriver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GpuModel:
+    """GPUs of one compute capability, for those of which no driver tells it.
+
+    Attributes:
+        capability: compute capability (`9.0`).
+        names: regular expressions for whole words of the product's name.
+    """
+
+    capability: str
+    names: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """TensorFlow releases with a plug-in or build for another accelerator that is known to work with them.
 
@@ -288,6 +302,7 @@ class Compat:
         releases: newest first.
         ptx_ends_at: first compute capability for which compiling the PTX of these wheels fails in practice, although
             PTX is supposed to work on newer GPUs.
+        gpu_models: newest first; the first that matches a name counts.
         cuda_generations: oldest first.
         toolkit_drivers: oldest toolkit first.
     """
@@ -300,6 +315,7 @@ class Compat:
     companions: tuple[Companion, ...]
     ptx_ends_at: str
     ptx_ends_source: str
+    gpu_models: tuple[GpuModel, ...]
     cuda_generations: tuple[CudaGeneration, ...]
     toolkit_drivers: tuple[ToolkitDriver, ...]
     pairs: tuple[Pair, ...]
@@ -326,6 +342,7 @@ _ROWS: dict[str, type[object]] = {
     "known_bad": KnownBad,
     "bounds": Bound,
     "companions": Companion,
+    "gpu_models": GpuModel,
     "cuda_generations": CudaGeneration,
     "toolkit_drivers": ToolkitDriver,
     "pairs": Pair,

@@ -137,13 +137,22 @@ def _with_driver(facts: Facts, table: Compat) -> Gpus | Refusal:
         return Refusal(code=problem.code, why=problem.why)
     if driver is None:
         return _no_driver(facts, nvidia)
-    usable = tuple(
-        replace(gpu, compute_capability=_numbered(gpu.compute_capability)) for gpu in nvidia if why_not(gpu) is None
-    )
+    usable = tuple(known(gpu, table) for gpu in nvidia if why_not(gpu) is None)
     if not usable:
         return _none_usable(facts, nvidia)
     wsl = facts.wsl.value
     return Gpus(usable=usable, driver=driver.version, cuda=_served_cuda(driver, usable, table, windows=wsl), wsl=wsl)
+
+
+def known(gpu: Gpu, table: Compat) -> Gpu:
+    """The GPU with its compute capability; where the driver does not tell it, that of its name, or None."""
+    return replace(gpu, compute_capability=_numbered(gpu.compute_capability) or _named(gpu.name, table))
+
+
+@lru_cache(maxsize=256)
+def _named(name: str, table: Compat) -> str | None:
+    found = (row.capability for row in table.gpu_models if re.search(rf"\b(?:{'|'.join(row.names)})\b", name))
+    return next(found, None)
 
 
 def _served_cuda(driver: Driver, usable: Sequence[Gpu], table: Compat, *, windows: bool) -> str | None:
@@ -301,12 +310,12 @@ def refusal(cuda: Cuda, gpus: Gpus, table: Compat) -> Refusal | None:
 def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refusal | None:
     lowest = lowest_driver(cuda.built_for, table, windows=gpus.wsl)
     compiled = [gpu for gpu in gpus.usable if _code_of_wheel(cuda, gpu) == "ptx"]
-    needed = driver_for(cuda.built_for, table, windows=gpus.wsl) if compiled else None
+    needed = driver_that_runs(cuda, gpus, table)
     if _is_below(lowest, cuda.built_for, gpus, driver, table):
         return Refusal(
             code="gpu-driver-too-old",
             why=f"CUDA {cuda.built_for} needs driver {lowest} or newer; this machine has {driver}",
-            driver=needed or lowest,
+            driver=needed,
         )
     if compiled and gpus.cuda is not None and _number(gpus.cuda) < _number(minor_of(cuda.built_for)):
         return Refusal(
@@ -318,6 +327,13 @@ def _driver_refusal(cuda: Cuda, gpus: Gpus, driver: str, table: Compat) -> Refus
             driver=needed,
         )
     return None
+
+
+def driver_that_runs(cuda: Cuda, gpus: Gpus, table: Compat) -> str | None:
+    """The oldest driver that runs a release on GPUs that it has code for; None when the table does not know."""
+    is_compiled = any(_code_of_wheel(cuda, gpu) == "ptx" for gpu in gpus.usable)
+    needed = driver_for(cuda.built_for, table, windows=gpus.wsl) if is_compiled else None
+    return needed or lowest_driver(cuda.built_for, table, windows=gpus.wsl)
 
 
 def _is_below(lowest: str | None, cuda: str, gpus: Gpus, driver: str, table: Compat) -> bool:

@@ -14,6 +14,8 @@ from tfprov.plan.gpus import Gpus
 from tfprov.plan.offers import Offer, OfferedRelease
 from tfprov.plan.records import Accelerator
 
+_ANY_DRIVER = "9999"  # newer than all
+
 
 def release_for(context: DecisionContext, accelerator: Accelerator) -> Fit | None:
     """The best release for a variant on this machine within the profile; None when nothing fits."""
@@ -79,11 +81,12 @@ def newest_served(context: DecisionContext) -> str | None:
 
 def oldest_driver(context: DecisionContext) -> str | None:
     """The oldest driver for the release with CUDA that would be chosen if there were one; None when none would fit."""
-    wsl = context.facts.wsl.value
-    later = Gpus(usable=(), driver=None, cuda=None, wsl=wsl)
-    found = first(evaluate(replace(context, gpus=later), "cuda")[0])
+    nvidia = (gpu for gpu in context.facts.gpus.value if gpu.vendor == "nvidia")
+    usable = tuple(gpus.known(gpu, context.table) for gpu in nvidia)
+    newest = Gpus(usable=usable, driver=_ANY_DRIVER, cuda=None, wsl=context.facts.wsl.value)
+    found = first(evaluate(replace(context, gpus=newest), "cuda")[0])
     cuda = None if found is None else cuda_of(context, found.candidate)
-    return None if cuda is None else gpus.lowest_driver(cuda.built_for, context.table, windows=wsl)
+    return None if cuda is None else gpus.driver_that_runs(cuda, newest, context.table)
 
 
 def least_driver(context: DecisionContext, found: Gpus) -> tuple[str, str] | None:

@@ -100,6 +100,10 @@ def test_generations_of_cuda_rise_with_their_drivers_and_hold_their_first_toolki
     }
 
 
+def test_models_of_gpus_have_a_source() -> None:
+    assert all(row.source in table().sources for row in table().gpu_models)
+
+
 def test_a_release_is_found_by_any_spelling_of_its_version() -> None:
     found = table().release("2.15.0-1")
     assert found is not None

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import hosts
+import machines
 from hosts import Host, nvidia
 from tfprov.host.records import Problem
 from tfprov.host.system import wsl
@@ -18,6 +19,7 @@ from tfprov.plan.gpus import (
     driver_for,
     driver_number,
     is_wsl1,
+    known,
     last_branch,
     on_machine,
     refusal,
@@ -35,6 +37,33 @@ CUDA = Cuda(
     capabilities_source="",
 )
 OLD = dataclasses.replace(CUDA, built_for="11.8", native=("3.5", "5.0", "7.0", "8.0"), ptx=("8.0",), mostly_ptx=())
+
+
+NAMED = {
+    "NVIDIA H100 PCIe": "9.0", "NVIDIA GH200 480GB": "9.0", "NVIDIA H20": "9.0", "NVIDIA H200 NVL": "9.0",
+    "NVIDIA GB200": "10.0", "NVIDIA B300 SXM6 AC": "10.3", "NVIDIA GB10": "12.1", "NVIDIA GeForce RTX 5070 Ti": "12.0",
+    "NVIDIA RTX PRO 6000 Blackwell Server Edition": "12.0", "NVIDIA RTX 6000 Ada Generation": "8.9",
+    "NVIDIA RTX 4000 SFF Ada Generation": "8.9", "NVIDIA L40S-48Q": "8.9", "NVIDIA L4": "8.9", "NVIDIA A10G": "8.6",
+    "NVIDIA A40-8Q": "8.6", "NVIDIA RTX A6000": "8.6", "NVIDIA A2": "8.6", "NVIDIA A800-SXM4-80GB": "8.0",
+    "GRID A100X-8C": None, "NVIDIA A30 MIG 1g.6gb": "8.0", "Quadro RTX 6000": "7.5", "GRID T4-16C": "7.5",
+    "GeForce GTX 1660 SUPER": "7.5", "Tesla V100S-PCIE-32GB": "7.0", "TITAN V": "7.0", "Tesla P4": "6.1",
+    "Quadro GP100": "6.0", "Tesla M60": "5.2", "NVIDIA GeForce GTX 970": "5.2", "Tesla K80": "3.7",
+    "Tesla K20Xm": "3.5", "Orin (nvgpu)": "8.7", "NVIDIA Graphics Device": None, "GeForce GT 710": None,
+    "Quadro M4000": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_name_tells_the_capability_where_the_driver_does_not(name: str) -> None:
+    for told in (None, "N/A"):
+        assert known(nvidia(told, name), table()).compute_capability == NAMED[name]
+    assert known(nvidia("9.9", name), table()).compute_capability == "9.9"
+
+
+def test_the_name_of_no_gpu_tells_another_capability_than_its_own() -> None:
+    for each in machines.GPUS:
+        unknown = dataclasses.replace(each, compute_capability=None)
+        assert known(unknown, table()).compute_capability in (None, each.compute_capability)
 
 
 def gpus(capability: str | None, driver: str = "555.42.06", cuda: str | None = "12.5", wsl: bool = False) -> Gpus:
