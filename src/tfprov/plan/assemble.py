@@ -26,6 +26,7 @@ from tfprov.plan.records import (
     Refused,
 )
 from tfprov.plan.space import BYTECODE
+from tfprov.structured import numbers_in
 
 _FALLBACKS = 3
 
@@ -127,6 +128,7 @@ def _runtime(context: DecisionContext, version: str) -> Iterator[Constraint]:
 def _python(context: DecisionContext, chosen: Fit) -> ChosenPython:
     span = interpreters.span(chosen.offer.pythons)
     wheels = f"has wheels for {span}" if span else "has wheels for any Python 3"
+    wheels += _passed_over(context, chosen)
     release = f"TensorFlow {chosen.candidate.text}"
     if not chosen.usable:
         origin = (
@@ -144,6 +146,17 @@ def _python(context: DecisionContext, chosen: Fit) -> ChosenPython:
     if context.profile.python.path is not None:
         why = f"named by the profile; {release} {wheels}"
     return ChosenPython(version=best.interpreter.version, path=best.interpreter.path, why=why)
+
+
+def _passed_over(context: DecisionContext, chosen: Fit) -> str:
+    """Why a newer Python was not taken that could be had and that the release has wheels for; empty without one."""
+    taken = chosen.usable[0].minor if chosen.usable else chosen.bringable[0]
+    here = {each.minor for each in context.usable}
+    for minor in reversed(chosen.offer.pythons if context.profile.python.path is None else ()):
+        can_be_had = minor in here or (not chosen.usable and minor in context.bringable)
+        if numbers_in(minor) > numbers_in(taken) and can_be_had and (why := explain.unsound(context, chosen, minor)):
+            return f"; not {minor}, because {why}"
+    return ""
 
 
 def _notes(context: DecisionContext, chosen: Fit, fits: Sequence[Fit]) -> Iterator[str]:

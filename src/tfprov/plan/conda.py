@@ -43,7 +43,7 @@ def plan_of_conda(context: DecisionContext) -> Plan:
     if asked not in ("auto", "cpu", "cuda"):
         raise TfprovError(
             "conda-package-missing",
-            f"conda-forge has no TensorFlow for {asked}",
+            f"conda-forge has no TensorFlow for {explain.NAMES[asked]}",
             evidence=tuple(dict.fromkeys(f"{row.version} for {row.accelerator}" for row in context.table.conda)),
             hint=refuse.without_accelerator(context),
         )

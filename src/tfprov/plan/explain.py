@@ -17,6 +17,9 @@ from tfprov.plan.records import Refusal, Refused
 from tfprov.plan.tags import architecture
 from tfprov.structured import numbers_in, whole_number
 
+NAMES = {"cpu": "the CPU", "cuda": "CUDA", "metal": "Metal", "rocm": "ROCm"}
+"""The accelerators, for messages."""
+
 _SYSTEMS = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
 _MANYLINUX = re.compile(r"manylinux_2_(\d+)_")
 _LEGACY_GLIBC = {"manylinux2014": 17, "manylinux2010": 12, "manylinux1": 5}
@@ -146,16 +149,24 @@ def _why_not_python(context: DecisionContext, chosen: Fit, minor: str, free_thre
     if locked is not None and locked.python_minor != minor:
         return f"the lock was made for Python {locked.python_minor}"
     release = f"TensorFlow {chosen.candidate.text}"
-    for bad in context.table.known_bad:
-        if minor in chosen.offer.pythons and bad.concerns(chosen.candidate.version, chosen.accelerator, minor):
-            return f"{release}: {bad.why}"
-    if minor in chosen.conflicts:
-        return f"{release} on Python {minor}: {chosen.conflicts[minor].why}"
-    if chosen.pair is not None and minor in chosen.offer.pythons:
-        wheels = interpreters.span(chosen.pair.pythons)
-        return f"`{chosen.pair.package}` {chosen.pair.version} has wheels for Python {wheels}"
+    if (why := unsound(context, chosen, minor)) is not None:
+        return f"{release} on Python {minor}: {why}"
     build = "ordinary builds of Python" if free_threaded else "Python"
     return f"{release} has wheels for {build} {span}"
+
+
+def unsound(context: DecisionContext, chosen: Fit, minor: str) -> str | None:
+    """Why a Python that the chosen release has wheels for does not do; None when it does, and without a wheel."""
+    if minor not in chosen.offer.pythons:
+        return None
+    for bad in context.table.known_bad:
+        if bad.concerns(chosen.candidate.version, chosen.accelerator, minor):
+            return bad.why
+    if minor in chosen.conflicts:
+        return chosen.conflicts[minor].why
+    if chosen.pair is not None and minor not in chosen.pair.pythons:
+        return f"`{chosen.pair.package}` {chosen.pair.version} has wheels for {interpreters.span(chosen.pair.pythons)}"
+    return None
 
 
 def why_release(
@@ -193,7 +204,7 @@ def _why_accelerator(context: DecisionContext, chosen: Fit, no_cuda: Refusal | N
         return f"on the CPU, because {no_cuda.why}"
     if accelerator == "cpu" and asked != "cpu":
         return "on the CPU, as locked"
-    return f"on {'the CPU' if accelerator == 'cpu' else accelerator}, as requested"
+    return f"on {NAMES[accelerator]}, as requested"
 
 
 def _why_cuda(chosen: Fit, found: Gpus) -> str:

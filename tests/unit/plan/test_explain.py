@@ -298,7 +298,7 @@ hint: use the CPU""",
         profile(accelerator="metal", environment={"kind": "conda"}, conda={"tensorflow": "conda"}),
         hosts.MAC_ARM,
         """\
-conda-package-missing 15: conda-forge has no TensorFlow for metal
+conda-package-missing 15: conda-forge has no TensorFlow for Metal
 - 2.19.1 for cuda
 - 2.19.1 for cpu
 hint: use `tensorflow.accelerator = "auto"`""",
@@ -332,7 +332,10 @@ def test_a_plan_for_an_old_driver_tells_the_whole_story() -> None:
         "the newest release that fits; with CUDA 11.8, which driver 470.82.01 serves on Tesla T4 "
         "(compute capability 7.5, Turing)"
     )
-    assert found.decision.python.why == "the newest compatible one here: TensorFlow 2.14.1 has wheels for 3.9 to 3.11"
+    assert found.decision.python.why == (
+        "the newest compatible one here: TensorFlow 2.14.1 has wheels for 3.9 to 3.11; not 3.11, because its "
+        "`and-cuda` extra asks for tensorrt 8.5.3.1, which has no wheel for Python 3.11"
+    )
     assert [(one.what.split(" (")[0], one.code) for one in found.refused] == [
         ("tensorflow 2.15.0.post1 to 2.21.0", "gpu-driver-too-old"),
         ("tensorflow 2.16.1", "known-bad-release"),
