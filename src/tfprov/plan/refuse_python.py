@@ -43,6 +43,8 @@ def no_python(
     brought = [minor for minor in allowed if unbrought is None and interpreters.can_be_brought(minor)]
     if brought and context.profile.python.path is None and not context.profile.python.install:
         hints.append(f"`python.install = true` would install Python {brought[-1]}")
+    if context.usable and allowed and unbrought is None and context.profile.python.path is None and not brought:
+        hints.insert(1, f"install Python {allowed[-1]} first, which cannot be downloaded")
     return TfprovError(code, what, evidence=tuple(dict.fromkeys(seen)), hint="; ".join(hints))
 
 

@@ -83,5 +83,5 @@ def test_no_hint_promises_to_bring_a_python_that_nobody_builds() -> None:
     assert caught.value.code.name == "python-unsupported"
     assert caught.value.hint == (
         "TensorFlow 2.1.4 has wheels for Python 3.6 to 3.7; 3.9 ends at 2.20.0; "
-        "TensorFlow 2.21.0 on Python 3.13 would fit"
+        "install Python 3.7 first, which cannot be downloaded; TensorFlow 2.21.0 on Python 3.13 would fit"
     )
