@@ -301,10 +301,15 @@ def _check_vendor(context: DecisionContext, accelerator: str) -> None:
             evidence=(f"this is {explain.platform(facts)}", '`tensorflow.accelerator = "metal"`'),
             hint='use `tensorflow.accelerator = "auto"`',
         )
-    if accelerator == "rocm" and (
-        context.platform != "linux_x86_64"
-        or (context.profile.smoke.gpu == "now" and not any(gpu.vendor == "amd" for gpu in facts.gpus.value))
-    ):
+    if accelerator == "rocm" and context.platform != "linux_x86_64":
+        raise TfprovError(
+            "rocm",
+            "TensorFlow for ROCm is built for Linux on x86-64 only",
+            evidence=(f"this is {explain.platform(facts)}", '`tensorflow.accelerator = "rocm"`'),
+            hint='use `tensorflow.accelerator = "auto"`',
+        )
+    is_later = context.profile.smoke.gpu == "later"
+    if accelerator == "rocm" and not is_later and not any(gpu.vendor == "amd" for gpu in facts.gpus.value):
         raise TfprovError(
             "rocm",
             "no AMD GPU for ROCm was found",

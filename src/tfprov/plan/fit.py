@@ -61,17 +61,9 @@ def _try(context: DecisionContext, candidate: OfferedRelease, accelerator: Accel
         return Miss(candidate=candidate, depth=Depth.PLATFORM, refusal=offer)
     if not offer.has_platform(context.tags):
         return Miss(candidate=candidate, depth=Depth.LIBC, refusal=_too_old(context, offer), offer=offer)
-    if (
-        pair is not None
-        and pair.system is not None
-        and numbers_in(context.facts.os_version.value) < numbers_in(pair.system)
-    ):
-        refusal = Refusal(
-            code="metal-plugin-mismatch",
-            why=f"`{pair.package}` {pair.version} needs macOS {pair.system}; this is {context.facts.os_version.value}",
-            remedy="update the operating system",
-        )
-        return Miss(candidate=candidate, depth=Depth.LIBC, refusal=refusal, offer=offer)
+    unfit = None if pair is None else _pair_refusal(context, candidate, pair)
+    if unfit is not None:
+        return Miss(candidate=candidate, depth=Depth.LIBC, refusal=unfit, offer=offer)
     unserved = _gpu_refusal(context, candidate, accelerator)
     if unserved is not None:
         depth = _GPU_DEPTHS.get(unserved.code, Depth.GPU)
@@ -122,14 +114,32 @@ def _with_python(
 
 
 def _pair(context: DecisionContext, candidate: OfferedRelease, accelerator: Accelerator) -> Pair | None:
-    if accelerator not in ("metal", "rocm"):
-        return None
-    for pair in context.table.pairs:
-        if pair.accelerator != accelerator or pair.platform != context.platform:
-            continue
-        if within(candidate.version, pair.releases) and is_before(pair.uploaded, context.before):
-            return pair
+    pairs = context.table.pairs if accelerator in ("metal", "rocm") else ()
+    found = [
+        pair
+        for pair in pairs
+        if pair.accelerator == accelerator
+        and pair.platform == context.platform
+        and within(candidate.version, pair.releases)
+    ]
+    return next((pair for pair in found if is_before(pair.uploaded, context.before)), next(iter(found), None))
+
+
+def _pair_refusal(context: DecisionContext, candidate: OfferedRelease, pair: Pair) -> Refusal | None:
+    """Why a plug-in or build for another accelerator cannot be used: it came out later, or the system is too old."""
+    code = "metal-plugin-mismatch" if pair.accelerator == "metal" else "rocm"
+    what, system = f"`{pair.package}` {pair.version}", context.facts.os_version.value
+    if not is_before(pair.uploaded, context.before):
+        why = f"{what} came out on {moment(pair.uploaded).date()}"
+        return Refusal(code=code, why=why, remedy=_allowing(pair.uploaded, candidate))
+    if pair.system is not None and numbers_in(system) < numbers_in(pair.system):
+        why = f"{what} needs macOS {pair.system}; this is {system}"
+        return Refusal(code=code, why=why, remedy="update the operating system")
     return None
+
+
+def _allowing(uploaded: str, candidate: OfferedRelease) -> str:
+    return f'`index.exclude-newer = "{moment(uploaded).date()}"` would allow TensorFlow {candidate.text}'
 
 
 def _offer(
@@ -140,7 +150,7 @@ def _offer(
         return _locked_offer(offers.get(context.locked.package), context.locked, accelerator)
     if accelerator in ("metal", "rocm") and pair is None:
         code = "metal-plugin-mismatch" if accelerator == "metal" else "rocm"
-        return Refusal(code=code, why=f"no build for {accelerator} is known to work with it")
+        return Refusal(code=code, why=f"no build for {explain.NAMES[accelerator]} is known to work with it")
     full = offers.get("tensorflow")
     if accelerator == "cuda" and full is not None and full.kind != "cuda":
         apart = "; that of `tensorflow-gpu` needs CUDA libraries that are not available as wheels"
@@ -209,11 +219,10 @@ def _gpu_refusal(context: DecisionContext, candidate: OfferedRelease, accelerato
     companions = (row for row in context.table.companions if within(candidate.version, row.releases))
     late = max((row.uploaded for row in companions if not is_before(row.uploaded, context.before)), default=None)
     if late is not None:
-        day = moment(late).date()
         return Refusal(
             code="gpu-libs-missing",
-            why=f"the last of the wheels with its CUDA libraries came out on {day}",
-            remedy=f'`index.exclude-newer = "{day}"` would allow TensorFlow {candidate.text}',
+            why=f"the last of the wheels with its CUDA libraries came out on {moment(late).date()}",
+            remedy=_allowing(late, candidate),
         )
     return gpus.refusal(cuda, context.gpus, context.table)
 

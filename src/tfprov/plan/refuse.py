@@ -16,7 +16,7 @@ from tfprov.plan import gpus, interpreters, ways
 from tfprov.plan.compat import Release
 from tfprov.plan.context import DecisionContext, Depth, Miss
 from tfprov.plan.demands import METAL
-from tfprov.plan.explain import closest, few, platform, releases
+from tfprov.plan.explain import NAMES, closest, few, platform, releases
 from tfprov.plan.fit import cuda_of, evaluate, pythons_of
 from tfprov.plan.gpus import Gpus
 from tfprov.plan.offers import uploaded_of
@@ -299,7 +299,7 @@ def _evidence(context: DecisionContext, misses: Sequence[Miss], *, titled: Miss 
 
 def _what(nearest: Miss, accelerator: Accelerator, misses: Sequence[Miss]) -> str:
     why = nearest.refusal.why
-    variant = f" with {'CUDA' if accelerator == 'cuda' else accelerator}" if accelerator != "cpu" else ""
+    variant = f" with {NAMES[accelerator]}" if accelerator != "cpu" else ""
     release = f"TensorFlow {nearest.candidate.text}"
     if nearest.refusal.code == "known-bad-release":
         return f"{release}{variant} is known not to work: {why}"
@@ -379,7 +379,10 @@ def ways_to_cuda(context: DecisionContext) -> Iterator[str]:
     _, misses = evaluate(context, "cuda")
     told = [miss for miss in misses if miss.depth in (Depth.GPU, Depth.DRIVER, Depth.PYTHON)]
     if not told:
-        if not any(cuda_of(context, miss.candidate) for miss in misses) and (newest := ways.newest_served(context)):
+        bad = next((miss.refusal.remedy for miss in misses if miss.depth is Depth.KNOWN_BAD), None)
+        if bad is not None:
+            yield f"for CUDA: {bad}"
+        elif not any(cuda_of(context, miss.candidate) for miss in misses) and (newest := ways.newest_served(context)):
             yield f"for CUDA: TensorFlow {newest} is the newest that this machine's GPU and driver can run"
         return
     nearest = closest(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
@@ -11,7 +12,6 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.version import Version
 
 from tfprov.host.records import Facts, Libc
-from tfprov.structured import whole_number
 from tfprov.wants.records import System
 
 # PEP 600 keeps three older names for fixed glibc versions.
@@ -83,14 +83,13 @@ def _linux(libc: Libc | None, machine: str) -> Iterator[str]:
 
 
 def major_minor(version: str) -> tuple[int, int]:
-    """The first two numbers of a version of an operating system or a C library, 0 for one that is not there."""
-    try:
-        parsed = Version(version)
-    except ValueError:
-        # Distributions append suffixes to the C library's version (`2.31-13+deb11u5`).
-        major, minor, *_ = [whole_number(part) or 0 for part in version.partition("-")[0].split(".")] + [0]
-        return major, minor
-    return parsed.major, parsed.minor
+    """The first two numbers of a version of an operating system or a C library, 0 for one that is not there.
+
+    A number of more than four digits is none: there is a tag for each older version.
+    """
+    # Distributions append suffixes to the C library's version (`2.31-13+deb11u5`), and people write names beside it.
+    found = re.search(r"(?<![0-9.])([0-9]{1,4})(?![0-9])(?:\.([0-9]{1,4})(?![0-9]))?", version)
+    return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
 
 
 def marker_environment(python_version: str, implementation: str, facts: Facts) -> Environment:

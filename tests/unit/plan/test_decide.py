@@ -329,6 +329,29 @@ def test_a_constraint_that_excludes_a_line_is_named_with_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "asked", "why"),
+    [
+        (gpu(hosts.A100, driver=D550), profile("==2.14.*"), "3.11, because its `and-cuda` extra asks for tensorrt"),
+        (gpu(hosts.A100, driver=D550, pythons=()), profile("==2.14.*"), "3.11, because its `and-cuda` extra asks"),
+        (gpu(hosts.A100, driver=D550, pythons=("3.10.13",)), profile("==2.14.*"), ""),
+        (Host(), profile(packages={"constraints": ["numpy<2"]}), "3.13, because numpy 1.26.4 has no wheel for"),
+        (hosts.MAC_ARM, profile("==2.17.*", "metal"), "3.12, because `tensorflow-metal` 1.1.0 has wheels for"),
+        (Host(), profile("==2.14.*"), ""),
+    ],
+)
+def test_the_choice_of_a_python_says_why_no_newer_one_was_taken(host: Host, asked: Profile, why: str) -> None:
+    found = plan(asked, host).decision.python.why
+    assert (f"; not {why}" if why else "TensorFlow 2.14.1 has wheels for 3.9 to 3.11") in found
+    assert ("; not " in found) is bool(why)
+
+
+def test_a_release_that_is_known_not_to_work_with_cuda_is_noted_with_what_to_take() -> None:
+    found = plan(profile(packages={"requirements": ["tensorflow==2.15.0"]}), gpu(hosts.A100, driver=D550))
+    assert short(found) == "tensorflow-cpu==2.15.0 cpu 3.11.7"
+    assert "for CUDA: take TensorFlow 2.15.1" in found.notes
+
+
+@pytest.mark.parametrize(
     ("packages", "version", "expected"),
     [
         # As in uv: in place of requirements, of the profile and of packages, …
@@ -816,6 +839,13 @@ def listed(name: str) -> Listing:
         (
             lambda: plan(profile(accelerator="rocm"), Host()),
             ("rocm", "no AMD GPU for ROCm was found", "GPUs: none (NVML)", 'use `tensorflow.accelerator = "auto"`'),
+        ),
+        (
+            lambda: plan(profile(accelerator="rocm"), Host(gpus=(hosts.RX7900,), **ARM)),
+            (
+                *("rocm", "TensorFlow for ROCm is built for Linux on x86-64 only", "this is Linux on aarch64"),
+                *('`tensorflow.accelerator = "rocm"`', 'use `tensorflow.accelerator = "auto"`'),
+            ),
         ),
         (
             lambda: plan(profile(accelerator="cuda", smoke={"require-gpus": 3}), ON_A100),

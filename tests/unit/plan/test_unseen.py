@@ -589,6 +589,21 @@ CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
     "quantum on graviton": (Host(**ARM), asked(**packages("tensorflow-quantum")), "resolver-conflict", "without `tensorflow-quantum`"),
     "data validation, python 3.9 alone": (Host(pythons=("3.9.18",)), asked(**packages("tensorflow-data-validation"), **STAY), "tensorflow-cpu==2.20.0 cpu 3.9.18", ""),
     "tensorflow-gpu of 2.15": (T4, asked(**packages("tensorflow-gpu==2.15.*")), f"{CUDA}==2.15.1 cuda 3.11.7", ""),
+    # and an eighth time: what is known of a GPU is its name, builds that came later, edited facts
+    "h100 by its name, driver 550": (gpu(nvidia(None, "NVIDIA H100 PCIe"), "550.54.15"), asked(), f"{CUDA}==2.17.1 cuda 3.12.1", ""),
+    "b200 by its name": (gpu(nvidia("[N/A]", "NVIDIA B200"), "570.124.06"), cuda(), "gpu-arch-unsupported", "conda-forge"),
+    "h100 without a driver": (gpu(nvidia(None, "NVIDIA H100 80GB HBM3"), None), cuda(), "gpu-no-driver", "install an NVIDIA driver of 555.42.02 or newer"),
+    "m60 without a driver, 2.16": (gpu(nvidia(None, "Tesla M60"), None), cuda("==2.16.*"), "gpu-no-driver", "525.60.13"),
+    "b200 without a driver": (gpu(nvidia(None, "NVIDIA B200"), None), cuda(), "gpu-no-driver", "install an NVIDIA driver; "),
+    "mi210, rocm, 2023": (
+        Host(gpus=(Gpu(index=0, name="AMD Instinct MI210", vendor="amd"),)), asked(None, "rocm", index={"exclude-newer": "2023-12-31"}),
+        "rocm", '`index.exclude-newer = "2024-01-10"` would allow TensorFlow 2.14.0'),
+    "m2, metal, june 2023": (
+        MAC, asked(None, "metal", index={"exclude-newer": "2023-06-01"}), "version-not-available", "2023-07-05"),
+    "centos 7, a name beside the c library": (Host(libc=glibc("2.17 (CentOS 7)")), asked(), "tensorflow-cpu==2.20.0 cpu 3.13.0", ""),
+    "ubuntu 22.04, 2.1": (
+        Host(libc=glibc("2.35"), pythons=("3.10.12",)), asked("==2.1.*"), "python-unsupported", "install Python 3.7 first, which cannot be downloaded"),
+    "the c library with its name": (Host(libc=glibc("glibc 2.31")), asked(), "tensorflow-cpu==2.21.0 cpu 3.13.0", ""),
 }  # fmt: skip
 
 GB = 1_000_000_000
