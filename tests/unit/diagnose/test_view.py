@@ -76,6 +76,12 @@ def test_each_way_of_saying_a_fact_is_read(line: str, field: str, value: str) ->
     assert getattr(diagnose_text(line).context, field) == value
 
 
+@pytest.mark.parametrize("name", ["opencv-python", "ipython", "my.python", "bio_python"])
+def test_a_project_with_python_in_its_name_does_not_tell_the_python(name: str) -> None:
+    assert diagnose_text(f"Collecting {name}==3.4.0").context.python is None
+    assert diagnose_text(f"Collecting {name}==3.4.0\nCreated with --python=3.9").context.python == "3.9"
+
+
 def frames(*lines: tuple[int, str]) -> View:
     return View(
         context=LogContext(), told={}, hits=(), frames=tuple(LogLine(number=at, text=text) for at, text in lines)

@@ -90,6 +90,16 @@ def test_words_in_another_language_do_not_matter() -> None:
     assert _code("pip install", "OSError: [WinError 32] 另一个程序正在使用此文件", 1) == "file-in-use"
 
 
+@pytest.mark.parametrize("name", ["opencv-python", "ipython", "GitPython", "my.python", "bio_python", "python-dotenv"])
+def test_a_project_with_python_in_its_name_is_not_the_interpreter(name: str) -> None:
+    text = (
+        "error: No solution found when resolving dependencies\n"
+        f"  cause: Because a==1 depends on {name}>=4.5 and you require {name}==3.4, we can conclude that your "
+        "requirements and a==1 are incompatible.\n"
+    )
+    assert classify_text("uv pip compile", text, 1, what="it failed").code.name == "resolver-conflict"
+
+
 def test_the_retry_line_explains_the_missing_distribution() -> None:
     found = classify_text(*_message("pip-refused"), what="x")
     assert found.code.name == "net-refused"

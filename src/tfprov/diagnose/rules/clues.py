@@ -44,7 +44,7 @@ RULES: tuple[Rule, ...] = (
             "using python 3",
             "python==",
         ),
-        r"(?:^|[^\w])(?:C?Python(?: version)?[ :=]{1,3}|python-version: ?['\"]?)(?P<python>[23]\.\d{1,2}(?:\.\d+)?)\b(?! (?:is|or|and|reached))",
+        r"(?<!\w)(?<!\w[.-])(?:C?Python(?: version)?[ :=]{1,3}|python-version: ?['\"]?)(?P<python>[23]\.\d{1,2}(?:\.\d+)?)\b(?! (?:is|or|and|reached))",
         "Python 3.12.1",
         "Using CPython 3.13.0 interpreter at: /usr/bin/python3.13",
     ),

@@ -115,7 +115,7 @@ RULES: tuple[Rule, ...] = (
             "interpreter resolved to python",
             "requested python version",
         ),
-        pattern=r"(?:(?P<requirement>[\w.-]+(?:[=<>!~]+[\w.*+]+)?) (?:depends on|requires) )?Python\s?(?P<wants>[<>=!~]{1,3}\s?\d[^,\s]*(?:,\s?[<>=!~][^,\s]*)*)(?:(?!candidates).){0,120}(?:does not satisfy|cannot be used|unsatisfiable|incompatible)|does not satisfy Python\s?[<>=!~]|not compatible with the `?(?:project's )?`?(?:project )?(?:Python requirement|requires-python)|requested interpreter resolved to Python (?P<python>[\d.]+), which is incompatible"
+        pattern=r"(?:(?P<requirement>[\w.-]+(?:[=<>!~]+[\w.*+]+)?) (?:depends on|requires) )?(?<![\w.-])Python\s?(?P<wants>[<>=!~]{1,3}\s?\d[^,\s]*(?:,\s?[<>=!~][^,\s]*)*)(?:(?!candidates).){0,120}(?:does not satisfy|cannot be used|unsatisfiable|incompatible)|does not satisfy Python\s?[<>=!~]|not compatible with the `?(?:project's )?`?(?:project )?(?:Python requirement|requires-python)|requested interpreter resolved to Python (?P<python>[\d.]+), which is incompatible"
         r"|requested Python version .{0,40}does not satisfy",
         examples=(
             "Because the current Python version (3.13.0) does not satisfy Python>=3.9,<3.13 and foo==1 depends on Python>=3.9,<3.13, we can conclude that foo==1 cannot be used.",
