@@ -8,6 +8,8 @@ import sys
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tfprov.wants.conda_programs import CONDA_PROGRAMS
+
 MODULES = {
     "absl": "absl-py",
     "cv2": "opencv-python",
@@ -318,14 +320,19 @@ _WHEELS = {
     "pugixml": None,
     "py-opencv": "opencv-python",
     "py-xgboost": "xgboost",
+    "py-xgboost-cpu": "xgboost",
+    "py-xgboost-gpu": "xgboost",
     "pyarrow-core": "pyarrow",
     "pybind11-abi": None,
     "pyqt": "PyQt5",
+    "pynco": "nco",
     "pysoundfile": "soundfile",
     "pytables": "tables",
     "python-abi": None,
     "python-build": "build",
+    "python-cdo": "cdo",
     "python-duckdb": "duckdb",
+    "python-eccodes": "eccodes",
     "python-fastjsonschema": "fastjsonschema",
     "python-flatbuffers": "flatbuffers",
     "python-gil": None,
@@ -349,6 +356,7 @@ _WHEELS = {
     "rdma-core": None,
     "re2": None,
     "readline": None,
+    "redis-py": "redis",
     "rhash": None,
     "ruamel-yaml": "ruamel.yaml",
     "rust": None,
@@ -406,7 +414,9 @@ def wheel_of(conda_name: str) -> str | None:
     plain = name.replace("_", "-")
     if plain in _WHEELS:
         return _WHEELS[plain]
-    if name.startswith(_PREFIXES) or plain.endswith(("-cpp", "-linux-64", "-win-64")) or plain in OF_CONDA_ITSELF:
+    if name.startswith(_PREFIXES) or plain.endswith(("-cpp", "-linux-64", "-win-64")):
+        return None
+    if plain in OF_CONDA_ITSELF or plain in CONDA_PROGRAMS:
         return None
     # The part of a package that does the work: `numpy-base`, `matplotlib-base`.
     return wheel_of(name.removesuffix("-base")) if name.endswith("-base") else name

@@ -11,9 +11,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import parse_qsl
 
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -62,10 +62,10 @@ def read(kind: str, text: str, basket: Basket, part: Part) -> None:
         if kind == "pipfile-lock":
             document = json_of(text)
         elif kind == "conda-lock":
-            document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+            document = _yaml(text)
         else:
             document = toml_of(text)
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         basket.problem(basket.name, f"it cannot be read: {' '.join(str(error).split())}")
         return
     lists = (table(document).get(key) for key in _LISTS[kind])
@@ -81,6 +81,20 @@ def read(kind: str, text: str, basket: Basket, part: Part) -> None:
         "conda-lock": _conda,
     }[kind](document, basket, part)
     basket.note(basket.name, "its versions are kept where they fit, its TensorFlow in any case: tfprov resolves again")
+
+
+def _yaml(text: str) -> Any:
+    """Parse a YAML document.
+
+    Raises:
+        ValueError: it is not YAML.
+    """
+    import yaml  # late, because the other formats need not wait for it
+
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
 
 
 def that_fit(lock: Wants, project: Wants) -> Wants:

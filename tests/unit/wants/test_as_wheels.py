@@ -44,6 +44,24 @@ def test_the_parts_of_packages_and_libraries_that_only_conda_has_are_known(name:
     assert wheel_of(name) == wheel
 
 
+@pytest.mark.parametrize(
+    ("of_conda", "of_python", "wheel"),
+    [
+        ("redis", "redis-py", "redis"),
+        ("lmdb", "python-lmdb", "lmdb"),
+        ("cdo", "python-cdo", "cdo"),
+        ("nco", "pynco", "nco"),
+        ("eccodes", "python-eccodes", "eccodes"),
+        ("wget", "", ""),
+        ("intelpython3_core", "", ""),
+        ("tmux", "", ""),
+    ],
+)
+def test_a_program_of_conda_is_not_the_project_of_that_name(of_conda: str, of_python: str, wheel: str) -> None:
+    assert wheel_of(of_conda) is None
+    assert (wheel_of(of_python) or "") == wheel
+
+
 class TestCondaList:
     EXPORT = (
         "# This file may be used to create an environment using:\n# platform: linux-64\n_libgcc_mutex=0.1=main\n"
