@@ -176,11 +176,15 @@ class Basket:
             url = str((self.origin.path.parent / expanded(url)).absolute())
         self._addresses.append(Address(kind=kind, url=url, where=where, project=project))
 
-    def want(self, text: str, where: str, *, part: Part = "requirements", hashes: tuple[str, ...] = ()) -> None:
+    def want(
+        self, text: str, where: str, *, part: Part = "requirements", hashes: tuple[str, ...] = (), as_link: bool = False
+    ) -> None:
         """Add a requirement: PEP 508, or an address or path as pip accepts it.
 
         `hashes` are the SHA-256 of the files that may be installed for it, hexadecimal; empty when any file may.
+        `as_link` makes a folder an editable install.
         """
+        folders = len(self._folders)
         if len(self._wants[part]) >= _MOST:
             if not self._problems:
                 self.problem(where, f"no more than {_MOST:,} requirements are read")
@@ -197,6 +201,10 @@ class Basket:
             found = self._named(text, where, part)
         if found is not None:
             self._add(replace(found, hashes=(*hashes, *found.hashes)), part)
+        if as_link and len(self._folders) > folders:
+            folder = self._folders[-1]
+            state = project_folder.description_of(Path(folder.path))
+            self._folders[-1] = replace(folder, kind="editable", state=state)
 
     def _add(self, found: Want | None, part: Part = "requirements") -> None:
         """Add what was found, unless it cannot be parsed or its marker cannot be evaluated."""

@@ -177,6 +177,7 @@ _WHEELS = {
     "backports": None,
     "bazel": None,
     "binutils": None,
+    "black-jupyter": "black",
     "blas": None,
     "blas-devel": None,
     "blosc": None,

@@ -74,6 +74,6 @@ def _put(found: Table, key: str, basket: Basket) -> None:
         version = text_of(entry, "version", where, basket).strip()
         try:
             bounds = "" if version in ("", "*") else version if version.startswith(tuple("<>=!~")) else f"=={version}"
-            basket.want(requirement(name, entry, bounds), where)
+            basket.want(requirement(name, entry, bounds), where, as_link=entry.get("editable") is True)
         except ValueError as error:
             basket.problem(where, str(error))

@@ -88,7 +88,8 @@ def _read(part: Table, where: str, basket: Basket) -> None:
         if isinstance(index := entry.get("index"), str):
             basket.address("only", index, place, name)
         try:
-            basket.want(requirement(name, entry, "" if version == "*" else version), place)
+            asked = requirement(name, entry, "" if version == "*" else version)
+            basket.want(asked, place, as_link=entry.get("editable") is True)
         except ValueError as error:
             basket.problem(place, str(error))
 

@@ -159,7 +159,7 @@ def _put(found: Table, key: str, basket: Basket) -> None:
                 if name == "python":
                     basket.python(bounds, where)
                 else:
-                    basket.want(requirement(name, entry, bounds), where)
+                    basket.want(requirement(name, entry, bounds), where, as_link=entry.get("develop") is True)
             except ValueError as error:
                 basket.problem(where, str(error))
 

@@ -147,7 +147,10 @@ class _Reader:
     def put(self, found: Sequence[str], key: str, part: Part = "requirements") -> None:
         """Add requirements, each with its source from `[tool.uv.sources]`."""
         for text in found:
-            self._basket.want(self._sourced(text), self._where(key), part=part)
+            asked, source = self._sourced(text)
+            # uv and Poetry have a word each for it.
+            as_link = source.get("editable") is True or source.get("develop") is True
+            self._basket.want(asked, self._where(key), part=part, as_link=as_link)
 
     def put_list(self, key: str, part: Part = "requirements") -> None:
         """Add the requirements in a list of the document."""
@@ -337,15 +340,15 @@ class _Reader:
         except ValueError:
             return False
 
-    def _sourced(self, text: str) -> str:
-        """A requirement with its address from `[tool.uv.sources]`; unchanged if it has none, or only an index.
+    def _sourced(self, text: str) -> tuple[str, Table]:
+        """A requirement with its address from `[tool.uv.sources]`, and that source; unchanged if it has no address.
 
         Of several sources, the first counts whose marker is true on this machine and whose extra or group is chosen.
         """
         try:
             requirement = Requirement(text)
         except ValueError:
-            return text
+            return text, {}
         found = self._sources.get(canonicalize_name(requirement.name))
         here = (one for one in _entries(found) if self._is_meant(one))
         entry = next((one for one in here if "index" not in one), None)
@@ -354,9 +357,9 @@ class _Reader:
             if member is None:
                 words = "is a member of a uv workspace, and no `pyproject.toml` here or above lists it"
                 self._basket.problem(self._where("tool.uv.sources"), f"`{requirement.name}` {words}")
-                return text
+                return text, {}
             entry = {"path": member}
-        return text if entry is None else with_source(requirement, entry)
+        return (text, {}) if entry is None else (with_source(requirement, entry), entry)
 
     def _is_meant(self, source: Table) -> bool:
         """Whether a source is for this machine and for what is chosen; a marker that cannot be read is true."""

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from tfprov.default_index import default_index
 from wants_files import Read, texts
 
@@ -23,6 +27,30 @@ pytest = "*"
 [requires]
 python_version = "3.11"
 """
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Pipfile", '[packages]\nlib = {{path = "./lib"{0}}}\n'),
+        ("pixi.toml", '[workspace]\nname = "x"\n[pypi-dependencies]\nlib = {{path = "./lib"{0}}}\n'),
+        ("pyproject.toml", '[project]\ndependencies = ["lib"]\n[tool.uv.sources]\nlib = {{path = "./lib"{0}}}\n'),
+        ("pyproject.toml", '[tool.poetry.dependencies]\nlib = {{path = "./lib"{0}}}\n'),
+        (
+            "pyproject.toml",
+            '[project]\ndependencies = ["lib"]\n[tool.poetry.dependencies]\nlib = {{path = "./lib"{0}}}\n',
+        ),
+    ],
+)
+def test_a_folder_is_linked_where_the_file_of_any_tool_says_so(
+    read_file: Read, tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "pyproject.toml").write_text('[project]\nname = "lib"\nversion = "1"\n')
+    word = "develop" if "poetry" in text else "editable"
+    for value, kind in ((f", {word} = true", "editable"), (f", {word} = false", "wheel"), ("", "wheel")):
+        found = read_file(name, text.format(value))
+        assert ([folder.kind for folder in found.folders], found.problems) == ([kind], ())
 
 
 def test_a_pipfile_is_read(read_file: Read) -> None:
