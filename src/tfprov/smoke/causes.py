@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A leg runs offline in a finished environment: text about networks and resolvers cannot be the cause of its failure.
 _OF_A_LEG = frozenset({Group.INTERPRETER, Group.PLATFORM, Group.MACHINE, Group.PYTHON_DEPS, Group.GPU, Group.SMOKE})
+_OF_THE_MACHINE = frozenset({Group.MACHINE})
 _OF_A_GPU = frozenset({Group.PLATFORM, Group.GPU})
 
 # Lines that a process prints when it aborts: TensorFlow's fatal messages, in old and new format, and the C++ runtime's.
@@ -84,7 +85,11 @@ def of_death(finished: Finished) -> tuple[str, str]:
     elif status >= 0xC0000000:
         code, head = "probe-crashed", f"ended by Windows with status 0x{status:08X}"
     said = "\n".join(line for line in finished.stderr.splitlines() if _FATAL.match(line))
-    found = _cause(said, LogContext(returncode=finished.returncode), _OF_A_LEG)
+    context = LogContext(returncode=finished.returncode)
+    found = _cause(said, context, _OF_A_LEG)
+    if found is None and finished.returncode == 1:
+        # The exception that ended the probe itself, for instance because the disk is too full for its record.
+        found = _cause(words.rpartition("\n")[2], context, _OF_THE_MACHINE)
     if found is not None:
         code, head = found.code, f"{head}: {found.evidence[0].text}" if found.evidence else found.what
     return code, _block(head, words)

@@ -151,6 +151,10 @@ ECC_FATAL = (
         (-6, "", "probe-crashed"),
         (0xC0000005, "", "probe-crashed"),
         (3, "", "probe-failed"),
+        (1, "Traceback (most recent call last):\nOSError: [Errno 28] No space left on device", "disk-full"),
+        (1, "Traceback (most recent call last):\nOSError: [Errno 30] Read-only file system", "read-only-fs"),
+        (1, "OSError: [Errno 28] No space left on device\nValueError: x", "probe-failed"),
+        (-11, "OSError: [Errno 28] No space left on device", "probe-crashed"),
         (1, "Timeout (0:05:00)!\nThread 0x1 (most recent call first):", "probe-timeout"),
     ],
 )
