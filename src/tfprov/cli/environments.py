@@ -16,6 +16,10 @@ from tfprov.cli.plain import go_back
 from tfprov.harmless import lined
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tfprov.envs.generations import Environment
+    from tfprov.envs.records import Held
     from tfprov.paths import Home
 
 app = typer.Typer()
@@ -152,8 +156,8 @@ def remove(
         from tfprov.errors import TfprovError
         from tfprov.paths import home
         from tfprov.pipeline.environments import find
+        from tfprov.pipeline.removing import finish, remove_old
         from tfprov.pipeline.removing import remove as delete
-        from tfprov.pipeline.removing import remove_old
 
         if every:
             if profile:
@@ -163,6 +167,9 @@ def remove(
             return
         environment = find(profile, cwd=Path.cwd(), environ=os.environ)
         if not environment.root.is_dir():
+            if finish(environment) and not old:
+                output.result(*_removed(environment, ()))
+                return
             raise TfprovError(
                 "environment-missing",
                 f"`{environment.owner.name}` has no environment, so there is nothing to remove",
@@ -177,17 +184,14 @@ def remove(
                 {"removed": {"name": environment.owner.name, "path": what, "in_use": []}},
             )
             return
-        held = delete(environment, profile, force=force)
-        output.result(
-            lined([f"{environment.owner.name} is removed", *(f"  although {each}" for each in held)]),
-            {
-                "removed": {
-                    "name": environment.owner.name,
-                    "path": environment.root,
-                    "in_use": [str(each) for each in held],
-                }
-            },
-        )
+        output.result(*_removed(environment, delete(environment, profile, force=force)))
+
+
+def _removed(environment: Environment, held: Sequence[Held]) -> tuple[str, dict[str, object]]:
+    """What is said of an environment that was removed, in words and as a document."""
+    used = [str(each) for each in held]
+    words = lined([f"{environment.owner.name} is removed", *(f"  although {each}" for each in used)])
+    return words, {"removed": {"name": environment.owner.name, "path": environment.root, "in_use": used}}
 
 
 def _remove_all(output: Output, kept: Home, *, yes: bool, force: bool) -> None:

@@ -130,8 +130,8 @@ def drop(environment: Environment) -> tuple[Kernel, ...]:
     found = of(environment)
     for kernel in found:
         trees.delete(kernel.folder)
-    if environment.root.is_dir():
-        _remember(environment, set())
+    # Deleted, not emptied: on a full disk nothing can be written, and the environment is to be removed.
+    (environment.root / _LIST).unlink(missing_ok=True)
     return found
 
 

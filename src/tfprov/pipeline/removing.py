@@ -42,8 +42,18 @@ def remove(environment: Environment, name: str, *, force: bool = False) -> tuple
     return held
 
 
+def finish(environment: Environment) -> bool:
+    """Delete what a killed `remove` has left of an environment that is out of use; False where nothing is left."""
+    parent, name = environment.root.parent, environment.root.name
+    is_left = bool(trash.trash_in(parent, of=name))
+    trees.empty_trash(parent, of=name)
+    return is_left
+
+
 def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environment, ...], tuple[Held, ...]]:
     """Delete all environments, and the interpreters and images made for them. The cache and the journals stay.
+
+    What killed runs have left to be deleted goes as well.
 
     Args:
         home: tfprov's folders.
@@ -72,6 +82,8 @@ def remove_all(home: paths.Home, *, force: bool = False) -> tuple[tuple[Environm
                 left.append(trash.to_trash(folder))
     for folder in left:
         trees.delete(folder)
+    for parent in (home.environments, home.data):
+        trees.empty_trash(parent)
     return every, held
 
 
