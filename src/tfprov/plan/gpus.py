@@ -232,10 +232,12 @@ def _no_driver(facts: Facts, nvidia: list[Gpu]) -> Refusal:
             remedy="convert the distribution to WSL2 with `wsl --set-version NAME 2`",
         )
     others = [gpu.name for gpu in facts.gpus.value if gpu.vendor != "nvidia"]
+    if facts.container.value is not None:
+        # Its driver is that of the machine below, so there is none to install.
+        lacks = f"no access to {nvidia[0].name}" if nvidia else "no GPU"
+        return Refusal(code="docker-no-gpu", why=f"this {facts.container.value} container has {lacks}")
     if nvidia:
         return Refusal(code="gpu-no-driver", why=f"{nvidia[0].name} has no NVIDIA driver")
-    if facts.container.value is not None:
-        return Refusal(code="docker-no-gpu", why=f"this {facts.container.value} container has no GPU")
     where = " in WSL2, which uses the driver of Windows" if facts.wsl.value else ""
     instead = f"; {others[0]} cannot run CUDA" if others else ""
     return Refusal(
@@ -257,8 +259,8 @@ def cuda_of_driver(driver: str, table: Compat, *, windows: bool) -> str | None:
 
 
 def driver_number(driver: str) -> Version:
-    """The numeric part of a driver version; suffixes of special builds (`535.129.03-grid`) are ignored."""
-    found = re.match(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", driver)
+    """The numeric part of a driver version; what stands around it (`535.129.03-grid`, `R550`) is ignored."""
+    found = re.search(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", driver)
     return _number(found[0] if found else "0")
 
 

@@ -603,6 +603,19 @@ CASES: dict[str, tuple[Host, dict[str, Any], str, str]] = {
     "centos 7, a name beside the c library": (Host(libc=glibc("2.17 (CentOS 7)")), asked(), "tensorflow-cpu==2.20.0 cpu 3.13.0", ""),
     "ubuntu 22.04, 2.1": (
         Host(libc=glibc("2.35"), pythons=("3.10.12",)), asked("==2.1.*"), "python-unsupported", "install Python 3.7 first, which cannot be downloaded"),
+    "container on a machine with a t4": (gpu(nvidia(None, "Tesla T4"), None, container="docker"), cuda(), "docker-no-gpu", "--gpus all"),
+    "a branch in place of a driver": (gpu(hosts.A100, "R550"), asked(), f"{CUDA}==2.21.0 cuda 3.13.0", ""),
+    "h100 in the words of pci.ids": (gpu(nvidia(None, "GH100 [H100 PCIe]"), None), cuda(), "gpu-no-driver", "555.42.02"),
+    "titan rtx, driver 515 with cuda-compat": (gpu(nvidia("7.5", "TITAN RTX"), "515.65.01", cuda="12.5"), asked(), f"{CUDA}==2.14.1 cuda 3.10.13", ""),
+    "cublas of 2.17": (gpu(hosts.A100, "550.54.15"), asked(**packages("nvidia-cublas-cu12==12.3.4.1")), f"{CUDA}==2.17.1 cuda 3.12.1", ""),
+    "cudnn 9.11 on a v100": (gpu(hosts.V100, "550.54.15"), cuda("==2.20.*", **packages("nvidia-cudnn-cu12>=9.11")), "resolver-conflict", "without `nvidia-cudnn-cu12>=9.11`"),
+    "setuptools 81 beside 2.20": (Host(), asked("==2.20.*", **packages("setuptools>=81")), "resolver-conflict", "2.21.0"),
+    "pandas 3, python 3.10 alone": (Host(pythons=("3.10.13",)), asked(**packages("pandas>=3")), "tensorflow-cpu==2.21.0 cpu (3.13)", ""),
+    "ml_dtypes 0.5 before 2.18": (Host(), asked("<2.18", **packages("ml-dtypes>=0.5")), "tensorflow-cpu==2.13.1 cpu 3.11.7", ""),
+    "2.13.1 on windows with python 3.8": (
+        dataclasses.replace(WINDOWS, pythons=("3.8.10",)), asked("==2.13.1", **STAY), "python-unsupported", "TensorFlow 2.13.0 on Python 3.8 would fit"),
+    "intel mac, macos 10.14, 2.12": (dataclasses.replace(INTEL, os_version="10.14.6"), asked("==2.12.*"), "platform-no-wheel", "update the operating system"),
+    "february 2022": (Host(pythons=ALL), asked(index={"exclude-newer": "2022-02-01"}), "tensorflow-cpu==2.7.0 cpu 3.9.18", ""),
     "the c library with its name": (Host(libc=glibc("glibc 2.31")), asked(), "tensorflow-cpu==2.21.0 cpu 3.13.0", ""),
 }  # fmt: skip
 
