@@ -15,6 +15,7 @@ from tfprov.plan.compat import CondaBuild, Release
 from tfprov.plan.context import DecisionContext
 from tfprov.plan.offers import is_before
 from tfprov.plan.records import (
+    ACCELERATORS,
     Accelerator,
     ChosenPython,
     ChosenTensorflow,
@@ -43,7 +44,7 @@ def plan_of_conda(context: DecisionContext) -> Plan:
     if asked not in ("auto", "cpu", "cuda"):
         raise TfprovError(
             "conda-package-missing",
-            f"conda-forge has no TensorFlow for {explain.NAMES[asked]}",
+            f"conda-forge has no TensorFlow for {ACCELERATORS[asked]}",
             evidence=tuple(dict.fromkeys(f"{row.version} for {row.accelerator}" for row in context.table.conda)),
             hint=refuse.without_accelerator(context),
         )
@@ -67,8 +68,8 @@ def plan_of_conda(context: DecisionContext) -> Plan:
             return _plan_of_unknown(context, builds)
         return _plan(context, on_cpu, "cpu", "on the CPU, as requested")
     found = _with_cuda(context, allowed)
-    if isinstance(found, CondaBuild):
-        return _plan(context, found, "cuda", "CUDA works here")
+    if isinstance(found, Plan):
+        return found
     if on_cpu is None or context.must_have_gpu:
         raise refuse.no_gpu(context, found)
     refused = Refused(what="cuda", code=found.code, why=found.why)
@@ -131,7 +132,7 @@ def _with_wheels(releases: Iterable[Release]) -> list[str]:
     return sorted(known, key=Version, reverse=True)
 
 
-def _with_cuda(context: DecisionContext, allowed: list[CondaBuild]) -> CondaBuild | Refusal:
+def _with_cuda(context: DecisionContext, allowed: list[CondaBuild]) -> Plan | Refusal:
     if isinstance(context.gpus, Refusal):
         return context.gpus
     refusals = []
@@ -140,7 +141,7 @@ def _with_cuda(context: DecisionContext, allowed: list[CondaBuild]) -> CondaBuil
             continue
         refusal = gpus.conda_refusal(row, context.gpus, context.table)
         if refusal is None:
-            return row
+            return _plan(context, row, "cuda", explain.why_cuda(row.cuda, context.gpus))
         refusals.append(refusal)
     missing = Refusal(code="conda-package-missing", why="no build that the profile allows has CUDA")
     return next(iter(refusals), missing)

@@ -16,6 +16,7 @@ from packaging.version import Version
 from tfprov.distributions import OLDEST_PYTHON, Kind, is_small, kind_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts
+from tfprov.plan.records import ACCELERATORS
 from tfprov.plan.tags import marker_environment, platform_name
 from tfprov.profile.records import Profile, SmokeTable
 from tfprov.requires_dist import applies
@@ -272,7 +273,7 @@ def _on_cpu(text: str, where: str, accelerator: str, smoke: SmokeTable) -> str:
         return "cpu"
     raise TfprovError(
         "resolver-conflict",
-        f"`{text}` is the CPU build, and the profile asks for {accelerator}",
+        f"`{text}` is the CPU build, and the profile asks for {ACCELERATORS[accelerator]}",
         evidence=(f"{where} asks for `{text}`", f'`tensorflow.accelerator = "{accelerator}"`'),
         hint=f"ask for the CPU, or drop `{text}`",
     )

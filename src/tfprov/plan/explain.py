@@ -13,12 +13,9 @@ from tfprov.plan import gpus, interpreters
 from tfprov.plan.context import DecisionContext, Depth, Fit, Miss
 from tfprov.plan.gpus import Gpus
 from tfprov.plan.interpreters import Usable
-from tfprov.plan.records import Refusal, Refused
+from tfprov.plan.records import ACCELERATORS, Refusal, Refused
 from tfprov.plan.tags import architecture
 from tfprov.structured import numbers_in, whole_number
-
-NAMES = {"cpu": "the CPU", "cuda": "CUDA", "metal": "Metal", "rocm": "ROCm"}
-"""The accelerators, for messages."""
 
 _SYSTEMS = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
 _MANYLINUX = re.compile(r"manylinux_2_(\d+)_")
@@ -199,18 +196,19 @@ def needs_old_python(newest: Fit, chosen: Fit) -> bool:
 def _why_accelerator(context: DecisionContext, chosen: Fit, no_cuda: Refusal | None) -> str:
     accelerator, asked = chosen.accelerator, context.demands.accelerator
     if accelerator == "cuda" and not isinstance(context.gpus, Refusal):
-        return _why_cuda(chosen, context.gpus)
+        known, build = chosen.candidate.known, chosen.offer.build
+        number = build.cuda if build else known.cuda.built_for if known and known.cuda else None
+        return why_cuda(number, context.gpus)
     if accelerator == "cpu" and no_cuda is not None:
         return f"on the CPU, because {no_cuda.why}"
     if accelerator == "cpu" and asked != "cpu":
         return "on the CPU, as locked"
-    return f"on {NAMES[accelerator]}, as requested"
+    return f"on {ACCELERATORS[accelerator]}, as requested"
 
 
-def _why_cuda(chosen: Fit, found: Gpus) -> str:
-    known, build = chosen.candidate.known, chosen.offer.build
-    number = build.cuda if build else known.cuda.built_for if known and known.cuda else ""
-    built = f"CUDA {number}".rstrip()
+def why_cuda(number: str | None, found: Gpus) -> str:
+    """Why a build with CUDA was chosen: its CUDA release (None when unknown), the driver and the GPUs."""
+    built = f"CUDA {number or ''}".rstrip()
     if found.driver is None:
         return f"with {built} for a GPU that will be there later"
     names = list(dict.fromkeys(gpus.describe(gpu) for gpu in found.usable))

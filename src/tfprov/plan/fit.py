@@ -14,7 +14,7 @@ from tfprov.plan.context import DecisionContext, Depth, Fit, Miss
 from tfprov.plan.demands import Conflict, Demands, conflicts, project_of, ranges
 from tfprov.plan.interpreters import Usable
 from tfprov.plan.offers import Offer, OfferedRelease, is_before
-from tfprov.plan.records import Accelerator, LockedChoice, Refusal
+from tfprov.plan.records import ACCELERATORS, Accelerator, LockedChoice, Refusal
 from tfprov.plan.tags import marker_environment
 from tfprov.structured import numbers_in
 from tfprov.times import moment
@@ -150,7 +150,7 @@ def _offer(
         return _locked_offer(offers.get(context.locked.package), context.locked, accelerator)
     if accelerator in ("metal", "rocm") and pair is None:
         code = "metal-plugin-mismatch" if accelerator == "metal" else "rocm"
-        return Refusal(code=code, why=f"no build for {explain.NAMES[accelerator]} is known to work with it")
+        return Refusal(code=code, why=f"no build for {ACCELERATORS[accelerator]} is known to work with it")
     full = offers.get("tensorflow")
     if accelerator == "cuda" and full is not None and full.kind != "cuda":
         apart = "; that of `tensorflow-gpu` needs CUDA libraries that are not available as wheels"

@@ -7,6 +7,9 @@ from typing import Literal
 
 Accelerator = Literal["cpu", "cuda", "metal", "rocm"]
 
+ACCELERATORS = {"cpu": "the CPU", "cuda": "CUDA", "metal": "Metal", "rocm": "ROCm"}
+"""The accelerators, for messages."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildInfo:

@@ -16,11 +16,11 @@ from tfprov.plan import gpus, interpreters, ways
 from tfprov.plan.compat import Release
 from tfprov.plan.context import DecisionContext, Depth, Miss
 from tfprov.plan.demands import METAL
-from tfprov.plan.explain import NAMES, closest, few, platform, releases
+from tfprov.plan.explain import closest, few, platform, releases
 from tfprov.plan.fit import cuda_of, evaluate, pythons_of
 from tfprov.plan.gpus import Gpus
 from tfprov.plan.offers import uploaded_of
-from tfprov.plan.records import Accelerator, Listing, Refusal
+from tfprov.plan.records import ACCELERATORS, Accelerator, Listing, Refusal
 from tfprov.plan.refuse_python import no_python
 from tfprov.plan.tags import architecture
 from tfprov.times import moment
@@ -299,7 +299,7 @@ def _evidence(context: DecisionContext, misses: Sequence[Miss], *, titled: Miss 
 
 def _what(nearest: Miss, accelerator: Accelerator, misses: Sequence[Miss]) -> str:
     why = nearest.refusal.why
-    variant = f" with {NAMES[accelerator]}" if accelerator != "cpu" else ""
+    variant = f" with {ACCELERATORS[accelerator]}" if accelerator != "cpu" else ""
     release = f"TensorFlow {nearest.candidate.text}"
     if nearest.refusal.code == "known-bad-release":
         return f"{release}{variant} is known not to work: {why}"

@@ -94,3 +94,15 @@ def test_what_cannot_work_with_conda_is_an_error_before_the_solver(asked: Profil
     with pytest.raises(TfprovError) as caught:
         plan(asked, host)
     assert caught.value.code.name == code
+
+
+@pytest.mark.parametrize(
+    ("host", "smoke", "why"),
+    [
+        (gpu(hosts.A100, driver=D550), "now", f", which driver {D550} serves on {hosts.A100.name} (compute"),
+        (Host(), "later", " for a GPU that will be there later"),
+    ],
+)
+def test_a_build_with_cuda_is_chosen_for_the_gpu_that_is_or_will_be_there(host: Host, smoke: str, why: str) -> None:
+    found = plan(conda(accelerator="cuda", smoke={"gpu": smoke}), host)
+    assert found.decision.tensorflow.why.startswith(f"with CUDA 12.8{why}")

@@ -275,7 +275,7 @@ URL = "tensorflow @ https://h.example/tensorflow-2.20.0-cp312-cp312-linux_x86_64
         (
             *("cuda", "tensorflow-cpu"),
             (
-                *("resolver-conflict", "`tensorflow-cpu` is the CPU build, and the profile asks for cuda"),
+                *("resolver-conflict", "`tensorflow-cpu` is the CPU build, and the profile asks for CUDA"),
                 *("packages.requirements asks for `tensorflow-cpu`", '`tensorflow.accelerator = "cuda"`'),
                 "ask for the CPU, or drop `tensorflow-cpu`",
             ),
