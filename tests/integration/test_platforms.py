@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.pylock import Pylock
 
+import forks
 from hosts import WINDOWS, Host
 from tfprov.host.facts import dump
 from tfprov.lock.pylock import read_header
@@ -29,15 +30,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the machine tha
 
 
 def tfprov(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", "-m", "tfprov", *arguments],
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "TFPROV_HOME": str(folder / "home"), **environ},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
+    own = {"PATH": os.environ["PATH"], "HOME": str(folder), "TFPROV_HOME": str(folder / "home")}
+    return forks.run(arguments, env={**own, **environ}, cwd=folder, timeout=500)
 
 
 def selected(lock: Path, host: Host, python: str) -> dict[str, str]:

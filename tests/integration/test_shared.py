@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+import forks
 import used_home
 from loopback import Faults, Index, noise
 from sham import MODULE
@@ -29,11 +30,16 @@ pytestmark = only_here
 
 @dataclass
 class Shared:
-    """An index on the loopback, and projects that share nothing but the store, or their home too."""
+    """An index on the loopback, and projects that share nothing but the store, or their home too.
+
+    Attributes:
+        command: how tfprov is started. A fork is not reached by the signals that its starter gets.
+    """
 
     root: Path
     index: Index
     one_home: bool = False
+    command: list[str] = field(default_factory=forks.command)
 
     def environ(self, number: int) -> dict[str, str]:
         return {
@@ -56,7 +62,7 @@ class Shared:
             '[packages]\nrequirements = ["big"]\n[smoke]\nlevel = "quick"\n'
         )
         return subprocess.Popen(
-            [sys.executable, "-I", "-m", "tfprov", "up", "train.toml", *arguments],
+            [*self.command, "up", "train.toml", *arguments],
             env=environ,
             cwd=folder,
             stdout=subprocess.PIPE,
@@ -107,6 +113,13 @@ def home(shared: Shared) -> Shared:
     return shared
 
 
+@pytest.fixture
+def killable(shared: Shared) -> Shared:
+    """Runs that signals reach."""
+    shared.command = [sys.executable, "-I", "-m", "tfprov"]
+    return shared
+
+
 @pytest.mark.parametrize("shared", MANY, indirect=True)
 def test_many_runs_at_once_fetch_every_file_once(shared: Shared, request: pytest.FixtureRequest) -> None:
     runs = [shared.start(number) for number in range(MANY[request.node.callspec.params["shared"]])]
@@ -123,7 +136,7 @@ def test_many_runs_at_once_fetch_every_file_once(shared: Shared, request: pytest
 
 @needs_signals
 @pytest.mark.parametrize("shared", ["slow"], indirect=True)
-def test_owners_that_are_killed_hold_up_nobody_and_leave_no_damage(shared: Shared) -> None:
+def test_owners_that_are_killed_hold_up_nobody_and_leave_no_damage(shared: Shared, killable: Shared) -> None:
     chance = random.Random(7)
     runs = {number: shared.start(number) for number in range(6)}
     killed = 0
@@ -173,7 +186,7 @@ def test_of_many_runs_of_one_user_one_installs_and_the_others_link_what_it_made(
 
 @needs_signals
 @pytest.mark.parametrize("shared", ["slow"], indirect=True)
-def test_who_waited_for_a_run_that_was_killed_goes_on_by_itself(home: Shared) -> None:
+def test_who_waited_for_a_run_that_was_killed_goes_on_by_itself(home: Shared, killable: Shared) -> None:
     first = home.start(0)
     while not home.index.sent:
         time.sleep(0.01)
