@@ -554,6 +554,52 @@ def test_a_line_that_can_never_work_is_named_beside_a_release_that_there_is_not(
     assert error["hint"].startswith("`left==1.0` instead of `left==9.9`, without `tensorflow==1.9.0`: this resolves")
 
 
+def test_a_line_that_can_never_work_is_named_beside_a_contradiction(site: Site, tmp_path: Path) -> None:
+    more = {"patched": ("4.6.0.66", "5.0"), "numpy": ("0.9", "1.26.4")}
+    site.offer(
+        sham_wheel(tmp_path / "more", RELEASE, requires=("numpy>=1",)),
+        *(build_wheel(tmp_path / "more", name, each) for name, versions in more.items() for each in versions),
+    )
+    ask(site, f"tensorflow=={RELEASE}", "numpy<1", "patched==4.6.0")
+    error = refusal(site, "lock")
+    assert error["code"] == "resolver-conflict"
+    assert error["evidence"][-1] == "no version satisfies `patched==4.6.0`"
+    assert error["hint"].startswith(
+        "`patched==4.6.0.66` instead of `patched==4.6.0`, `numpy==1.26.4` instead of `numpy<1`: this resolves"
+    )
+
+
+def test_all_lines_that_need_a_newer_python_are_named_with_what_would(site: Site, tmp_path: Path) -> None:
+    offered = [(name, version) for name in ("ahead", "patched") for version in ("1.0", "2.0")]
+    site.offer(*(build_wheel(tmp_path / "more", name, version) for name, version in offered))
+    for name, version in offered[1::2]:
+        page = site.root / "index" / name / "index.html"
+        newer = f'<a data-requires-python="&gt;=3.99" href="{name}-{version}'
+        page.write_text(page.read_text().replace(f'<a href="{name}-{version}', newer))
+    ask(site, "ahead==2.0", "left", "patched>=2")
+    error = refusal(site, "lock", status=10)
+    assert error["code"] == "python-unsupported"
+    version = ".".join(map(str, sys.version_info[:3]))
+    assert error["evidence"][-1] == f"no version for Python {version} satisfies `ahead==2.0`, `patched>=2`"
+    assert error["hint"].startswith(
+        "`ahead==1.0` instead of `ahead==2.0`, `patched==1.0` instead of `patched>=2`: this resolves"
+    )
+
+
+def test_no_hint_is_a_version_without_the_extra_that_is_asked_for(site: Site, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    site.offer(
+        build_wheel(more, "fast", "1.0"),
+        build_wheel(more, "fast", "2.0", requires=['nowhere-to-be-found==1.0; extra == "cuda"']),
+        build_wheel(more, "torch", "2.1.0"),
+    )
+    ask(site, "fast[cuda]==2.0", "left")
+    assert "; or without `fast[cuda]==2.0` it resolves" in refusal(site, "lock")["hint"]
+    ask(site, "fast[cuda]==2.0", "torch==2.1.0+cu121")
+    hint = refusal(site, "lock", status=10)["hint"]
+    assert hint.startswith("`torch==2.1.0` instead of `torch==2.1.0+cu121`, without `fast[cuda]==2.0`: this resolves")
+
+
 @pytest.mark.parametrize(("name", "newest"), [("left", "2.0"), ("right", "1.0")])
 @pytest.mark.parametrize("wanted", [">=7", "==7.*", ">2.0", "~=7.1"])
 def test_a_range_without_any_version_is_the_reason(site: Site, name: str, newest: str, wanted: str) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tfprov.diagnose.remedies import near_name
 from tfprov.errors import TfprovError
 from tfprov.lock.resolve import NOT_BUILT, OF_BUILDS, is_tensorflow
-from tfprov.pipeline.backends.venv.changes import any_version, changes, near_of_all, pair, with_all_possible
+from tfprov.pipeline.backends.venv.changes import Change, any_version, changes, near_of_all, pair, with_all_possible
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
 from tfprov.pipeline.backends.venv.search_time import SearchTime
 from tfprov.pipeline.backends.venv.solving import (
@@ -26,7 +27,7 @@ from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.pipeline.other_platforms import plan_for_all
 from tfprov.plan.compat import table
-from tfprov.plan.records import Candidate
+from tfprov.plan.records import Candidate, Decision
 from tfprov.profile.records import Profile
 
 # Processor time of each search: a hint is worth some seconds, not minutes.
@@ -42,7 +43,8 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
     """Replace the hint of a failed resolve by changes to the profile after which a resolve succeeded.
 
     Requirements that no version satisfies are changed all together; the evidence names those that the failure does not.
-    If there are none, one line is changed at a time. If none of that helps, several lines are changed.
+    Where all of these only need a newer Python, other releases of TensorFlow are tried, too. If there are none, one
+    line is changed at a time. If none of that helps, several lines are changed.
 
     Args:
         context: of the run.
@@ -54,15 +56,19 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
         return
     limit = SearchTime(_SEARCH_SECONDS)
     found: list[str] = []
-    impossible = _impossible(context, machine, profile, error)
+    impossible, python = _impossible(context, machine, profile)
     told = " ".join(error.evidence)
-    if len(impossible) > 1 or any(line not in told for line in impossible):
-        error.evidence = (*error.evidence, f"no version satisfies {', '.join(f'`{line}`' for line in impossible)}")
-    to_try = (
-        iter((with_all_possible(profile, impossible),))
-        if impossible
-        else changes(profile, machine.facts, of_interest(profile, error))
-    )
+    for reason, lines in (
+        ("no version satisfies", [line for line in impossible if line not in python]),
+        (f"no version for Python {', '.join(sorted({*python.values()}))} satisfies", list(python)),
+    ):
+        if len(lines) > 1 or any(line not in told for line in lines):
+            error.evidence = (*error.evidence, f"{reason} {', '.join(f'`{line}`' for line in lines)}")
+    together = (with_all_possible(profile, impossible),) if impossible else ()
+    # With another TensorFlow, lines that need a newer Python may stay as they are.
+    one_by_one = of_interest(profile, error) if not impossible else ()
+    single = changes(profile, machine.facts, one_by_one) if len(python) == len(impossible) else ()
+    to_try: Iterable[Change] = (*together, *single)
     if context.request.host is not None:
         # Nothing is built here for another machine, whatever the profile says of builds.
         to_try = (change for change in to_try if change.profile.packages.build == profile.packages.build)
@@ -73,6 +79,8 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
         if change.is_alternative and has_resolved:
             continue
         solution = any_solution(context, machine, change.profile, limit=limit)
+        if solution is not None and _lost_extras(machine, profile.packages.requirements, solution):
+            solution = None
         has_resolved = solution is not None
         if solution is not None and not (change.is_any_release and any(pair(solution) in text for text in found)):
             found.append(change.words(solution))
@@ -94,22 +102,20 @@ def of_interest(profile: Profile, error: TfprovError) -> tuple[str, ...]:
     return tuple(sorted(profile.packages.requirements, key=lambda line: not is_named(line)))
 
 
-def _impossible(context: Context, machine: Machine, profile: Profile, error: TfprovError) -> dict[str, str]:
-    """The requirements that no version satisfies, whatever else is asked for; the resolver names only the first one.
+def _impossible(context: Context, machine: Machine, profile: Profile) -> tuple[dict[str, str], dict[str, str]]:
+    """The requirements that no version satisfies, whatever else is asked for.
+
+    The resolver names only the first one, and none where it meets a contradiction between others before.
 
     Returns:
         The replacement for each: versions that begin with the requested one (4.6.0.66 for 4.6.0, 2.1.0 for the build
         2.1.0+cu121), or any version if there are none; if there is no such project, a known one of a similar name that
-        the index has, else empty.
+        the index has, else empty. And the newest Python that the profile admits, for those that need a newer one.
     """
-    if error.code.name not in ("version-not-available", "package-name-wrong"):
-        return {}
-    # Where no release fits, the other lines are judged with any.
-    bounds = tuple(filter(is_tensorflow, profile.packages.requirements))
-    candidates = _candidates(machine, profile) or _candidates(machine, _freed(profile, {}, bounds))
-    if not candidates:
-        return {}
-    selection = selection_of(machine, profile, candidates[0].best)
+    decision = _on_newest_python(machine, profile)
+    if decision is None:
+        return {}, {}
+    selection = selection_of(machine, profile, decision)
 
     def failure(*lines: str) -> str:
         try:
@@ -120,13 +126,22 @@ def _impossible(context: Context, machine: Machine, profile: Profile, error: Tfp
 
     lines = [line for line in profile.packages.requirements if not is_tensorflow(line)]
     found: dict[str, str] = {}
+    python: dict[str, str] = {}
     while lines and (message := failure(*lines)):
-        named = next((line for line in lines if _is_named(Requirement(line), message)), None)
+        named = _needs_newer(lines, message, decision.python.version)
+        if named is not None:
+            python[named] = decision.python.version
+        else:
+            named = next((line for line in lines if _is_named(Requirement(line), message)), None)
         if named is None:
             break
         lines.remove(named)
         requirement = Requirement(named)
-        pin = re.fullmatch(r"(?P<public>==[\d.]+)(?P<build>\+.+)?", str(requirement.specifier))
+        pin = (
+            None
+            if named in python
+            else re.fullmatch(r"(?P<public>==[\d.]+)(?P<build>\+.+)?", str(requirement.specifier))
+        )
         near = on_any_version(requirement, f"{pin['public']}{'' if pin['build'] else '.*'}") if pin else ""
         if _NO_PROJECT in message:
             other = near_name(requirement.name)
@@ -134,7 +149,22 @@ def _impossible(context: Context, machine: Machine, profile: Profile, error: Tfp
             found[named] = line if line and not failure(line) else ""
         else:
             found[named] = near if near and not failure(near) else on_any_version(requirement)
-    return found
+    return found, python
+
+
+def _on_newest_python(machine: Machine, profile: Profile) -> Decision | None:
+    """The decision for the newest Python that the profile admits; None where it admits none.
+
+    Where no release fits, it is one for any release and without the other lines, which are judged all the same.
+    """
+    if candidates := _candidates(machine, profile):
+        return max((each.best for each in candidates), key=lambda each: Version(each.python.version))
+    bounds = tuple(filter(is_tensorflow, profile.packages.requirements))
+    try:
+        unbound = with_requirements(_freed(profile, {}, bounds), ())
+        return plan_for_all(unbound, machine.facts, table(), machine.offers).decision
+    except TfprovError:
+        return None
 
 
 def _is_named(requirement: Requirement, message: str) -> bool:
@@ -144,12 +174,41 @@ def _is_named(requirement: Requirement, message: str) -> bool:
     return re.search(rf"(?i){there_is}|\b{name} {_NO_PROJECT}", message) is not None
 
 
+def _needs_newer(lines: Sequence[str], message: str, python: str) -> str | None:
+    """The line of which the resolver says that all its versions need a newer Python than this one; None for none."""
+    for line in lines:
+        name = re.escape(canonicalize_name(Requirement(line).name))
+        if not re.search(rf"(?i)you require {name}(?![\w.-])", message):
+            continue
+        found = re.search(rf"(?i)\b{name}[<>=!~]\S* (?:depends on|requires) Python ?>=(?P<least>[\d.]+\d)", message)
+        if found and Version(python) < Version(found["least"]):
+            return line
+    return None
+
+
+def _lost_extras(machine: Machine, lines: Sequence[str], solution: Solution) -> tuple[str, ...]:
+    """The lines that a solution changes to a version without an extra that they ask for."""
+    missing = {(canonicalize_name(name), version, extra) for name, version, extra in machine.missing_extras}
+    return tuple(
+        line
+        for line in lines
+        for requirement in (Requirement(line),)
+        if not _is_kept(line, solution)
+        if any(
+            (canonicalize_name(requirement.name), solution.version(requirement.name), canonicalize_name(extra))
+            in missing
+            for extra in requirement.extras
+        )
+    )
+
+
 def _several(context: Context, machine: Machine, profile: Profile, impossible: Mapping[str, str]) -> str | None:
     """A hint to change several lines, as few as were found in time; None if nothing resolves.
 
     The versions in the lines are passed to the resolver as preferences. Lines that have another version in its solution
     are those to change. First only pins are relaxed, then all packages, then these with a near release of TensorFlow,
-    then with any. Where that fails because a source cannot be built, the line that asks for it is left out.
+    then with any. Where that fails because a source cannot be built, or would cost a line its extra, that line is left
+    out.
 
     Args:
         context: of the run.
@@ -215,7 +274,8 @@ def _moved(
         candidate: of the relaxed profile.
         changed: the replacement for each line that is to change in any case; see `_impossible`.
         free: the lines whose versions are preferences.
-        broken: the lines of which the sources cannot be built; a new one is added.
+        broken: the lines of which the sources cannot be built, or of which only versions without an extra fit; new ones
+            are added.
 
     Returns:
         None if there is no solution.
@@ -229,6 +289,9 @@ def _moved(
         broken.update(
             each for each in profile.packages.requirements if canonicalize_name(Requirement(each).name) == name
         )
+        return None
+    if lost := _lost_extras(machine, free, solution):
+        broken.update(lost)
         return None
     return solution, tuple(line for line in free if not _is_kept(line, solution))
 

@@ -75,8 +75,8 @@ def several(monkeypatch: pytest.MonkeyPatch, lines: list[str], *, unbuildable: s
     monkeypatch.setattr(hints, "solve_unbroken", solved)
     monkeypatch.setattr(hints, "_candidates", lambda *_: (None,))
     asked = Profile.model_validate({"name": "test", "packages": {"requirements": lines}})
-    unused = cast("Any", None)
-    return hints._several(unused, unused, asked, {})
+    unused, machine = cast("Any", None), cast("Any", SimpleNamespace(missing_extras=set()))
+    return hints._several(unused, machine, asked, {})
 
 
 def test_a_change_to_most_lines_is_not_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
