@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
@@ -17,7 +18,7 @@ from tfprov.distributions import TENSORFLOWS
 from tfprov.words import quoted
 
 if TYPE_CHECKING:
-    from tfprov.wants.records import Wants
+    from tfprov.wants.records import Want, Wants
 
 _LISTS = r"[^/]*(?:requirement|reqs?\b|(?<![a-z])dep(?:s|endencies)\b)[^/]*\.(?:txt|in|pip|ya?ml)"
 _LOCKS = r"pylock[^/]*\.toml|uv\.lock|poetry\.lock|pdm\.lock|pipfile\.lock"
@@ -120,16 +121,21 @@ def _is_of_conda(path: Path) -> bool:
 
 def _bounds(wants: Wants) -> dict[str, SpecifierSet]:
     """The versions of TensorFlow that are asked for, by the requirement; without those that any version meets."""
-    asked = [Requirement(want.text) for want in (*wants.requirements, *wants.constraints)]
-    return {
-        f"{one.name}{one.specifier}": one.specifier
-        for one in asked
-        if canonicalize_name(one.name) in TENSORFLOWS and one.specifier
-    }
+    asked = _tensorflows((*wants.requirements, *wants.constraints))
+    return {f"{one.name}{one.specifier}": one.specifier for one in asked if one.specifier}
+
+
+def _tensorflows(wants: Iterable[Want]) -> Iterator[Requirement]:
+    """The requirements on TensorFlow, under any of its names; conda's own names need not be those of an index."""
+    for want in wants:
+        with contextlib.suppress(ValueError):
+            requirement = Requirement(want.text)
+            if canonicalize_name(requirement.name) in TENSORFLOWS:
+                yield requirement
 
 
 def _asks_for_tensorflow(wants: Wants) -> bool:
-    return any(canonicalize_name(Requirement(want.text).name) in TENSORFLOWS for want in wants.requirements)
+    return any(True for _ in _tensorflows(wants.requirements))
 
 
 def _is_met(bounds: SpecifierSet, asked: Iterable[SpecifierSet]) -> bool:

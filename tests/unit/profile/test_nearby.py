@@ -70,6 +70,15 @@ def test_a_yaml_file_of_any_name_is_named_if_it_lists_what_conda_installs(tmp_pa
     assert lists_under_other_names(tmp_path) == ("DEEPLABCUT.yaml",)
 
 
+def test_a_list_beside_it_does_no_harm_whatever_it_holds(tmp_path: Path) -> None:
+    path = write(tmp_path, "six\n", "requirements.txt")
+    write(tmp_path, "dependencies:\n  - sn-\n  - x.\n  - tensorflow=2.12\n  - [a]\n", "environment.yml")
+    write(tmp_path, "[packages\n", "Pipfile")
+    (tmp_path / "requirements-dev.txt").write_bytes(b"\xff\x00tensorflow==1\n")
+    (note,) = load(path).notes[1:]
+    assert note.startswith("also here, and not read: `environment.yml` (`tensorflow==2.12.*`)")
+
+
 SETUP = """\
 import sys
 from setuptools import setup
