@@ -14,6 +14,7 @@ from tfprov.errors import TfprovError
 from tfprov.paths import beside, home, writable
 from tfprov.structured import whole_number
 from tfprov.trash import to_trash
+from tfprov.writing import UNFINISHED, sweep_left
 
 _TEMPORARY = "tfprov-"
 _TEMPORARY_NAME = re.compile(rf"{_TEMPORARY}[a-z]+-(\d{{1,10}})-[^-]+")
@@ -36,8 +37,9 @@ def staged(target: Path, *, folder: bool) -> Iterator[Path]:
         folder: True for a folder, False for an (empty) file.
     """
     sweep_staged(target.parent)
-    # Under a name that is not swept, until it is locked.
-    place = beside(target, ".tmp")
+    sweep_left(target)
+    # Under a name that is not swept for an hour, until it is locked.
+    place = beside(target, UNFINISHED)
     place.mkdir() if folder else place.touch(exist_ok=False)
     held = os.open(place, os.O_RDONLY) if os.name == "posix" else None
     try:

@@ -85,7 +85,8 @@ def sweep_left(path: Path) -> None:
         for entry in entries:
             with contextlib.suppress(OSError):
                 if left.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > _LEFT_S:
-                    Path(entry.path).unlink()
+                    # Of folders those that are empty; others are not left under such a name by `staged`.
+                    Path(entry.path).rmdir() if entry.is_dir(follow_symlinks=False) else Path(entry.path).unlink()
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tfprov
-from tfprov import temporary
+from tfprov import paths, temporary
 from tfprov.errors import TfprovError
 from tfprov.temporary import is_being_made, staged, sweep_staged
 from told import told
@@ -116,6 +116,16 @@ with staged(Path({str(tmp_path / "made")!r}), folder={folder}) as place:
         assert left.exists()
         sweep_staged(tmp_path)
         assert list(tmp_path.iterdir()) == [mine]
+
+    @pytest.mark.parametrize("folder", [False, True])
+    def test_what_was_left_before_it_was_locked_goes_after_an_hour(self, tmp_path: Path, folder: bool) -> None:
+        target = tmp_path / "export"
+        left, new = paths.beside(target, ".tmp"), paths.beside(target, ".tmp")
+        for place in (left, new):
+            place.mkdir() if folder else place.touch()
+        os.utime(left, (time.time() - 4000,) * 2)
+        with staged(target, folder=folder):
+            assert new.exists() and not left.exists()
 
     @pytest.mark.skipif(os.name != "posix", reason="without locks it goes by the age")
     @pytest.mark.parametrize("folder", [True, False])
