@@ -148,7 +148,7 @@ def test_to_ask_for_less_never_hurts(host: Host, asked: Profile) -> None:
         assert isinstance(outcome(fewer, host), Plan)
 
 
-@often(100)
+@often(35)
 @given(host=machines(), asked=profiles())
 def test_an_override_takes_the_place_of_what_packages_ask_for(host: Host, asked: Profile) -> None:
     lines = asked.packages.requirements
@@ -160,7 +160,7 @@ def test_an_override_takes_the_place_of_what_packages_ask_for(host: Host, asked:
             assert not re.search(rf"it needs `{name}[^`]*`, and packages.overrides", text), text
 
 
-@often(100)
+@often(35)
 @given(host=machines(), asked=profiles(), line=st.sampled_from(("tensorflow-text==2.15.*", "pandas<1.4", "torch<1")))
 def test_a_constraint_on_what_nothing_needs_decides_nothing(host: Host, asked: Profile, line: str) -> None:
     alone = change(asked, packages={"requirements": []})
