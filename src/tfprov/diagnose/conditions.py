@@ -398,6 +398,9 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "numpy-import": _says(r"_multiarray_umath"),
         "own-module-missing": _every_line_says(r"No module named '_pywrap"),
         "local-numpy": _says(r"source directory"),
+        "numpy-is-file": lambda view, _: any(
+            "'numpy' is not a package" in line.text for hit in view.hits for line in hit.lines
+        ),
         "ignored-exception": _every_line_says(r"'MessageFactory' object has no attribute"),
         "deep-import": _says(r"site-packages.{0,200}circular import|circular import\) \(.*(?:site|dist)-packages"),
         # Only what loads a library of operations names its failure so.

@@ -186,3 +186,12 @@ def test_an_attribute_is_the_cause_if_a_package_asks_for_it_and_unknown_if_a_pro
     assert found is not None
     assert found.code == "import-failed"
     assert [one.code for one in diagnose_text(f"{_OWN}    pandas.Panel\n{message}").findings] == ["unknown"]
+
+
+def test_a_file_of_the_name_of_numpy_is_no_other_release_of_it() -> None:
+    missing = "ModuleNotFoundError: No module named 'numpy.core'; 'numpy' is not a package\n"
+    lacking = "AttributeError: module 'numpy' has no attribute 'integer'\n"
+    for text, code in ((missing, "shadowed-module"), (missing + lacking, "shadowed-module"), (lacking, "numpy-abi")):
+        root = diagnose_text(text).root
+        assert root is not None
+        assert root.code == code

@@ -27,6 +27,9 @@ _CUT = (
 )
 """What CPython says of a source file that ends in the middle, or whose blocks were never written."""
 
+_SOURCES_OF_TENSORFLOW = r"File \"(?:\./)?tensorflow[/\\]__init__\.py\", line \d+, in <module>"
+"""A frame of a relative path: Python was started in the folder of TensorFlow's sources."""
+
 RULES: tuple[Rule, ...] = (
     Rule(
         name="typing-of-newer",
@@ -159,8 +162,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="shadow-file-imported",
         code="shadowed-module",
-        reads="CPython traceback: an import of TensorFlow, Keras, NumPy or h5py that runs a user's own file of that name, or is in it",
+        reads="CPython traceback: an import of TensorFlow, Keras, NumPy or h5py that runs a user's own file of that name, or is in it; TensorFlow's sources in the working directory",
         needs=(
+            *('tensorflow/__init__.py", line', 'tensorflow\\__init__.py", line'),
             'h5py.py", line',
             'tensorflow.py", line',
             'keras.py", line',
@@ -168,8 +172,10 @@ RULES: tuple[Rule, ...] = (
             *("import tensorflow", "import keras", "import numpy", "import h5py"),
             *("from tensorflow", "from keras", "from numpy", "from h5py"),
         ),
-        pattern="|".join(_runs_own_file(module) for module in ("tensorflow", "keras", "numpy", "h5py")),
+        pattern="|".join(_runs_own_file(module) for module in ("tensorflow", "keras", "numpy", "h5py"))
+        + f"|{_SOURCES_OF_TENSORFLOW}",
         examples=(
+            '  File "tensorflow/__init__.py", line 4, in <module>\n    from tensorflow.python import *',
             '    import tensorflow as tf\n  File "/home/me/project/tensorflow.py", line 3, in <module>',
             '  File "/home/me/project/keras.py", line 1, in <module>\n    from keras.models import Sequential',
         ),

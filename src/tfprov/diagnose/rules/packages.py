@@ -46,7 +46,7 @@ RULES: tuple[Rule, ...] = (
             "to 'numpy<2' or try",
             "need time to support numpy 2",
         ),
-        pattern=r"numpy\._?core\S* failed to import|compiled using NumPy 1\.x cannot be run|(?<!Warning: )numpy\.\w+ size changed|numpy\.\w+ has the wrong size|_ARRAY_API not found|downgrade to 'numpy<2' or try|need time to support NumPy 2|was removed in the NumPy 2\.0|No module named '?numpy\.(?!_?core\._multiarray_umath)\w+(?!.{0,60}trying from distutils)|type object 'numpy\.\w+' has no attribute|Cannot convert numpy\.ndarray to numpy\.ndarray|module compiled against (?:API|ABI) version|Unable to convert function return value to a Python type"
+        pattern=r"numpy\._?core\S* failed to import|compiled using NumPy 1\.x cannot be run|(?<!Warning: )numpy\.\w+ size changed|numpy\.\w+ has the wrong size|_ARRAY_API not found|downgrade to 'numpy<2' or try|need time to support NumPy 2|was removed in the NumPy 2\.0|No module named '?numpy\.(?!_?core\._multiarray_umath)\w+(?!.{0,60}(?:trying from distutils|is not a package))|type object 'numpy\.\w+' has no attribute|Cannot convert numpy\.ndarray to numpy\.ndarray|module compiled against (?:API|ABI) version|Unable to convert function return value to a Python type"
         r"|cannot import name '\w+' from 'numpy|module 'numpy(?:\.\w+)*' has no attribute '(?P<attribute>\w+)'|initialization of _pywrap\S* raised unreported exception|NotImplementedError: Cannot convert a symbolic Tensor|PyBfloat16_Type\.tp_base != nullptr",
         examples=(
             "A module that was compiled using NumPy 1.x cannot be run in",
@@ -65,6 +65,7 @@ RULES: tuple[Rule, ...] = (
         cases=(
             Case(when="local-file", code="shadowed-module"),
             Case(when="local-numpy", code="shadowed-module"),
+            Case(when="numpy-is-file", code="shadowed-module"),
             Case(when="numpy-distutils and in-build", code="sdist-build-failed"),
         ),
         follows=("musl-libc",),
