@@ -10,11 +10,12 @@ from types import MappingProxyType
 from tfprov.diagnose.certainty import KERNEL_TELLS, sureness
 from tfprov.diagnose.conditions import holds
 from tfprov.diagnose.course import done_without, installed_later, overcome, worked_after
+from tfprov.diagnose.mentions import is_mentioned
 from tfprov.diagnose.raising import Raised, is_exception, raised
 from tfprov.diagnose.records import NOISE, NOTHING, UNKNOWN, Diagnosis, Finding, Hit, LogContext, LogLine, Role
 from tfprov.diagnose.remedies import remedy, what_happened
 from tfprov.diagnose.scan import Scanned
-from tfprov.diagnose.survived import counted_on, expected_by_tests, is_data, searched
+from tfprov.diagnose.survived import counted_on, expected_by_tests, passed_over, searched
 from tfprov.diagnose.view import View, look
 from tfprov.errors import CODES, Group
 
@@ -150,22 +151,33 @@ _TRIED_AGAIN = frozenset({Group.NETWORK, Group.ARTIFACT})
 """Groups of failures that another try, or another server, may get over."""
 
 
-_NO_FAILURES = (expected_by_tests, counted_on, is_data, searched)
+_GONE_ON_AFTER = _TRIED_AGAIN | {Group.MACHINE}
+"""Groups of failures that a program may say it goes on after."""
+
+
+_NO_FAILURES = (expected_by_tests, counted_on, is_mentioned, searched)
 
 
 def _meaning(hit: Hit, view: View) -> tuple[str, int]:
     if installed_later(view, hit):
         return NOISE, hit.rule.rank
     code, rank = _said(hit, view)
-    if code in CODES and any(is_none(view, hit) for is_none in _NO_FAILURES):
+    if code not in CODES:
+        return code, rank
+    group = CODES[code].group
+    if any(is_none(view, hit) for is_none in _NO_FAILURES) or _got_over(hit, view, group):
         return NOISE, rank
-    if code in CODES and CODES[code].group in _TRIED_AGAIN and overcome(view, hit):
-        return NOISE, rank
-    if code in CODES and CODES[code].group is not Group.GPU and done_without(hit):
-        return NOISE, rank
-    if code in CODES and CODES[code].group in _DONE_WITHOUT and worked_after(view, hit):
+    if group in _DONE_WITHOUT and worked_after(view, hit):
         return NOTHING, rank
     return code, rank
+
+
+def _got_over(hit: Hit, view: View, group: Group) -> bool:
+    if group in _TRIED_AGAIN and overcome(view, hit):
+        return True
+    if group in _GONE_ON_AFTER and passed_over(view, hit):
+        return True
+    return group is not Group.GPU and done_without(hit)
 
 
 def _said(hit: Hit, view: View) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Tells failures that are none of the run: that its tests expect, that it counts on after, that stand in its data."""
+"""Tells failures that did not end the run: its tests expect them, it counts on after them, or says that it goes on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tfprov.diagnose.records import Hit, LogLine
 from tfprov.diagnose.rules.keras_arguments import DISTINCT, PLAIN
 from tfprov.diagnose.view import COUNTED, SEARCHED, TESTS_BEGIN, TESTS_END, View
+from tfprov.errors import CODES
 
 
 def expected_by_tests(view: View, hit: Hit) -> bool:
@@ -18,9 +19,16 @@ def expected_by_tests(view: View, hit: Hit) -> bool:
     )
 
 
-def is_data(_view: View, hit: Hit) -> bool:
-    """All lines are rows of a table of numbers, as of how well failures of these names are told apart."""
-    return all(_ROW.fullmatch(line.text) for line in hit.lines)
+def passed_over(view: View, hit: Hit) -> bool:
+    """All lines say that the program tries again or does without; it does, and nothing fails after the last one."""
+    if not all(_GOES_ON.search(line.text) for line in hit.lines):
+        return False
+    if any(line.number > hit.last for line in view.unaccounted):
+        return False
+    later = (other for other in view.hits if other.rule.code in CODES and other.last > hit.last)
+    if not all(_GOES_ON.search(line.text) for other in later for line in other.lines):
+        return False
+    return any(line.number > hit.last and _SAYS_MORE.search(line.text) for line in view.tail)
 
 
 def searched(view: View, hit: Hit) -> bool:
@@ -55,7 +63,15 @@ _ARGUMENT = re.compile(r"'(\w+)'(?=[:,)\]]|$)")
 _OF_SOME_KERAS = frozenset({*DISTINCT, *PLAIN})
 _BELOW = 5
 """How many lines uv's words about an interpreter have at most, up to the first of its own."""
-_ROW = re.compile(r"[\w /-]{1,40}?(?: {2,}[\d.]+%?){2,}")
+_GOES_ON = re.compile(
+    r"\b(?:re-?trying(?! \(Retry|\.$)|will (?:re)?try(?: again)?|trying again|restarting|skipp(?:ed|ing)"
+    r"|ignor(?:ed|ing)|continu(?:es|ing)|(?:attempt|retry|try) (?P<number>\d{1,3})(?:/| of )(?!(?P=number)\b)\d{1,3}"
+    r"|us(?:es|ing) (?:the |a |an )?(?:cached?|local|last|previous|default|backup))\b",
+    re.IGNORECASE,
+)
+"""How programs say so. pip and wget, whose words for another try are left out, say at the end whether they failed."""
+_SAYS_MORE = re.compile(r"^(?![\w.@~:/() -]*[$#%>](?: |$))(?=.*[A-Za-z]{3})")
+"""A line of words that is not the prompt of a shell."""
 _NEVER = 10**9
 """More than any program counts."""
 _DIGITS = re.compile(r"\d+")

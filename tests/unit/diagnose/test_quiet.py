@@ -206,3 +206,80 @@ def test_a_script_that_installs_something_after_a_failure_has_gone_on() -> None:
     failed = "+ pip install frobnicator\nERROR: No matching distribution found for frobnicator\n"
     assert root_of(f"{failed}+ echo skipped\nskipped\n+ pip install six\nSuccessfully installed six-1.17.0\n") is None
     assert root_of(f"{failed}+ python cleanup.py\nremoved 3 files\n") == "package-name-wrong"
+
+
+@pytest.mark.parametrize("code", sorted(set(FAULTS) - {"numpy-abi"}))
+@pytest.mark.parametrize(
+    "line",
+    [
+        "E   AssertionError: assert 'ok' == '{}'",
+        "FAILED test_a.py::test_b - AssertionError: assert '{}' == 'ok'",
+        "AssertionError: '{}' != 'ok'",
+        "E     - {}",
+        '"{}": 5',
+        "  - '{}' -> page",
+        "{}         4",
+        "0f38f71 Retry: {}",
+        "* 0f38f71 (HEAD -> main) Retry: {}",
+        "HEAD is now at 0f38f71 {}",
+        "Date:   Mon Mar 2 16:52:01 2026 +0100\n\n    Retry: {}",
+        "| {} | restart it |",
+        "28 ENOSPC {}",
+        "--on-failure=WORD         what to do after {}",
+    ],
+)
+def test_a_failure_that_is_only_mentioned_is_none(line: str, code: str) -> None:
+    message = FAULTS[code].partition(": ")[2] or FAULTS[code]
+    message = message.partition("] ")[2] or message
+    assert root_of(f"{line.format(message)}\ndone\n") is None
+
+
+@pytest.mark.parametrize("code", ["disk-full", "net-refused", "net-timeout"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        'raise OSError("{}")',
+        'lib/store.py:12:    return "{}"',
+        '   14  MESSAGES = {{28: "{}"}}',
+        '>       assert message(28) == "{}"',
+        '- match: "{}"',
+        '+    raise OSError("{}")',
+    ],
+)
+def test_the_code_that_could_report_a_failure_does_not(line: str, code: str) -> None:
+    assert root_of(f"{line.format(FAULTS[code].rpartition(': ')[2])}\n3 files\n") is None
+    assert root_of(f"    {line.format('x')}\n{FAULTS[code]}\n") == code
+
+
+@pytest.mark.parametrize("code", ["disk-full", "net-refused", "net-timeout"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "attempt 1/5: {}, trying again",
+        "Retry 1 of 5 after {}",
+        "{}; restarting the worker",
+        "[{}] - retrying in 2 s",
+        "upload: {}; skipped",
+        "{}, using the cached value",
+    ],
+)
+def test_a_failure_after_which_the_program_says_it_goes_on_is_none(line: str, code: str) -> None:
+    said = f"{line.format(FAULTS[code])}\n"
+    assert root_of(f"{said}connected\n") is None
+    assert root_of(f"{said}{said}wrote report.csv\n") is None
+    # It did not, or was not seen to.
+    assert root_of(said) == code
+    assert root_of(f"{said}me@host:~$ \n") == code
+    assert root_of(f"{said}{FAULTS[code]}\n") == code
+    assert root_of(f"{said}error: giving up\n") == code
+
+
+def test_a_worker_that_was_ended_before_the_training_went_on_ended_nothing() -> None:
+    ended = "worker 26460 died, exit code: -15\n"
+    assert root_of(f"{ended}Epoch 2: loss 0.911\n") is None
+    assert root_of(ended) == "interrupted"
+
+
+def test_a_configured_build_does_without_a_driver() -> None:
+    missing = "CMake Warning at CMakeLists.txt:9 (message):\n  building without GPU support: libcuda.so.1 not found\n"
+    assert root_of(f"{missing}-- Build files have been written to: /srv/lib/build\n") is None

@@ -308,6 +308,7 @@ RULES: tuple[Rule, ...] = (
             "timeout: sending signal TERM to command ‘python’",
         ),
         rank=60,
+        cases=(Case(when="worked-after", code=NOTHING),),
         follows=("machine",),
     ),
     Rule(

@@ -39,7 +39,7 @@ RULES: tuple[Rule, ...] = (
             "dns: transient error",
         ),
         pattern=r"\bdns error|NameResolutionError|getaddrinfo failed|\[Errno (?:-[2-5]|1100[1-4])\]|\[WinError 1100[1-4]\]|os error 1100[1-4]\)|nodename nor servname|Name or service not known|in name resolution|name resolution (?:failed|failure|error)"
-        r"|resolve host|Could not resolve '(?:[\w-]+\.)+\w+'|dial tcp: lookup .{1,80}(?:no such host|server misbehaving)|failed to lookup address|Failed to resolve '[^']{1,200}' \(|socket\.gaierror|temporary failure resolving|No address associated with"
+        r"|(?:(?:could|can|did) ?n[o']t|[Uu]nable to|[Ff]ailed to|[Ee]rror|[Cc]annot) resolve host|Could not resolve '(?:[\w-]+\.)+\w+'|dial tcp: lookup .{1,80}(?:no such host|server misbehaving)|failed to lookup address|Failed to resolve '[^']{1,200}' \(|socket\.gaierror|temporary failure resolving|No address associated with"
         r"|\bDNS lookup error|DNS: transient error",
         examples=(
             "NewConnectionError('<urllib3...>: Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import Rule
-from tfprov.diagnose.view import CLUE, COMMANDS, COUNTED, SEARCHED, SUCCESS, TESTS_BEGIN, TESTS_END
+from tfprov.diagnose.view import CLUE, COMMANDS, COMMIT_DATED, COUNTED, SEARCHED, SUCCESS, TESTS_BEGIN, TESTS_END
 
 _UNITS = ("it", "batch", "step", "epoch", "sample", "example", "img", "cell")
 _UNIT = rf"(?:{'|'.join(_UNITS)})"
@@ -106,6 +106,7 @@ RULES: tuple[Rule, ...] = (
                 "assets written",
             ),
             "tests ran",
+            "build files have been written to",
             *(" passed in", " passed, "),
             *_RATES,
         ),
@@ -113,7 +114,7 @@ RULES: tuple[Rule, ...] = (
         rf"(?P<is_working>\b100%\|.{{1,300}}{_COUNTED}"
         r"|\bEpoch:? ?\[?\d+|(?:\b|_)(?:loss|acc(?:uracy)?|rmse|mae|mse|auc)[\"']?\s?[:=]\s?\d|\b(?:[Tt]raining|[Ee]pochs?|[Ss]teps?|[Ee]valuat\w*|[Pp]redict\w*|[Ii]nference)\b.{0,200}\d(?:it/s|s/it)\]|(?<!job )(?<!\*\*\* )\bstep[s:=]? ?\d+|^<?tf\.Tensor\((?!shape)|\b(?:Physical|Logical)Device\(name=|device_type: \"CPU\"|Total params:|[Rr]unning on http|Uvicorn running|[Ll]istening (?:on|at)\b"
         r"|[Ee]lapsed[:= ]|[Tt]otal time|exit code 0\b|\b(?:[Tt]raining|[Pp]redict\w*|[Ii]nference|[Ee]valuat\w*)\b.{0,40}(?:start|finish|complete|done|took|time|\d+ ?%|: \d)|\b(?:[Mm]odel|[Cc]heckpoint|[Rr]esults?|[Ww]eights?) .{0,40}saved|\b(?:[Ff]inished|[Cc]ompleted) (?:in|after|successfully)|[Hh]ello, TensorFlow|^=* ?\d+ passed(?:, \d+ (?!failed|error)\w+){0,5} in [\d.]+s|__version__\)?['\"]?\s+['\"]?\d+\.\d+"
-        r"|\d+m?s/(?:step|sample|epoch)\b|\bglobal_step/sec\b|\bSaving checkpoints for \d|\b(?:images|examples|samples)/s(?:ec)?\b|\b[Ii]ter(?:ation)?\b[ #:=]{1,2}\d|^<?tf\.Tensor: .{0,300}\bnumpy=|MLIR [Oo]ptimization [Pp]asses are enabled|\buntraced functions such as|\bAssets written to: )",
+        r"|\d+m?s/(?:step|sample|epoch)\b|\bglobal_step/sec\b|\bSaving checkpoints for \d|\b(?:images|examples|samples)/s(?:ec)?\b|\b[Ii]ter(?:ation)?\b[ #:=]{1,2}\d|^<?tf\.Tensor: .{0,300}\bnumpy=|MLIR [Oo]ptimization [Pp]asses are enabled|\buntraced functions such as|\bAssets written to: |^-- Build files have been written to: )",
         examples=(
             "train_loss: 0.0046",
             "[PhysicalDevice(name='/physical_device:CPU:0', device_type='CPU')]",
@@ -124,6 +125,7 @@ RULES: tuple[Rule, ...] = (
             "iter 100: 3041ms",
             "I tensorflow/compiler/mlir/mlir_graph_optimization_pass.cc:176] None of the MLIR Optimization Passes are enabled",
             "INFO:tensorflow:Assets written to: model/assets",
+            "-- Build files have been written to: /srv/lib/build",
             "<tf.Tensor: shape=(), dtype=float32, numpy=7.0>",
             "100%|██████████| 300/300 [00:01<00:00, 290.12it/s]",
         ),
@@ -237,6 +239,16 @@ RULES: tuple[Rule, ...] = (
         examples=("$ pip install tensorflow", "+ uv sync --locked", "Run pip3 install -r requirements.txt"),
         rank=0,
         latest=4,
+    ),
+    Rule(
+        name=COMMIT_DATED,
+        code=CLUE,
+        reads="",
+        needs=("date: ",),
+        pattern=r"^(?P<is_commit_dated>(?:Author|Commit)?Date: +[A-Z][a-z]{2} [A-Z][a-z]{2} \d{1,2} [\d:]{8} \d{4} [+-]\d{4}$)",
+        examples=("Date:   Mon Mar 2 16:52:01 2026 +0100",),
+        rank=0,
+        latest=12,
     ),
     Rule(
         name=SEARCHED,

@@ -1,0 +1,77 @@
+"""Tells lines that mention a failure from those that report one: source code, data, comparisons, commit messages."""
+
+from __future__ import annotations
+
+import re
+
+from tfprov.diagnose.quotes import any_quotes, plain
+from tfprov.diagnose.records import Hit, LogLine
+from tfprov.diagnose.view import COMMIT_DATED, View
+from tfprov.errors import CODES, Group
+
+
+def is_mentioned(view: View, hit: Hit) -> bool:
+    """All lines only mention the failure.
+
+    Code counts only where the message itself would be on another line: rules about Python packages and rules that span
+    lines read the code in tracebacks.
+    """
+    code = hit.rule.code
+    reads_code = hit.rule.span > 1 or code not in CODES or CODES[code].group not in _SAID_BY_SYSTEMS
+    return all(_mentions(view, hit, line, reads_code=reads_code) for line in hit.lines)
+
+
+def _mentions(view: View, hit: Hit, line: LogLine, *, reads_code: bool) -> bool:
+    text = line.text
+    if (
+        _ROW.fullmatch(text)
+        or _BARS.fullmatch(text)
+        or _ERRNO.match(text)
+        or _COMPARED.search(text)
+        or _COMMIT.match(text)
+        or _OPTION.match(text)
+    ):
+        return True
+    if any(0 < line.number - dated.number <= _SUBJECT_BELOW for dated in view.clues.get(COMMIT_DATED, ())):
+        return True
+    if not reads_code and (_CODE.match(text) or _LOOKED_FOR.match(text)):
+        return True
+    found = _KEY.match(text)
+    key = found and (found["key"] or found["key__bare"])
+    return bool(key and re.search(any_quotes(hit.rule.pattern), plain(key), re.IGNORECASE))
+
+
+_SAID_BY_SYSTEMS = frozenset({Group.NETWORK, Group.ARTIFACT, Group.MACHINE, Group.GPU, Group.INTERRUPTED})
+_ROW = re.compile(r"[\w /-]{1,60}?(?:(?: {2,}[\d.]+%?){2,}| {4,}\d+)")
+"""A row of a table of numbers, as of how well failures of these names are told apart, or of how often each occurred."""
+_BARS = re.compile(r"\|(?:[^|]{1,200}\|){2,}")
+"""A row of a table in Markdown, or of one that a database prints."""
+_ERRNO = re.compile(r"\d{1,3} E[A-Z\d]{2,12} \w")
+"""A row of a list of all errors that a system has."""
+_COMPARED = re.compile(
+    r"(?:AssertionError: (?:assert )?|\bassert )(?P<quote>['\"])[^'\"]*(?P=quote) (?:[=!]=|(?:not )?in|is(?: not)?) "
+    r"|^E {3,}[-+?] "
+)
+"""What pytest and unittest say of two texts that a test compares, and the lines in which they differ."""
+_CODE = re.compile(
+    # What grep, `cat -n` and `git diff` put before a line.
+    r"(?:[\w./-]{1,200}\.\w{1,4}[:-]\d+[:-]\s*|\d{1,6}\s+|[-+]\s*)?"
+    r"(?:raise \w[\w.]*\(|assert \S|(?:return|yield) [\"'({\[]|(?:async )?def \w+\(.*:|(?:el)?if .*:$|except\b.*:"
+    r"|(?:\w+\.)*[A-Za-z_]\w* = (?:\w+\()?[\"'({\[])"
+)
+"""Statements of Python, as in tracebacks, in the source that pytest shows, and in what grep finds."""
+_LOOKED_FOR = re.compile(r"(?:- )?['\"]?(?:match|pattern|regex|contains|expect)(?:ed|es)?['\"]?: ?['\"]")
+"""A key for a text that a program looks for in others."""
+_KEY = re.compile(
+    r"[-{,\s]*(?:(?P<quote>['\"])(?P<key>[^'\"]+)(?P=quote)\s*(?::|[-=]>)|(?P<key__bare>[^:'\"]{1,60}?) [-=]>) ?\S"
+)
+"""A text that is mapped to another, as in a configuration, a program or a table."""
+_OPTION = re.compile(r"(?:-\w, {1,3})?--[\w-]+(?:[ =][\[<]?[\w|-]+[\]>]?)? {2,}\S")
+"""An option with what it is for, as in the help of a command."""
+_COMMIT = re.compile(
+    r"HEAD is now at [0-9a-f]{7,40} "
+    r"|(?:[*|/\\ ]{1,20})?(?=\w{0,9}\d)(?=\w{0,9}[a-f])[0-9a-f]{7,10} (?:\([\w/, >.:-]+\) )?[A-Z]"
+)
+"""A commit with its subject in one line, as git prints it."""
+_SUBJECT_BELOW = 2
+"""How far below its date the subject of a commit stands, in lines."""
