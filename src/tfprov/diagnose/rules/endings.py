@@ -387,7 +387,7 @@ RULES: tuple[Rule, ...] = (
             "segmentation fault",
             "sigsegv",
             "sigabrt",
-            "aborted (core dumped)",
+            *("aborted (core dumped)", "aborted  "),
             "abort (core dumped)",
             "bus error",
             "zsh: abort",
@@ -399,7 +399,7 @@ RULES: tuple[Rule, ...] = (
             "signal: aborted",
             *("exited on signal", "signal: floating point", "signal: bus"),
         ),
-        pattern=r"\bSignal: (?:Aborted|Bus error|Floating point exception) \(\d|exited on signal (?:6|7|8|11)\b|(?<!compiler error: )segmentation fault|SIGSEGV|SIGABRT|Abort(?:ed)? \(core dumped\)|\bbus error\b|^zsh: abort\b|^(?:zsh: )?trace trap\b|^(?:Abort|Trace/BPT) trap: \d|Fatal Python error: Aborted|"
+        pattern=r"^\S+: line \d+: +\d+ Aborted {2}|\bSignal: (?:Aborted|Bus error|Floating point exception) \(\d|exited on signal (?:6|7|8|11)\b|(?<!compiler error: )segmentation fault|SIGSEGV|SIGABRT|Abort(?:ed)? \(core dumped\)|\bbus error\b|^zsh: abort\b|^(?:zsh: )?trace trap\b|^(?:Abort|Trace/BPT) trap: \d|Fatal Python error: Aborted|"
         + status_pattern("139", "134", "-11", "-6")
         + "|"
         + exception_pattern(*_NT_CRASHES),
@@ -408,7 +408,7 @@ RULES: tuple[Rule, ...] = (
             "Process finished with exit code 139 (interrupted by signal 11: SIGSEGV)",
             "Process finished with exit code -1073741819 (0xC0000005)",
             "zsh: trace trap  python train.py",
-            "[1]    27238 abort (core dumped)  python train.py",
+            *("[1]    27238 abort (core dumped)  python train.py", "run.sh: line 1: 29310 Aborted   python train.py"),
             "Abort trap: 6",
             "[node1:44114] Signal: Aborted (6)",
             "mpirun noticed that process rank 0 with PID 44114 on node node1 exited on signal 11 (Segmentation fault).",
