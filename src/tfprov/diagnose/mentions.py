@@ -56,7 +56,8 @@ _COMPARED = re.compile(
 _CODE = re.compile(
     # What grep, `cat -n` and `git diff` put before a line.
     r"(?:[\w./-]{1,200}\.\w{1,4}[:-]\d+[:-]\s*|\d{1,6}\s+|[-+]\s*)?"
-    r"(?:raise \w[\w.]*\(|assert \S|(?:return|yield) [\"'({\[]|(?:async )?def \w+\(.*:|(?:el)?if .*:$|except\b.*:"
+    r"(?:raise \w[\w.]*\(|(?:print|log(?:g(?:er|ing))?\.\w+)\(f?[\"']|assert \S"
+    r"|(?:return|yield) [\"'({\[]|(?:async )?def \w+\(.*:|(?:el)?if .*:$|except\b.*:"
     r"|(?:\w+\.)*[A-Za-z_]\w* = (?:\w+\()?[\"'({\[])"
 )
 """Statements of Python, as in tracebacks, in the source that pytest shows, and in what grep finds."""

@@ -244,6 +244,7 @@ def test_a_failure_that_is_only_mentioned_is_none(line: str, code: str) -> None:
         '>       assert message(28) == "{}"',
         '- match: "{}"',
         '+    raise OSError("{}")',
+        '+    log.error("{}")',
     ],
 )
 def test_the_code_that_could_report_a_failure_does_not(line: str, code: str) -> None:
