@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from build import BuildBackendException, BuildException, ProjectBuilder
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
@@ -164,7 +165,7 @@ class _Room:
         argv: list[str | Path] = [
             *(bench.uv, "pip", "install", "--python", self.python, "--only-binary", ":all:"),
             *("--constraints", str(self._bounds), *bench.options),
-            *sorted(requirements),
+            *sorted(map(_requirement, requirements)),
         ]
         ended = process.run(argv, env=bench.index, cwd=self._work, timeout=bench.timeout)
         ended = replace(ended, stdout=bench.truthful(ended.stdout), stderr=bench.truthful(ended.stderr))
@@ -186,6 +187,18 @@ class _Room:
         _keep(self._log, cmd, ended)
         if not ended.ok:
             raise _FailedError
+
+
+def _requirement(text: str) -> str:
+    """What a build requires, as an argument of uv, which would read options there, and replace variables by values.
+
+    Raises:
+        BuildException: it is not a requirement.
+    """
+    try:
+        return str(Requirement(text)).replace("$", "%24")
+    except ValueError as error:
+        raise BuildException(f"`{text}` is not a requirement: {error}") from error
 
 
 def _keep(log: Path, command: Sequence[str | os.PathLike[str]], ended: process.Finished) -> None:

@@ -14,6 +14,7 @@ from tfprov.errors import TfprovError
 from tfprov.lock.records import LockedFile, LockedSource
 from tfprov.sources.build import build
 from tfprov.sources.records import Bench
+from wheels import build_wheel
 
 Make = Callable[[dict[str, str]], Path]
 SOURCE = LockedSource(
@@ -102,6 +103,24 @@ def test_the_log_has_no_password_of_a_requirement(tmp_path: Path, bench: Bench) 
     log = (tmp_path / "own.log").read_text()
     assert "x @ http://****@127.0.0.1:x/x.whl" in log
     assert "hunter2" not in log
+
+
+@pytest.mark.parametrize("asked", ["build_requires", "more"])
+def test_what_a_build_requires_is_no_option_of_the_installer(tmp_path: Path, bench: Bench, asked: str) -> None:
+    planted = tmp_path / "planted"
+    wheel = build_wheel(tmp_path / "built", "thing", "1.0")
+    wanted = [f"--target={planted}", f"thing @ {wheel.as_uri()}"]
+    error = refusal(tmp_path, bench, project("own", "1.0", **{asked: wanted}))  # type: ignore[arg-type]  # by name
+    assert error.code.name == "build-failed"
+    assert f"`--target={planted}` is not a requirement" in (tmp_path / "own.log").read_text()
+    assert not planted.exists()
+
+
+def test_what_a_build_requires_gets_no_variable(tmp_path: Path, bench: Bench) -> None:
+    wanted = ["x @ http://127.0.0.1:1/${HTTPS_PROXY}/x-1-py3-none-any.whl"]
+    index = {**bench.index, "HTTPS_PROXY": "s3cret", "UV_HTTP_RETRIES": "0"}
+    refusal(tmp_path, replace(bench, index=index), project("own", "1.0", more=wanted))
+    assert "s3cret" not in (tmp_path / "own.log").read_text()
 
 
 def test_a_wheel_with_an_invalid_name_is_a_failed_build(tmp_path: Path, bench: Bench) -> None:
