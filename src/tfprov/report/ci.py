@@ -185,13 +185,18 @@ def _table(devices: Sequence[Device]) -> list[str]:
 
 
 def _inline(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST].replace("<", "&lt;")
+    return _plain(" ".join(text.split())[:_LONGEST])
 
 
 def _cell(text: str) -> str:
     short = " ".join(text.split())
     short = short if len(short) <= _CELL else short[: _CELL - 1] + "…"
-    return short.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    return _plain(short.replace("\\", "\\\\").replace("|", "\\|"))
+
+
+def _plain(text: str) -> str:
+    """Foreign text that shows no tag, picture or link with words of its own in Markdown."""
+    return text.replace("<", "&lt;").replace("](", "] (")
 
 
 def outputs(values: Mapping[str, str]) -> str:

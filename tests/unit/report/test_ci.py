@@ -81,9 +81,9 @@ def test_properties_escape_what_ends_them() -> None:
 
 
 def test_the_summary_shows_the_verdict_as_a_table_that_nothing_breaks() -> None:
-    page = ci.summary("up", head="it|works", verdict=GOOD, rows={"place": "/a|b\n<i>"})
+    page = ci.summary("up", head="it|works", verdict=GOOD, rows={"place": "/a|b\n<i>![x](//y)"})
     assert page.startswith("### ✅ tfprov up: it\\|works\n")
-    assert "| place | /a\\|b &lt;i> |" in page
+    assert "| place | /a\\|b &lt;i>![x] (//y) |" in page
     rows = [line for line in page.splitlines() if line.startswith("| ") and "passed" in line]
     assert len(rows) == sum(not leg.skipped for device in GOOD.devices for leg in device.legs)
 
