@@ -252,10 +252,11 @@ def _base(url: str) -> str:
 
 def _package(record: rattler.RepoDataRecord, names: dict[str, str]) -> dict[str, object]:
     channel = _base(str(record.channel or ""))
-    url = str(record.url)
+    # No channel names a variable: its value would go to whoever wrote the channel.
+    url = str(record.url).replace("$", "%24")
     for read, name in names.items():
-        if url.startswith(f"{read}/"):
-            channel, url = name, name + url[len(read) :]
+        if str(record.url).startswith(f"{read}/"):
+            channel, url = name, name + str(record.url)[len(read) :].replace("$", "%24")
             break
     depends = [spec.split()[0].partition("=")[0] for spec in record.depends]
     return {

@@ -188,15 +188,18 @@ class Relay:
     def elsewhere(self, kind: str, url: str) -> tuple[str, tuple[str, ...]] | None:
         """URL of a page with its index's credentials, and its URLs on mirrors; None for a page outside this run.
 
+        In that of a channel, names of variables stand for their values.
+
         The URL is empty for a project that must come from another index, or that this one is not asked for.
         """
         network = self.network
         if kind == "channel":
-            found = next((each for each in self._channels if url.startswith(f"{each.address}/")), None)
-            if found is None:
-                return None
-            rest = url[len(found.address) :]
-            return found.own + rest, tuple(mirror + rest for mirror in found.mirrors)
+            for channel in self._channels:
+                named = self.veil.template(channel.address)
+                if url.startswith(f"{named}/"):
+                    rest = url[len(named) :]
+                    return channel.own + rest, tuple(mirror + rest for mirror in channel.mirrors)
+            return None
         if kind == "links":
             own = next((place for place in network.find_links if _same(place, url)), None)
             return None if own is None else (own, ())
@@ -304,10 +307,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not self.relay.admits(self.headers.get("Proxy-Authorization")):
             self.close_connection = True
             return RelayAnswer(status=407, headers={"Proxy-Authenticate": 'Basic realm="tfprov"'})
-        found = stand_ins.real(self.path, self.relay.veil)
+        found = stand_ins.real(self.path)
         if found is None:
             return RelayAnswer(status=403, body=b"this relay serves the indexes of one run only")
         kind, url = found
+        if kind != "channel":  # whose own index names its files, and must not name a variable
+            url = self.relay.veil.uncover(url)
         asked = {name: self.headers[name] for name in _ASKED if name in self.headers}
         if kind in ("file", "wheel"):
             if url.endswith(".metadata"):

@@ -39,6 +39,8 @@ _DIRECT = re.compile(
 # page.
 _LINK = re.compile(rb'("url"\s*:\s*")(https?)://([A-Za-z0-9.:-]+/)')
 _METADATA_KEY = b'-metadata"'
+# A page can spell the name of a key, or a `$`, as an escape. In these forms, only a parser finds its links.
+_ESCAPED = re.compile(rb"\\(?:/|u00(?:24|6[cC]|7[25]))")
 
 
 def stand_in(url: str, kind: Kind | str, veil: Veil = NOTHING) -> str:
@@ -150,10 +152,12 @@ def _plainly(body: bytes, base: Base) -> bytes | None:
     Parsing a page of some megabytes and writing it again takes longer than downloading it.
     """
     found = _LINK.search(body)
-    if found is None or b"\\/" in body or body.count(found[0]) != body.count(b'"url"') or body.rstrip()[-1:] != b"}":
+    if found is None or _ESCAPED.search(body) or body.count(found[0]) != body.count(b'"url"'):
         return None
-    # A query may be a signature.
-    if b"?" in body or base.veil.is_in(body) or (found[2] == b"http" and urlsplit(base.url).scheme == "https"):
+    # A query may be a signature, and a `$` the beginning of a variable.
+    if body.rstrip()[-1:] != b"}" or b"?" in body or b"$" in body or base.veil.is_in(body):
+        return None
+    if found[2] == b"http" and urlsplit(base.url).scheme == "https":
         return None
     kind, more = (b"file", b"") if _METADATA_KEY in body else (b"wheel", b'"core-metadata":true,')
     before, scheme, host = found.groups()
@@ -182,7 +186,8 @@ def html_page(text: str, base: Base) -> bytes:
 
 def _link(url: str, base: Base, *, has_metadata: bool) -> str | None:
     try:
-        absolute = urljoin(base.url, url)
+        # A link names no variable: the value would go to whoever wrote the page.
+        absolute = urljoin(base.url, url).replace("$", "%24")
         parts = urlsplit(absolute)
         kind: Kind = "wheel" if not has_metadata and parts.path.endswith(".whl") else "file"
         if parts.scheme not in ("http", "https") or not parts.hostname:

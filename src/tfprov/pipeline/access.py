@@ -16,9 +16,12 @@ from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.process import bare_environment, clean_environment
 from tfprov.redact import without_signature
+from tfprov.secret import looks_secret
 from tfprov.structured import whole_number
 
 _SIGNED = re.compile(r"https?://[^\s\"'`<>]+\?[^\s\"'`<>]+")
+# What uv needs beside `bare_environment`: certificates, settings of git, and libraries of interpreters.
+_OF_UV = ("SSL_CERT_", "XDG_", "LD_", "DYLD_")
 
 if TYPE_CHECKING:
     from tfprov.fetch.fetch import Fetched
@@ -27,6 +30,11 @@ if TYPE_CHECKING:
     from tfprov.fetch.relay import Relay
     from tfprov.fetch.sources import Network
     from tfprov.lock.records import LockedFile
+
+
+def of_git(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of git and SSH; one of them may be a password that a program gives to git."""
+    return {name: value for name, value in environ.items() if name.startswith(("GIT_", "SSH_"))}
 
 
 class IndexAccess:
@@ -70,7 +78,8 @@ class IndexAccess:
         Args:
             index: URL of an index to use in place of the profile's; None for the profile's.
             bare: whether uv may run third-party code. It then gets, of the user's variables, only those that
-                `bare_environment` passes on and those of git and SSH.
+                `bare_environment` passes on and those of git and SSH. Otherwise it also gets those that requirements
+                name: it replaces `${NAME}` in the metadata of any package, too, and sends or prints the value.
             wheels_first: system for which to keep back the source distributions of versions that have a wheel, only
                 if `can_hide`; empty for none.
         """
@@ -89,10 +98,16 @@ class IndexAccess:
         else:
             variables.update({"UV_DEFAULT_INDEX": index} if index else {})
             variables.update({"UV_INDEX": " ".join(extra)} if extra else {})
+        passed = of_git(environ)
+        if not any("://" in line for line in self._requirements):
+            passed = {name: value for name, value in passed.items() if not looks_secret(name)}
         if not bare:
-            return clean_environment(environ, **variables)
-        git = {name: value for name, value in environ.items() if name.startswith(("GIT_", "SSH_"))}
-        return {**bare_environment(environ), **git, **variables}
+            from tfprov.fetch.veil import names_in
+
+            named = names_in(map(self.disguise, self._requirements))
+            kept = clean_environment(environ)
+            passed |= {name: kept[name] for name in kept if name in named or name.startswith(_OF_UV)}
+        return {**bare_environment(environ), **passed, **variables}
 
     def _git_over_http(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Settings that make git bypass the relay, which does not serve repositories; empty if none are needed."""

@@ -20,7 +20,7 @@ from tfprov.host.records import Facts, Interpreter
 from tfprov.lock.records import LockedFile, LockedSource
 from tfprov.lock.renew import versions_in
 from tfprov.paths import inside
-from tfprov.pipeline.access import IndexAccess, fetch_into_store, index_access
+from tfprov.pipeline.access import IndexAccess, fetch_into_store, index_access, of_git
 from tfprov.pipeline.backends.venv.lock_on_disk import platform_of
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
 from tfprov.pipeline.context import Context, stage
@@ -194,7 +194,7 @@ def _once(
             else:
                 # Git connects to its server directly, not through the relay.
                 ways = machine.network.tool_environment(machine.network.ordered_routes()[0])
-                tree = check_out(source, work / "tree", environ={**bench.index, **ways})
+                tree = check_out(source, work / "tree", environ={**bench.index, **of_git(bench.environ), **ways})
             wheel = build(source, _inner(source, tree), bench, work=work, log=log)
             file = LockedFile(
                 name=source.name,

@@ -15,7 +15,7 @@ import urllib.request
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 import pytest
@@ -37,6 +37,7 @@ from tfprov.fetch.sources import Network
 from tfprov.fetch.stand_ins import disguised, stand_in, truthful
 from tfprov.fetch.store import Store
 from tfprov.fetch.ways import Ways
+from tfprov.secret import Secret
 
 # Six tries of the patient rung and none of the others wait long enough to make a test slow.
 QUICK = Patience(normal=replace(HURRY.normal, tries=4), patient=replace(HURRY.patient, tries=4))
@@ -406,6 +407,25 @@ def test_files_of_a_channel_come_with_its_token_and_of_no_other(tmp_path: Path) 
             assert client.get(stand_in(f"{server.origin}/other/repodata.json", "channel")).status_code == 403
             assert client.get(stand_in(f"{server.origin}/channel-2/x", "channel")).status_code == 403
         assert {seen.path.partition("/channel/")[0] for seen in server.seen} == {f"/t/{token}"}
+
+
+def test_what_a_channel_names_gets_no_value_of_a_variable(tmp_path: Path) -> None:
+    value = Secret("s3cr3t-v4lue", shown="${TOKEN}")
+    network = Network(index_url=None, variables=(("TOKEN", value),))
+    with ChannelServer(write_channel(tmp_path, [], with_python=False), token="s3cr3t-v4lue") as server:
+        own = f"{server.origin}/t/s3cr3t-v4lue/channel"
+        with (
+            Relay(Ways(network=network, emit=ignore), channels=[RelayedChannel(address=own, own=own)]) as relay,
+            httpx.Client(proxy=relay.environment(DIRECT)["HTTP_PROXY"], trust_env=False) as client,
+        ):
+            base = stand_in(own, "channel", relay.veil)
+            assert "s3cr3t" not in base
+            assert client.get(f"{base}/noarch/repodata.json").json()["info"] == {"subdir": "noarch"}
+            assert client.get(f"{base}/noarch/$(TOKEN)/x.zst").status_code == 404
+        assert [unquote(seen.path).rpartition("/channel/")[2] for seen in server.seen] == [
+            "noarch/repodata.json",
+            "noarch/${TOKEN}/x.zst",
+        ]
 
 
 def test_connections_wait_for_a_relay_that_is_slow_to_take_them() -> None:

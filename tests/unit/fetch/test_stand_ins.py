@@ -181,6 +181,29 @@ def test_links_with_a_value_or_a_signature_are_covered() -> None:
         assert base.signed == {"https://files.example/a-2.whl": "https://files.example/a-2.whl?X-Amz-Signature=abc"}
 
 
+FORMS = ("$(TOKEN)", "${TOKEN}", "${OTHER}", "$\n{TOKEN}", "\\u0024(TOKEN)", "$\\u0028TOKEN)", "%24(TOKEN)")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("key", ['"url"', '"\\u0075rl"', '"ur\\u006C"'])
+@pytest.mark.parametrize("url", ["https://evil.example/x/@/a-1.whl", "https://@.evil.example/a-1.whl", "/x?@#sha256=@"])
+def test_a_link_on_a_page_gets_no_value_of_a_variable(url: str, key: str, form: str) -> None:
+    link = url.replace("@", form)
+    good = '{"filename": "a-2.whl", "url": "https://files.example/a-2.whl"}'
+    body = f'{{"files": [{good}, {{"filename": "a-1.whl", {key}: "{link}"}}]}}'.replace("\n", "\\n").encode()
+    base = Base(url="http://index.example/simple/a/", veil=VEIL)
+    made = [str(each["url"]) for each in json.loads(json_page(body, base))["files"]]
+    reader = _Links()
+    reader.feed(html_page(f'<a href="{link}">x</a>', base).decode())
+    made += [str(each["href"]) for each in reader.found]
+    for one in made:
+        found = real(one, VEIL)
+        assert found is not None
+        assert "s3cret" not in found[1]
+        assert "${" not in truthful(one), "a value would be put there when the file is fetched"
+        assert "s3cret" not in base.signed.get(found[1], "")
+
+
 SPARING = (
     ("https://i.example/p-1.0-cp39-cp39-manylinux_2_17_x86_64.whl", True),
     ("https://i.example/p-1.0.tar.gz", False),
