@@ -33,6 +33,7 @@ from tfprov.wants.unfit import SourceFile, release_at, unfit, unusable, was_buil
 Part = Literal["requirements", "constraints", "overrides"]
 
 _SHOWN = 40  # characters shown of a text that is too long
+_LONGEST = 8192  # characters of a requirement; the time that some patterns take grows with their square
 _MOST = 20_000  # fifty times the requirements of the largest known project
 _PATCH = re.compile(r"==\s*\d+\.\d+(?:\.\d+)?")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -44,7 +45,7 @@ _LINK = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z]+://|^(?:git\+)?git@|^file:"
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 _SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})")
 _SUBDIRECTORY = re.compile(r"(?:^|&)(subdirectory=[^&]+)")
-_EXTRAS = re.compile(r"\[[^\]/]*\]$")
+_EXTRAS = re.compile(r"\[[^\[\]/]*\]$")
 _NAMED = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<link>\S.*)$")
 _IS_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[^\]]*\])?")
 
@@ -121,9 +122,10 @@ class Basket:
         self._problems.append(f"{where}: {words}")
 
     def _is_endless(self, text: str, where: str) -> bool:
-        if not has_endless_number(text):
+        if not has_endless_number(text) and len(text) <= _LONGEST:
             return False
-        self.problem(where, f"`{text[:_SHOWN]}…` has a number of hundreds of digits")
+        why = "has a number of hundreds of digits" if len(text) <= _LONGEST else f"has {len(text):,} characters"
+        self.problem(where, redact(f"`{text[:_SHOWN]}…` {why}"))
         return True
 
     def python(self, text: str, where: str) -> None:
@@ -434,7 +436,7 @@ def _without_marker(link: str) -> tuple[str, str]:
 
 def _is_path(text: str, origin: SourceFile) -> bool:
     """Whether pip would read a line as a path: it begins like one, is the name of an archive, or exists as a path."""
-    head = re.split(r"\s*;|\[[^\]]*\]$", text, maxsplit=1)[0].strip()
+    head = re.split(r";|\[[^\[\]]*\]$", text, maxsplit=1)[0].strip()
     if head.startswith((".", "/", "~")) or re.match(r"^[A-Za-z]:[\\/]", head) or "\\" in head:
         return True
     return head.endswith(_ARCHIVES) or ("/" in head and is_there(origin.path.parent / head))

@@ -22,9 +22,11 @@ from tfprov.wants.names import OF_SYSTEM
 from tfprov.wants.text import decoded
 from tfprov.wants.unfit import BUILT_BY_CONDA, SourceFile
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
 _PINNED = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*(?:===?|@)")
 _OPTION = re.compile(r"--?[A-Za-z]")
+_SHOWN = 40  # characters of such a line in a message
+_LONGEST = 1 << 16  # characters of a line; four hundred hashes have half as many
 _OWN = frozenset({"hash", "global_option", "config_settings"})
 """The options that a requirement may have on its line."""
 _SHA256 = re.compile(r"^sha256:([0-9a-fA-F]{64})$")
@@ -79,12 +81,15 @@ def lines(text: str) -> Iterator[RequirementsLine]:
     """The logical lines of a requirements file, split as in pip, without comments and blank lines.
 
     Raises:
-        ValueError: the options of a line cannot be split into words; the message begins with the line number.
+        ValueError: a line is too long, or its options cannot be split into words; the message begins with the line
+            number.
     """
     for number, joined in _joined(text):
         line = _COMMENT.sub("", joined).strip()
         if not line:
             continue
+        if len(line) > _LONGEST:
+            raise ValueError(f"{number}: `{redact(line[:_SHOWN])}…` has {len(line):,} characters")
         # Only the options go through shlex, because markers contain quotes of their own.
         words = line.split(" ")
         # A dash by itself is a list item, not an option.
@@ -102,7 +107,7 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
     first = 0
     for number, line in enumerate(text.splitlines(), start=1):
         first = first if begun else number
-        is_comment = _COMMENT.match(line) is not None
+        is_comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not is_comment:
             begun.append(line.strip("\\"))
             continue

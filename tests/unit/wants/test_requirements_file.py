@@ -583,3 +583,10 @@ def test_a_build_that_only_colab_has_is_the_release(tmp_path: Path, asked: str) 
     assert [want.text for want in wants_of(files(tmp_path, main="torch==2.1.0+cu121")).requirements] == [
         "torch==2.1.0+cu121"
     ]
+
+
+@pytest.mark.parametrize("part", [" ", "a[", "[", "--a ", "-r ", "'", "a@", "a;", "# ", "${a"])
+def test_a_line_of_any_length_takes_a_time_in_proportion(tmp_path: Path, part: str) -> None:
+    # A time that grew with the square of the length would be many seconds.
+    found = wants_of(files(tmp_path, requirements="x\n" + part * (300_000 // len(part)) + "x\n"))
+    assert "x" in [want.text for want in found.requirements] or "300,00" in found.problems[0]
