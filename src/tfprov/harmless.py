@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterable
 
 # All control characters except line ends and tabs, separators that some programs treat as line ends, marks that change
-# the text direction, and surrogates.
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# the text direction, surrogates, and what is not seen at all: some comparisons, as those of .NET, pass over it.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 # What CI systems read as a command: `::error::` at the start of a line (GitHub), and `##[group]` or `##vso[…]` anywhere
 # in a line (GitHub, Azure, TeamCity).
 _COMMAND = re.compile(r"^([^\S\n]*:)(?=:[A-Za-z])|(#)(?=#[A-Za-z]*\[)", re.MULTILINE)
@@ -27,4 +30,4 @@ def lined(rows: Iterable[str]) -> str:
 
 def _written(found: re.Match[str]) -> str:
     number = ord(found[0])
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
