@@ -23,11 +23,13 @@ _ODD_USERINFO = re.compile(
 # Conda's token channels: https://host/t/<token>/channel. A variable in place of the token is not a secret.
 _PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)(?!\$\{)[^\s/\"'`<>]+")
 # Signed download addresses: ...?X-Amz-Signature=...&token=...
-_QUERY = re.compile(r"(?i)(?P<key>[?&]" + SIGNING + r"=)[^&\s\"']+")
+_QUERY = re.compile(r"(?i)(?P<key>[?&;#]" + SIGNING + r"=)[^&\s\"']+")
 # As a header, as a JSON member, or as the repr of a dictionary. The secret follows the scheme (`Bearer`, `token`, …).
 _HEADER = re.compile(
-    r"(?i)\b(?P<key>(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?)(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
+    r"(?i)\b(?P<key>(?:(?:proxy-)?authorization|(?:private|job|deploy|auth)-token|x-api-key"
+    r"|x-jfrog-art-api)[\"']?\s*[:=]\s*[\"']?)(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
 )
+_COOKIE = re.compile(r"(?i)\b(?P<key>(?:set-)?cookie[\"']?:[ \t]*[\"']?)[^\r\n\"']+")
 # Only a literal password; a variable in its place is fine.
 _PASSWORD = re.compile(r"://(?=[^/@\s]+@)[^/@\s]*?:(?!\$\{)[^/@\s]")
 
@@ -38,7 +40,7 @@ def redact(text: str) -> str:
     text = _ODD_USERINFO.sub("://****@", _USERINFO.sub("://****@", text))
     text = _PATH_TOKEN.sub(r"\g<head>****", text)
     text = _QUERY.sub(r"\g<key>****", text)
-    return _HEADER.sub(r"\g<key>****", text)
+    return _COOKIE.sub(r"\g<key>****", _HEADER.sub(r"\g<key>****", text))
 
 
 def without_userinfo(url: str) -> str:

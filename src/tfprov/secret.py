@@ -24,10 +24,13 @@ _LONG = 12
 # Digits that look like a port are one, unless an `@` follows immediately.
 _USERINFO = re.compile(r"://(?P<user>[^:/?#]*)(?::(?!\d{1,5}[/?#\s])(?P<password>.*))?@", re.DOTALL)
 _PATH_TOKEN = re.compile(r"://[^\s/]+/t/(?P<token>[^\s/]+)")
-SIGNING = r"(?:sig|(?=[^=\s&?]*(?:token|signature|credential|password|secret|apikey|api_key))[^=\s&?]*)"
+SIGNING = (
+    r"(?:sig|key|auth|jwt|pwd|pass|hmac|sas|(?=[^=\s&?;#]*"
+    r"(?:token|signature|credential|passw(?:or)?d|secret|(?:api|access|private)[_-]?key(?!id)))[^=\s&?;#]*)"
+)
 """Names of query parameters that authorise a URL."""
 _TELLING = re.compile(r"(?i)(?:^|_)(?:token|password|passwd|secret|credentials?|(?:api|access|private)_?key)(?:_|$)")
-_QUERY = re.compile(rf"(?i)[?&]{SIGNING}=(?P<value>[^&\s\"'#]+)")
+_QUERY = re.compile(rf"(?i)[?&;#]{SIGNING}=(?P<value>[^&\s\"'#]+)")
 # The same as `html.escape`; its module has a table of all entities, which every start of tfprov would load.
 _IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 _NEXT_ADDRESS = re.compile(r"[\s,]+(?=(?:[A-Za-z0-9_.-]+=)?[A-Za-z][A-Za-z0-9+.-]*://)")
