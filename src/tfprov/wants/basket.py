@@ -21,7 +21,7 @@ from tfprov.default_index import is_default
 from tfprov.index_address import UNREADABLE, path_in, readable
 from tfprov.paths import expanded, relative
 from tfprov.redact import holds_password, redact
-from tfprov.structured import has_endless_number
+from tfprov.structured import has_endless_number, version_in
 from tfprov.wants import names
 from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.binaries import Binaries
@@ -144,8 +144,11 @@ class Basket:
                 self._python.append(Want(text=text, where=where))
 
     def prefer(self, name: str, version: str, where: str) -> None:
-        """Add a preferred version: used where it fits the other requirements."""
+        """Add a preferred version, used where it fits the requirements. An invalid name or version is left out."""
         if self._is_endless(version, where):
+            return
+        if not _IS_NAME.fullmatch(name) or version_in(version) is None:
+            self.note(where, f"`{redact(name)}` {redact(version)} is not preferred: that is not a name and a version")
             return
         self._preferences.append(Want(text=f"{name}=={version}", where=where))
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tfprov.default_index import default_index
-from tfprov.wants.records import System
+from tfprov.wants.recognise import read
+from tfprov.wants.records import ProjectParts, System
 from wants_files import Read, texts
 
 UV = """\
@@ -285,3 +286,15 @@ def test_a_registry_of_a_lock_of_uv_that_is_a_folder_is_no_address(read_file: Re
 def test_a_registry_that_no_address_can_be_is_a_mistake(read_file: Read) -> None:
     text = '[[package]]\nname = "six"\nversion = "1"\nsource = { registry = "https://[x/simple" }\n'
     assert [problem.partition(":")[0] for problem in read_file("uv.lock", text).problems] == ["uv.lock"]
+
+
+@pytest.mark.parametrize(
+    ("name", "version"), [("x\n-r/etc/passwd", "1"), ("-x", "1"), ("x", "1\n--pre"), ("x", "--pre")]
+)
+def test_what_is_no_name_or_version_is_never_preferred(tmp_path: Path, name: str, version: str) -> None:
+    path = tmp_path / "pylock.toml"
+    text = f"name = {json.dumps(name)}\nversion = {json.dumps(version)}\n"
+    path.write_text(f'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\n{text}')
+    found = read((path,), tmp_path, ProjectParts())
+    assert found.preferences == ()
+    assert any("is not preferred: that is not a name and a version" in note for note in found.notes)
