@@ -90,13 +90,16 @@ def overcome(view: View, hit: Hit) -> bool:
 
 
 def make_after_exception(view: View, hit: Hit) -> bool:
-    """A program of the user's ended with the exception just above, of which make says the status; nothing is built."""
+    """Make says the status of a program that ended with the exception just above, or of a check; nothing is built."""
     if "is_build" in view.told or not all(_OF_MAKE.search(line.text) for line in hit.lines):
         return False
+    if all(_OWN_TARGET.search(line.text) for line in hit.lines):
+        return True
     return any(0 < hit.first - line.number <= _ABOVE for line in view.raised)
 
 
 _OF_MAKE = re.compile(r"\bmake(?:\[\d+\])?: \*\*\* ")
+_OWN_TARGET = re.compile(r"\[(?:[^\]]*[: ])?(?:check|tests?|lint|format|run|train|evaluate|deploy)\] ")
 _ABOVE = 5
 
 

@@ -284,3 +284,9 @@ def test_a_worker_that_was_ended_before_the_training_went_on_ended_nothing() -> 
 def test_a_configured_build_does_without_a_driver() -> None:
     missing = "CMake Warning at CMakeLists.txt:9 (message):\n  building without GPU support: libcuda.so.1 not found\n"
     assert root_of(f"{missing}-- Build files have been written to: /srv/lib/build\n") is None
+
+
+@pytest.mark.parametrize("target", ["Makefile:2: check", "Makefile:14: test", "lint"])
+def test_a_check_that_make_starts_is_not_a_build(target: str) -> None:
+    assert root_of(f"1c1\n< timeout 30\nmake: *** [{target}] Error 1\n") is None
+    assert root_of("x.c:3: oops\nmake: *** [Makefile:9: lib/x.o] Error 1\n") == "sdist-build-failed"
