@@ -146,6 +146,7 @@ def test_a_place_without_locks_serves(site: Site, tmp_path: Path) -> None:
     site.extra = {"LD_PRELOAD": str(library), "WITHOUT_LOCKS": str(site.home)}
     assert site.up()["ok"] is True
     assert site.up()["already"] is True
+    assert site.up("--recreate")["already"] is False
     assert not list(site.home.glob("data/environments/.locks/*.held"))
     assert os.listdir(site.home / "data/environments/.locks")
 

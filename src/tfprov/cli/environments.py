@@ -48,7 +48,6 @@ def run(
     """Run a command in the environment of PROFILE; its exit status is passed on."""
     with output_of("run", as_json=False) as output:
         from tfprov.errors import TfprovError
-        from tfprov.events import Note
         from tfprov.pipeline.commands import command_of, runs_elsewhere
         from tfprov.pipeline.environments import find, in_use, variables
         from tfprov.process import replace_process
@@ -65,9 +64,7 @@ def run(
         environ = variables(generation, os.environ)
         argv = command_of(words, environ)
         if runs_elsewhere(argv[0], environment):
-            with output.progress() as emit:
-                other = f"`{words[0]}` is not in the environment: running `{argv[0]}`, which has a Python of its own"
-                emit(Note(text=other, level="warning"))
+            output.warn(f"`{words[0]}` is not in the environment: running `{argv[0]}`, which has a Python of its own")
         raise SystemExit(replace_process(argv, env=environ))
 
 
@@ -95,7 +92,6 @@ def list_(as_json: Json = False) -> None:
     with output_of("list", as_json) as output:
         from tfprov.envs.differences import of_each
         from tfprov.envs.generations import environments
-        from tfprov.events import Note
         from tfprov.paths import home
         from tfprov.pipeline.environments import left_behind
         from tfprov.pipeline.named import bundle_of
@@ -113,8 +109,7 @@ def list_(as_json: Json = False) -> None:
         changes = {one.path: changed for _, one in every if (changed := standing.changes(one))}
         bundles = {one.id: bundle for one in found if (bundle := bundle_of(one, own))}
         for words in left_behind(own.environments):
-            with output.progress() as emit:
-                emit(Note(text=f"{words}; `tfprov up` makes them again", level="warning"))
+            output.warn(f"{words}; `tfprov up` makes them again")
         shown = (found, flaws, differences, changes)
         output.result(text.listing(*shown), documents.listing(*shown, bundles))
 
@@ -178,13 +173,13 @@ def remove(
         what = adopted_folder(environment) if old else environment.root
         _confirm(f"Delete {what}?", yes=yes)
         if old:
-            remove_old(environment, force=force)
+            remove_old(environment, force=force, warn=output.warn)
             output.result(
                 f"the environment that {environment.owner.name} replaced is removed",
                 {"removed": {"name": environment.owner.name, "path": what, "in_use": []}},
             )
             return
-        output.result(*_removed(environment, delete(environment, profile, force=force)))
+        output.result(*_removed(environment, delete(environment, profile, force=force, warn=output.warn)))
 
 
 def _removed(environment: Environment, held: Sequence[Held]) -> tuple[str, dict[str, object]]:
@@ -222,7 +217,7 @@ def _remove_all_old(output: Output, kept: Home, *, yes: bool, force: bool) -> No
     names = ", ".join(one.owner.name for one, _ in found) or "none"
     _confirm(f"Delete every environment that another one replaced ({names})?", yes=yes)
     for one, _ in found:
-        remove_old(one, force=force)
+        remove_old(one, force=force, warn=output.warn)
     lines = [f"the environment that {one.owner.name} replaced is removed" for one, _ in found]
     output.result(
         lined(lines or ["no environment that was replaced is kept"]),

@@ -149,6 +149,13 @@ class Output:
             return PlainReporter(io.StringIO())
         return ToleratingReporter(self._reporter(sys.stderr))
 
+    def warn(self, words: str) -> None:
+        """Show a warning on stderr, where the command shows no progress."""
+        from tfprov.events import Note
+
+        with self.progress() as emit:
+            emit(Note(text=words, level="warning"))
+
     def _reporter(self, stream: TextIO) -> Reporter:
         from tfprov.report.progress import LateReporter, PlainReporter
 

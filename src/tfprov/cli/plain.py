@@ -201,7 +201,7 @@ def go_back(output: Output, profile: str, *, number: int | None) -> None:
         from tfprov.pipeline.environments import find, rollback
 
         environment = find(profile, cwd=Path.cwd(), environ=os.environ)
-        found = rollback(environment, number=number)
+        found = rollback(environment, number=number, warn=output.warn)
         version = found.seal.tensorflow if found.seal else ""
         output.result(
             lined(

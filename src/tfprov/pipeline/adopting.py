@@ -178,6 +178,8 @@ def adopt(asking: Asking, emit: Emit) -> Adoption:
         TfprovError: `environment-missing`; `path-not-ours` when another profile or lock exists already;
             `permission-denied`; why no similar environment can be resolved.
     """
+    if asking.output is not None and not _adopted(asking.output):
+        refuse_existing(asking.output)
     with alone(asking, emit):
         return _written(asking, emit)
 
@@ -429,7 +431,12 @@ def _changes(wanted: Asked, found: ForeignEnvironment, answer: Locked) -> tuple[
 
 def adopted(profile: Path, root: Path) -> bool:
     """Whether a profile was written by adopting the environment in this folder."""
+    return _adopted(profile) == str(root)
+
+
+def _adopted(profile: Path) -> str:
+    """The environment whose adoption wrote a profile; empty for any other file, and where there is none."""
     try:
-        return adopted_from(text_of(profile)) == str(root)
+        return adopted_from(text_of(profile))
     except (OSError, UnicodeDecodeError):
-        return False
+        return ""

@@ -239,15 +239,11 @@ class Context:
         Raises:
             TfprovError: `lock-timeout` when another run still holds it at the deadline.
         """
-        environment = self.environment
-        with contextlib.ExitStack() as held:
-            try:
-                held.enter_context(environment.locked(timeout=0))
-            except TfprovError as error:
-                if error.code.name != "lock-timeout":
-                    raise
-                self.emit(Note(text=f"{error.what}: waiting for it", level="warning"))
-                held.enter_context(environment.locked(timeout=-1 if self.left is None else self.left))
+
+        def warn(words: str) -> None:
+            self.emit(Note(text=words, level="warning"))
+
+        with self.environment.locked(timeout=-1 if self.left is None else self.left, warn=warn):
             yield
 
     def is_whole(self, generation: Generation) -> bool:

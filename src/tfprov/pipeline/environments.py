@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -238,7 +238,7 @@ def smoke_foreign(
     return smoke(executable.absolute(), wanted, environ=environ, emit=emit)
 
 
-def rollback(environment: Environment, *, number: int | None) -> Generation:
+def rollback(environment: Environment, *, number: int | None, warn: Callable[[str], None] | None = None) -> Generation:
     """Switch the stable path to another verified generation, which is returned. Profile and lock are not changed.
 
     A generation with altered or missing files is first mended from its image; one that cannot be mended is passed over.
@@ -247,11 +247,12 @@ def rollback(environment: Environment, *, number: int | None) -> Generation:
         environment: which one.
         number: number of the generation; None for the newest earlier one whose files differ from the active one's, or
             the newest earlier one if all are the same.
+        warn: is told which other tfprov it waits for.
 
     Raises:
         TfprovError: `environment-missing` when there is no such generation; the code of the flaw when none can be used.
     """
-    with environment.locked():
+    with environment.locked(warn=warn):
         active = environment.active()
         every = environment.generations()
         if number is None:

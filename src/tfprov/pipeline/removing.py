@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tfprov import paths, trash, trees
@@ -13,13 +13,16 @@ from tfprov.envs.records import Held
 from tfprov.errors import TfprovError
 
 
-def remove(environment: Environment, name: str, *, force: bool = False) -> tuple[Held, ...]:
+def remove(
+    environment: Environment, name: str, *, force: bool = False, warn: Callable[[str], None] | None = None
+) -> tuple[Held, ...]:
     """Delete an environment with all its generations. The store is not touched.
 
     Args:
         environment: which one.
         name: the environment as the user named it, for the hint.
         force: whether to delete it even if processes use it, or it keeps an environment that it replaced.
+        warn: is told which other tfprov it waits for.
 
     Returns:
         The generations that were in use.
@@ -27,7 +30,7 @@ def remove(environment: Environment, name: str, *, force: bool = False) -> tuple
     Raises:
         TfprovError: `environment-in-use`; `path-not-ours` when it keeps an environment that it replaced.
     """
-    with environment.locked():
+    with environment.locked(warn=warn):
         if not force:
             _spare_replaced((environment,), name)
         held = environment.held()
@@ -127,8 +130,13 @@ def _taken_away(environment: Environment) -> Path:
     return left
 
 
-def remove_old(environment: Environment, *, force: bool = False) -> None:
-    """Delete the adopted environment that this one replaced and keeps; with `force`, even if processes use it.
+def remove_old(environment: Environment, *, force: bool = False, warn: Callable[[str], None] | None = None) -> None:
+    """Delete the adopted environment that this one replaced and keeps.
+
+    Args:
+        environment: which one.
+        force: whether to delete it even if processes use it.
+        warn: is told which other tfprov it waits for.
 
     Raises:
         TfprovError: `environment-missing` when none is kept; `environment-in-use`.
@@ -136,7 +144,7 @@ def remove_old(environment: Environment, *, force: bool = False) -> None:
     from tfprov.envs import takeover
 
     kept = takeover.adopted_folder(environment)
-    with environment.locked():
+    with environment.locked(warn=warn):
         held = [one for one in environment.held() if one.generation.path == kept]
         if held and not force:
             raise _in_use(

@@ -541,6 +541,7 @@ def test_a_signal_is_an_orderly_end(cli: Cli, number: signal.Signals) -> None:
         _, err = child.communicate(timeout=60)
     assert child.returncode == 130
     assert err == (
+        "! another tfprov is working on `cpu`: waiting for it\n"
         "error[interrupted]: `tfprov rollback` was interrupted\n\n"
         "hint: run the same command again; what was downloaded is kept\n"
     )

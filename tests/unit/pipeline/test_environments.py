@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -139,6 +143,41 @@ class TestFind:
         with pytest.raises(TfprovError) as failure:
             find("nothing", cwd=tmp_path, environ=environ)
         assert code_of(failure) == "profile-missing"
+
+
+class TestWaiting:
+    """Commands that change an environment beside another tfprov."""
+
+    @pytest.mark.parametrize("has_locks", [True, False])
+    @pytest.mark.parametrize("command", [partial(rollback, number=1), partial(remove, name="train")])
+    def test_they_say_whom_they_wait_for(
+        self,
+        command: Callable[..., object],
+        has_locks: bool,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        if not has_locks:
+            fcntl = pytest.importorskip("fcntl")
+
+            def flock(_descriptor: int, _operation: int) -> None:
+                raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+            monkeypatch.setattr(fcntl, "flock", flock)
+        environment = made(tmp_path / "home", "train", tmp_path / "train.toml", generations=2)
+        said: list[str] = []
+        with contextlib.ExitStack() as other:
+            other.enter_context(environment.locked())
+
+            def warn(words: str) -> None:
+                said.append(words)
+                other.close()
+
+            command(environment, warn=warn)
+        assert len(said) == 1
+        assert said[0].startswith("another tfprov is working on `train`")
+        assert said[0].endswith(": waiting for it")
+        assert (".held`" in said[0]) is not has_locks
 
 
 class TestRollback:
