@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ def build_wheel(
     stem = f"{name.replace('-', '_')}-{version}"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     metadata += f"Requires-Python: {requires_python}\n" if requires_python else ""
+    extras = dict.fromkeys(extra for line in requires for extra in re.findall(r"extra == ['\"]([^'\"]+)", line))
+    metadata += "".join(f"Provides-Extra: {extra}\n" for extra in extras)
     metadata += "".join(f"Requires-Dist: {line}\n" for line in requires)
     content: dict[str, str | bytes] = dict(files or {f"{name.replace('-', '_')}.py": f"__version__ = {version!r}\n"})
     content[f"{stem}.dist-info/METADATA"] = metadata

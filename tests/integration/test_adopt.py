@@ -371,14 +371,17 @@ def test_the_lock_that_is_written_says_where_the_project_is(project: Project, op
 
 
 def test_a_profile_that_was_looked_at_and_changed_counts(project: Project) -> None:
-    """`adopt`, a look, a change, then `adopt --in-place`."""
+    """`adopt`, a look, `adopt` again, a change, then `adopt --in-place`."""
     project.make(*BASE)
     before = state(project.venv)
     assert project.adopt()[0] == 0
     profile = project.root / "tfprov.toml"
     assert state(project.venv) == before
-    assert project.adopt()[1]["error"]["code"] == "path-not-ours"  # type: ignore[index]  # a JSON document
+    written = state(project.root)
+    assert project.adopt()[0] == 0
+    assert state(project.root) == written
     profile.write_text(profile.read_text().replace("payload==1.0", "payload==2.0"))
+    assert project.adopt()[1]["error"]["code"] == "path-not-ours"  # type: ignore[index]  # a JSON document
     status, document = project.adopt("--in-place")
     assert status == 0, document["error"]
     assert changes(document) == {"payload": ("1.0", "2.0")}
