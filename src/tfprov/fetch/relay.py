@@ -72,7 +72,7 @@ class Relay:
 
     Attributes:
         failure: the first failure to get something over any route or mirror; None when there was none.
-        signed: signed URLs on the pages that were read, by their form without signatures.
+        signed: signed URLs on the pages that were read, by their form without signatures; see `stand_ins.Base`.
     """
 
     def __init__(
@@ -106,7 +106,8 @@ class Relay:
         templates = tuple(filter(None, map(stand_ins.direct_address, direct)))
         known = {name: variable(name, environ) for name in names_in(templates) if name in environ}
         self.signed: dict[str, str] = {}
-        self.veil = Veil({**dict(network.variables), **known})
+        places = (network.simple_url, *network.mirrors, *network.further, *network.find_links, *templates)
+        self.veil = Veil({**dict(network.variables), **known}, (place for place in places if "://" in place))
         addresses = map(Veil(known).uncover, templates)
         logins = (login for login in map(login_in, addresses) if login is not None)
         self.network = replace(network, logins=(*network.logins, *logins))
@@ -307,12 +308,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not self.relay.admits(self.headers.get("Proxy-Authorization")):
             self.close_connection = True
             return RelayAnswer(status=407, headers={"Proxy-Authenticate": 'Basic realm="tfprov"'})
-        found = stand_ins.real(self.path)
+        found = stand_ins.meant(self.path, self.relay.veil, self.relay.signed)
         if found is None:
             return RelayAnswer(status=403, body=b"this relay serves the indexes of one run only")
         kind, url = found
-        if kind != "channel":  # whose own index names its files, and must not name a variable
-            url = self.relay.veil.uncover(url)
         asked = {name: self.headers[name] for name in _ASKED if name in self.headers}
         if kind in ("file", "wheel"):
             if url.endswith(".metadata"):

@@ -60,11 +60,29 @@ def stand_in(url: str, kind: Kind | str, veil: Veil = NOTHING) -> str:
 
 
 def real(address: str, veil: Veil = NOTHING) -> tuple[str, str] | None:
-    """Kind and real URL of a stand-in; None for any other URL."""
+    """Kind and real URL of a stand-in, in which names of variables stand for their values; None for any other URL."""
     if _ADDRESS.match(address) is None:
         return None
     kind = address[len(f"http://{HOST}/") :].partition("/")[0]
     return kind, veil.uncover(truthful(address))
+
+
+def meant(address: str, veil: Veil, listed: Collection[str]) -> tuple[str, str] | None:
+    """Kind and real URL of a stand-in that was requested, with the values of variables that its server is meant to get.
+
+    Args:
+        address: the stand-in.
+        veil: has the values.
+        listed: URLs on the pages of this run; see `Base.signed`.
+
+    Returns:
+        None for any other URL, and where it names another variable. A channel, whose own index names its files, gets
+        none in this way.
+    """
+    found, named = real(address, veil), real(address)
+    if found is None or named is None or named[0] == "channel":
+        return named
+    return found if veil.is_due(named[1]) or found[1].removesuffix(".metadata") in listed else None
 
 
 def truthful(text: str) -> str:
@@ -95,7 +113,8 @@ class Base:
         veil: replaces values of variables in links by their names.
         wheels_first: system for which to leave out `spare_sources`; empty for none.
         refused: other hosts that it links to over http; filled while links are read.
-        signed: signed URLs by their form without signatures, which no cache may keep; filled likewise.
+        signed: signed URLs by their form without signatures, which no cache may keep; filled likewise. So are URLs with
+            values of variables on servers that no address of the run names with them.
     """
 
     url: str
@@ -194,9 +213,16 @@ def _link(url: str, base: Base, *, has_metadata: bool) -> str | None:
             return None
         if not base.may_lead_to(parts.scheme, parts.hostname):
             return None
-        plain = without_signature(absolute)
-        if plain != absolute:
-            base.signed[plain.partition("#")[0]] = absolute.partition("#")[0]
-        return stand_in(plain, kind, base.veil)
+        return _recorded(absolute, kind, base)
     except ValueError:
         return None
+
+
+def _recorded(url: str, kind: Kind, base: Base) -> str:
+    """The stand-in for a link on a page. What a later run could not read from the stand-in is recorded."""
+    plain = without_signature(url)
+    link = stand_in(plain, kind, base.veil)
+    # A value may stand in the page itself, in a link to another server than that of the index.
+    if plain != url or not base.veil.is_due(truthful(link)):
+        base.signed[plain.partition("#")[0]] = url.partition("#")[0]
+    return link

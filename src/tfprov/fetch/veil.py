@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from tfprov.secret import Secret
 
@@ -16,9 +16,15 @@ _COVERED = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 class Veil:
     """Replaces values of variables in URLs by their names, and back."""
 
-    def __init__(self, values: Mapping[str, Secret]) -> None:
-        """Use these values, by the names of their variables."""
+    def __init__(self, values: Mapping[str, Secret], addresses: Iterable[str] = ()) -> None:
+        """Use these values.
+
+        Args:
+            values: by the names of their variables.
+            addresses: URLs of the run that name variables, or contain their values, after the host; see `is_due`.
+        """
         self._values = dict(values)
+        self._due = {(_server(address), name) for address in addresses for name in names_in((self.template(address),))}
 
     def cover(self, path: str) -> str:
         """A path with its query, with `$(NAME)` in place of each value."""
@@ -39,6 +45,13 @@ class Veil:
         """A URL with names replaced by values again; unknown names are kept."""
         return _COVERED.sub(self._value, _TEMPLATE.sub(self._value, address))
 
+    def is_due(self, template: str) -> bool:
+        """Whether the server of a URL is meant to get the variables named in it: an address of the run says so.
+
+        An index, or the metadata of a package, could name any variable in a URL of any server.
+        """
+        return all((_server(template), name) in self._due for name in names_in((template,)))
+
     def is_in(self, body: bytes) -> bool:
         """Whether one of the values occurs in a body."""
         values = [secret.reveal() for secret in self._values.values()]
@@ -47,6 +60,10 @@ class Veil:
     def _value(self, found: re.Match[str]) -> str:
         secret = self._values.get(found[1])
         return found[0] if secret is None else secret.reveal()
+
+
+def _server(address: str) -> str:
+    return urlsplit(address).netloc.rpartition("@")[2].lower()
 
 
 NOTHING = Veil({})

@@ -409,6 +409,36 @@ def test_files_of_a_channel_come_with_its_token_and_of_no_other(tmp_path: Path) 
         assert {seen.path.partition("/channel/")[0] for seen in server.seen} == {f"/t/{token}"}
 
 
+@pytest.mark.parametrize("kind", ["file", "wheel"])
+@pytest.mark.parametrize("rest", ["x-1-py3-none-any.whl", "x-1-py3-none-any.whl.metadata"])
+def test_only_the_servers_that_the_run_names_with_a_variable_get_its_value(kind: str, rest: str) -> None:
+    """The metadata of a wheel may contain any address, in the form of the relay's own too."""
+    with Index(FILES) as own, Index(FILES) as direct, Index(FILES) as evil:
+        value = Secret("s3cr3t-v4lue", shown="${TOKEN}")
+        network = Network(index_url=f"{own.origin}/s3cr3t-v4lue/simple", variables=(("TOKEN", value),))
+        lines = [f"x @ {direct.origin}/${{OTHER}}/x.whl"]
+        ways = Ways(network=network, emit=ignore, patience=QUICK)
+        with (
+            Relay(ways, direct=lines, environ={"OTHER": "0th3r-v4lue"}) as relay,
+            httpx.Client(proxy=relay.environment(DIRECT)["HTTP_PROXY"], trust_env=False) as client,
+        ):
+            for server, name, is_due in (
+                (own, "TOKEN", True),
+                (own, "OTHER", False),
+                (own, "HOME", False),
+                (direct, "OTHER", True),
+                (direct, "TOKEN", False),
+                (evil, "TOKEN", False),
+                (evil, "OTHER", False),
+            ):
+                before = len(server.seen)
+                answer = client.get(stand_in(f"{server.origin}/${{{name}}}/{rest}", kind))
+                assert (answer.status_code == 403) is not is_due
+                assert (len(server.seen) > before) is is_due
+        assert {seen.path.split("/")[1] for seen in own.seen} == {"s3cr3t-v4lue"}
+        assert {seen.path.split("/")[1] for seen in direct.seen} == {"0th3r-v4lue"}
+
+
 def test_what_a_channel_names_gets_no_value_of_a_variable(tmp_path: Path) -> None:
     value = Secret("s3cr3t-v4lue", shown="${TOKEN}")
     network = Network(index_url=None, variables=(("TOKEN", value),))

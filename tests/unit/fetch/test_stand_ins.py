@@ -166,19 +166,24 @@ def test_values_of_variables_are_seen_by_nobody_and_come_back(url: str) -> None:
     assert "v20/xv2" in made or "v20" not in url
 
 
-def test_links_with_a_value_or_a_signature_are_covered() -> None:
+@pytest.mark.parametrize("is_named", [True, False])
+def test_links_with_a_value_or_a_signature_are_covered(is_named: bool) -> None:
+    """Where no address of the run names the server with the variable, a cached page would not say that it has it."""
+    named = ("https://files.example/${TOKEN}/simple",) if is_named else ("https://index.example/${TOKEN}/simple",)
+    veil = Veil({"TOKEN": Secret("s3cret/value"), "SHORT": Secret("v2")}, named)
     links = ["https://files.example/s3cret/value/a-1.whl", "https://files.example/a-2.whl?X-Amz-Signature=abc#sha256=1"]
     body = json.dumps({"files": [entry(link) | {"filename": "a-1.whl"} for link in links]}).encode()
     html = "".join(f'<a href="{link}">x</a>' for link in links)
     for made, base in (
-        (json_page, Base(url="https://index.example/", veil=VEIL)),
-        (lambda _, base: html_page(html, base), Base(url="https://index.example/", veil=VEIL)),
+        (json_page, Base(url="https://index.example/", veil=veil)),
+        (lambda _, base: html_page(html, base), Base(url="https://index.example/", veil=veil)),
     ):
         page = made(body, base)
         assert b"s3cret" not in page
         assert b"Signature" not in page
         assert b"$(TOKEN)/a-1.whl" in page
-        assert base.signed == {"https://files.example/a-2.whl": "https://files.example/a-2.whl?X-Amz-Signature=abc"}
+        signed = {"https://files.example/a-2.whl": "https://files.example/a-2.whl?X-Amz-Signature=abc"}
+        assert base.signed == signed | ({} if is_named else {links[0]: links[0]})
 
 
 FORMS = ("$(TOKEN)", "${TOKEN}", "${OTHER}", "$\n{TOKEN}", "\\u0024(TOKEN)", "$\\u0028TOKEN)", "%24(TOKEN)")
