@@ -29,8 +29,8 @@ from tfprov.structured import json_of
 
 _LIBRARY = re.compile(r"^python(\d+\.\d+)t?$")
 _SHEBANG = re.compile(rb"^#!\s*(?:/bin/sh\s*\n'''exec' \"?)?(/[^\n\" ]+)")
-# Not a place that is found when the file runs, as in environments of uv that may be moved.
 _PROGRAM = re.compile(r"python(\d+\.\d+)t?")
+# Not a place that is found when the file runs, as in environments of uv that may be moved.
 _SHELL_FILE = re.compile(r"""^[ \t]*(?:export )?VIRTUAL_ENV=(["']?)(?P<place>/[^"'$\n]+)\1[ \t]*$""", re.MULTILINE)
 _BATCH_FILE = re.compile(r"""^@?set "?VIRTUAL_ENV=([^%"\r\n]+)"?\s*$""", re.MULTILINE | re.IGNORECASE)
 _FROM_STORE = "PythonSoftwareFoundation.Python.*"

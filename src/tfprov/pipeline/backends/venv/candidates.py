@@ -27,7 +27,7 @@ from tfprov.pipeline.backends.venv.lag import newest_versions, outdated, tell_la
 from tfprov.pipeline.backends.venv.lock_on_disk import locked_choice
 from tfprov.pipeline.backends.venv.locking import asked_for
 from tfprov.pipeline.backends.venv.solving import (
-    Hopeless,
+    Earlier,
     Solution,
     best_by_wheels,
     can_resolve,
@@ -272,12 +272,12 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
     taken_back: tuple[Break, ...] = ()
     newest: dict[str, Released] = {}
     looked_up: set[str] = set()
-    hopeless: Hopeless = {}
+    earlier = Earlier()
     began = time.monotonic()
     while True:
         bound = [holding_to(each, applied) for each in candidates]
         try:
-            best = best_by_wheels(context, machine, profile, bound, hopeless=hopeless)
+            best = best_by_wheels(context, machine, profile, bound, earlier=earlier)
         except TfprovError as error:
             error.evidence = (*error.evidence, *map(str, applied))
             raise
@@ -288,9 +288,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
             newest |= newest_versions(context, machine, profile, bound, old)
         now = time.monotonic()
         until = now + max(_LAG_SECONDS, now - began)
-        best, untried = without_lag(
-            context, machine, profile, bound, best, newest=newest, until=until, hopeless=hopeless
-        )
+        best, untried = without_lag(context, machine, profile, bound, best, newest=newest, until=until, earlier=earlier)
         versions, python = dict(versions_in(best.document)), best.decision.python.version
         asked = profile.packages.requirements
         broken = (*breaks_in(versions, python=python), *outlived(versions, asked, python=python))
@@ -299,7 +297,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         if spent and not found:
             taken_back += spent
             applied = tuple(row for row in applied if row not in spent)
-            hopeless.clear()
+            earlier.forget()
             continue
         if not found:
             for row in broken:
@@ -313,7 +311,7 @@ def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: 
         _tell_left_out(context, profile, found, marker_environment(python, "cpython", machine.facts))
         if any(row.leaves_out for row in found):
             # All other rows only add requirements, so what had no solution before still has none.
-            hopeless.clear()
+            earlier.forget()
         applied += found
 
 

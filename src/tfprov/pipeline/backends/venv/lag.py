@@ -19,7 +19,7 @@ from tfprov.lock.resolve import is_tensorflow
 from tfprov.pipeline.backends.venv.locking import asked_for
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
 from tfprov.pipeline.backends.venv.solving import (
-    Hopeless,
+    Earlier,
     Solution,
     best_by_wheels,
     on_any_version,
@@ -47,7 +47,7 @@ def without_lag(
     *,
     newest: Mapping[str, Released],
     until: float,
-    hopeless: Hopeless,
+    earlier: Earlier,
 ) -> tuple[Solution, frozenset[str]]:
     """A solution with newer versions of outdated requested packages, if there is one.
 
@@ -62,7 +62,7 @@ def without_lag(
         best: the solution so far.
         newest: the newest version of requested packages by themselves.
         until: time on the monotonic clock after which single packages are no longer tried.
-        hopeless: see `best_by_wheels`; not changed.
+        earlier: see `best_by_wheels`; not changed.
 
     Returns:
         The better solution, or `best`, and the outdated packages that were not tried by themselves.
@@ -90,9 +90,10 @@ def without_lag(
         if not fitting:
             return None
         try:
-            return best_by_wheels(context, machine, held, fitting, once=True, hopeless=dict(hopeless))
+            found = best_by_wheels(context, machine, held, fitting, once=True, earlier=earlier.copy())
         except TfprovError:
             return None
+        return found if _is_worth_it(found, best, profile) else None
 
     if not lagging:
         return best, frozenset()
@@ -107,6 +108,21 @@ def without_lag(
             # What goes with the rest stays raised while the others are tried.
             best, kept = found, (*kept, name)
     return best, frozenset(untried)
+
+
+def _is_worth_it(found: Solution, best: Solution, profile: Profile) -> bool:
+    """Whether a solution is on the same Python as another, or the requested packages are newer in it, by their dates.
+
+    An older Python may take the newest version of one package and only older ones of the others.
+    """
+    if found.candidate.best.python == best.candidate.best.python:
+        return True
+    new, old = released_in(found.document), released_in(best.document)
+    asked = {canonicalize_name(Requirement(text).name) for text in profile.packages.requirements}
+    gains = (
+        at - before for name in asked & new.keys() & old.keys() if (at := new[name].at) and (before := old[name].at)
+    )
+    return sum(gains, timedelta()) > timedelta()
 
 
 def _can_take(machine: Machine, candidate: Candidate, newest: Released, name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from packaging.requirements import Requirement
@@ -42,8 +42,31 @@ _NO_SUCH_VERSION = re.compile(
 _SAME_EVERYWHERE = frozenset({"package-name-wrong"})
 _OF_PYTHON = frozenset({Group.INTERPRETER, Group.PLATFORM})
 
-Hopeless: TypeAlias = dict[tuple[str, str, Builds], TfprovError]
-"""Failures that are still valid when requirements are added, by Python, range of releases, and allowed builds."""
+_Asked: TypeAlias = tuple[str, str, Builds]
+"""What a candidate was resolved for: its Python, its range of releases, and the allowed builds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What candidates led to with fewer requirements. Both are extended.
+
+    Attributes:
+        failures: they are still valid when requirements are added.
+        releases: the TensorFlow releases that were reached. With more requirements hardly any candidate gets a newer
+            one, so these bound what it is worth trying for; a resolver that takes another turn might.
+    """
+
+    failures: dict[_Asked, TfprovError] = field(default_factory=dict)
+    releases: dict[_Asked, Version] = field(default_factory=dict)
+
+    def copy(self) -> Earlier:
+        """One that can be extended by itself."""
+        return Earlier(failures=dict(self.failures), releases=dict(self.releases))
+
+    def forget(self) -> None:
+        """Forget everything, when requirements are taken back."""
+        self.failures.clear()
+        self.releases.clear()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +117,7 @@ def best_by_wheels(
     candidates: Sequence[Candidate],
     *,
     once: bool = False,
-    hopeless: Hopeless | None = None,
+    earlier: Earlier | None = None,
 ) -> Solution:
     """The best solution with wheels only; if no Python has one, the best with builds that the profile allows.
 
@@ -108,21 +131,22 @@ def best_by_wheels(
         profile: what is asked for.
         candidates: the better ones first.
         once: see `ask_resolver`.
-        hopeless: failures with fewer requirements, which are not tried again; new ones are added. None for none.
+        earlier: what the candidates led to with fewer requirements; extended. None for nothing.
 
     Raises:
         TfprovError: see `_best`.
     """
+    earlier = earlier or Earlier()
     gently: tuple[Builds, ...] = () if profile.packages.build == "never" else ("none", "nowhere", "lacking", "exact")
     newest = max(Version(each.best.tensorflow.version) for each in candidates)
     for builds in gently:
         able = [each for each in candidates if builds != "exact" or each.best.tensorflow.version == str(newest)]
         try:
-            return _best(context, machine, profile, able, once=True, builds=builds, hopeless=hopeless)
+            return _best(context, machine, profile, able, once=True, builds=builds, earlier=earlier)
         except TfprovError as error:
             if not may_differ(error):
                 raise
-    return _best(context, machine, profile, candidates, once=once, hopeless=hopeless)
+    return _best(context, machine, profile, candidates, once=once, earlier=earlier)
 
 
 def _best(
@@ -133,79 +157,22 @@ def _best(
     *,
     once: bool = False,
     builds: Builds = "all",
-    hopeless: Hopeless | None = None,
+    earlier: Earlier,
 ) -> Solution:
     """The solution with the newest TensorFlow release; of several, that of the earliest candidate.
-
-    The first candidate is resolved by itself, because usually it has a solution; after its failure, two at a time. If a
-    source cannot be built for it, nor for the oldest Python for the same reason, no Python between them is tried.
 
     Raises:
         TfprovError: when no candidate has a solution, the failure that says most about the reason; unless `once`, that
             candidate is first resolved again with all rungs. A failure that does not depend on the Python is raised at
             once.
     """
-    best: Solution | None = None
-    failures: list[tuple[Candidate, TfprovError]] = []
-
-    def may_be_better(candidate: Candidate) -> bool:
-        # A newer release is no reason to download a Python.
-        return best is None or (
-            Version(candidate.best.tensorflow.version) > best.release and candidate.best.python.path is not None
-        )
-
-    def ask(candidate: Candidate) -> Solution:
-        key = (candidate.best.python.path or candidate.best.python.version, candidate.requirement, builds)
-        if hopeless is not None and key in hopeless:
-            raise hopeless[key]
-        try:
-            return solve(context, machine, profile, candidate, builds=builds)
-        except TfprovError as error:
-            # A failed build does not last: with more requirements, the resolver may not need that source.
-            is_lasting = may_differ(error) and (builds == "none" or error.code.name not in OF_BUILDS)
-            if hopeless is not None and is_lasting:
-                hopeless[key] = error
-            raise
-
-    def fails_everywhere(candidate: Candidate, error: TfprovError) -> bool:
-        # Most sources that cannot be built on the newest Python because of its age are built on the oldest one.
-        oldest = min(candidates, key=lambda each: Version(each.best.python.version))
-        if isinstance(error, NoWheelsError) or error.code.name not in OF_BUILDS or oldest.best.python.path is None:
-            return False
-        try:
-            ask(oldest)
-        except TfprovError as other:
-            is_other = oldest.best.python.version != candidate.best.python.version
-            return is_other and _in_short(other) == _in_short(error)
-        return False
-
-    with Beside(ask, candidates) as tries:
-        for index, candidate in enumerate(candidates):
-            if not may_be_better(candidate):
-                tries.drop(index)
-                continue
-            later = (number for number in range(index + 1, len(candidates)) if may_be_better(candidates[number]))
-            try:
-                found = tries.answer(index, then=next(later, None) if failures else None)
-            except TfprovError as error:
-                if not may_differ(error):
-                    raise
-                failures.append((candidate, error))
-                if best is None and (is_same_everywhere(error) or (index == 0 and fails_everywhere(candidate, error))):
-                    break
-                is_sources_only = isinstance(error, NoWheelsError) and not all(map(machine.has_wheels, error.names))
-                if is_sources_only and builds == "none":
-                    # A project that has only sources must be built on every Python.
-                    break
-                continue
-            if best is None or found.release > best.release:
-                best = found
-    if best is not None:
+    search = _Search(context, machine, profile, candidates, builds=builds, earlier=earlier)
+    if (best := search.run()) is not None:
         return best
     # The failure to report is one on a Python that has all wheels, preferably one that is not about the range of
     # releases. That other Pythons lack wheels is only a consequence of the pins.
-    told = min(failures, key=lambda each: (each[1].code.group in _OF_PYTHON, _is_of_range(*each)))
-    others = [each for each in failures if each is not told]
+    told = min(search.failures, key=lambda each: (each[1].code.group in _OF_PYTHON, _is_of_range(*each)))
+    others = [each for each in search.failures if each is not told]
     candidate, first = told
     if once:
         raise first
@@ -215,6 +182,107 @@ def _best(
     except TfprovError as error:
         error.tried = (*error.tried, *(f"{_named(each)}: {reason(why)}" for each, why in others))
         raise
+
+
+class _Search:
+    """Resolves candidates until none is left that may have a newer TensorFlow release than the best solution.
+
+    The first candidate is resolved by itself, because usually it has a solution; after its failure, two at a time. If a
+    source cannot be built for it, nor for the oldest Python for the same reason, no Python between them is tried.
+
+    Attributes:
+        failures: the candidates without a solution, each with the reason.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        machine: Machine,
+        profile: Profile,
+        candidates: Sequence[Candidate],
+        *,
+        builds: Builds,
+        earlier: Earlier,
+    ) -> None:
+        self.failures: list[tuple[Candidate, TfprovError]] = []
+        self._context = context
+        self._machine = machine
+        self._profile = profile
+        self._candidates = candidates
+        self._builds = builds
+        self._earlier = earlier
+        self._best: Solution | None = None
+
+    def run(self) -> Solution | None:
+        """The solution with the newest release, of several that of the earliest candidate; None when there is none.
+
+        Raises:
+            TfprovError: a failure that does not depend on the Python.
+        """
+        with Beside(self._ask, self._candidates) as tries:
+            for index, candidate in enumerate(self._candidates):
+                if not self._may_be_better(candidate):
+                    tries.drop(index)
+                    continue
+                others = range(index + 1, len(self._candidates))
+                later = (number for number in others if self._may_be_better(self._candidates[number]))
+                try:
+                    found = tries.answer(index, then=next(later, None) if self.failures else None)
+                except TfprovError as error:
+                    if not may_differ(error):
+                        raise
+                    self.failures.append((candidate, error))
+                    if self._is_last(index, error):
+                        break
+                    continue
+                if self._best is None or found.release > self._best.release:
+                    self._best = found
+        return self._best
+
+    def _may_be_better(self, candidate: Candidate) -> bool:
+        if self._best is None:
+            return True
+        reached = self._earlier.releases.get(self._key(candidate), Version(candidate.best.tensorflow.version))
+        # A newer release is no reason to download a Python.
+        return reached > self._best.release and candidate.best.python.path is not None
+
+    def _ask(self, candidate: Candidate) -> Solution:
+        key = self._key(candidate)
+        if key in self._earlier.failures:
+            raise self._earlier.failures[key]
+        try:
+            found = solve(self._context, self._machine, self._profile, candidate, builds=self._builds)
+        except TfprovError as error:
+            # A failed build does not last: with more requirements, the resolver may not need that source.
+            if may_differ(error) and (self._builds == "none" or error.code.name not in OF_BUILDS):
+                self._earlier.failures[key] = error
+            raise
+        self._earlier.releases[key] = found.release
+        return found
+
+    def _key(self, candidate: Candidate) -> _Asked:
+        return (candidate.best.python.path or candidate.best.python.version, candidate.requirement, self._builds)
+
+    def _is_last(self, index: int, error: TfprovError) -> bool:
+        """Whether the candidates behind this one need not be tried after its failure."""
+        if self._best is None and (is_same_everywhere(error) or (index == 0 and self._fails_everywhere(error))):
+            return True
+        # A project that has only sources must be built on every Python.
+        is_sources_only = isinstance(error, NoWheelsError) and not all(map(self._machine.has_wheels, error.names))
+        return is_sources_only and self._builds == "none"
+
+    def _fails_everywhere(self, error: TfprovError) -> bool:
+        """Whether the oldest Python fails like the first candidate."""
+        # Most sources that cannot be built on the newest Python because of its age are built on the oldest one.
+        oldest = min(self._candidates, key=lambda each: Version(each.best.python.version))
+        if isinstance(error, NoWheelsError) or error.code.name not in OF_BUILDS or oldest.best.python.path is None:
+            return False
+        try:
+            self._ask(oldest)
+        except TfprovError as other:
+            is_other = oldest.best.python.version != self._candidates[0].best.python.version
+            return is_other and _in_short(other) == _in_short(error)
+        return False
 
 
 def solve(

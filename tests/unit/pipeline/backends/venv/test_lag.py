@@ -13,7 +13,7 @@ from packaging.tags import parse_tag
 from tfprov.errors import TfprovError
 from tfprov.lock.renew import Released, released_in
 from tfprov.pipeline.backends.venv import lag
-from tfprov.pipeline.backends.venv.solving import Solution
+from tfprov.pipeline.backends.venv.solving import Earlier, Solution
 from tfprov.plan.records import Candidate, ChosenPython, ChosenTensorflow, Decision, IndexFile
 from tfprov.profile.records import Profile
 
@@ -138,13 +138,44 @@ def test_a_newer_version_is_tried_only_on_a_python_that_could_take_it(monkeypatc
     monkeypatch.setattr(lag, "best_by_wheels", best_by_wheels)
     profile = Profile.model_validate({"name": "train", "packages": {"requirements": ["hub<3", "gone"]}})
     context = cast("Context", None)
-    lag.without_lag(context, machine, profile, [CANDIDATE, older], old, newest=newest, until=math.inf, hopeless={})
+    lag.without_lag(
+        context, machine, profile, [CANDIDATE, older], old, newest=newest, until=math.inf, earlier=Earlier()
+    )
     assert asked == [(("hub<3,>=2.0", "gone"), ["3.12.1"])]
     # Where the index cannot be asked, nothing is known against any Python.
     asked.clear()
     unknown = cast("Machine", SimpleNamespace(files_of=lambda _: None, facts=None))
-    lag.without_lag(context, unknown, profile, [CANDIDATE, older], old, newest=newest, until=math.inf, hopeless={})
+    lag.without_lag(
+        context, unknown, profile, [CANDIDATE, older], old, newest=newest, until=math.inf, earlier=Earlier()
+    )
     assert asked == [(("hub<3,>=2.0", "gone>=2.0"), ["3.13.0", "3.12.1"])]
+
+
+@pytest.mark.parametrize("python", ["3.13.0", "3.12.1"])
+@pytest.mark.parametrize(("other", "is_newer"), [("2025-12-01T00:00:00Z", True), ("2017-01-01T00:00:00Z", False)])
+def test_another_python_is_taken_for_a_newer_package_only_where_the_others_do_not_get_older(
+    monkeypatch: pytest.MonkeyPatch, python: str, other: str, is_newer: bool
+) -> None:
+    """`hub` would be seven years newer, and the other package some weeks older, or nine years."""
+    then, now = "2019-01-01T00:00:00Z", "2026-01-01T00:00:00Z"
+    old = Solution(
+        candidate=CANDIDATE, decision=DECISION, document=document(("hub", "1.0", then), ("other", "2.0", now))
+    )
+    decision = replace(DECISION, python=ChosenPython(version=python, path=f"/python{python}", why=""))
+    found = Solution(
+        candidate=CANDIDATE if python == "3.13.0" else replace(CANDIDATE, decisions=(decision,)),
+        decision=decision,
+        document=document(("hub", "2.0", now), ("other", "1.0", other), ("unasked", "1.0", then)),
+    )
+    monkeypatch.setattr(lag, "best_by_wheels", lambda *_, **__: found)
+    machine = cast("Machine", SimpleNamespace(files_of=lambda _: None, facts=None))
+    profile = Profile.model_validate({"name": "train", "packages": {"requirements": ["hub", "other"]}})
+    newest = {"hub": Released(version="2.0", at=datetime(2026, 1, 1, tzinfo=timezone.utc))}
+    context = cast("Context", None)
+    best, _ = lag.without_lag(
+        context, machine, profile, [CANDIDATE], old, newest=newest, until=math.inf, earlier=Earlier()
+    )
+    assert best is (found if is_newer or python == "3.13.0" else old)
 
 
 def test_each_old_package_by_itself_is_tried_only_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +197,7 @@ def test_each_old_package_by_itself_is_tried_only_while_there_is_time(monkeypatc
     told: list[Any] = []
     context = cast("Context", SimpleNamespace(emit=told.append))
     found, untried = lag.without_lag(
-        context, machine, profile, [CANDIDATE], old, newest=newest, until=25.0, hopeless={}
+        context, machine, profile, [CANDIDATE], old, newest=newest, until=25.0, earlier=Earlier()
     )
     assert asked == [("hub>=2.0", "quiet>=2.0", "third>=2.0"), ("hub>=2.0", "quiet", "third")]
     assert (found, untried) == (old, {"quiet", "third"})
@@ -174,7 +205,9 @@ def test_each_old_package_by_itself_is_tried_only_while_there_is_time(monkeypatc
     assert ["was not tried" in each.text for each in told] == [False, True, True]
     # All of them together are tried, whatever the time.
     asked.clear()
-    _, untried = lag.without_lag(context, machine, profile, [CANDIDATE], old, newest=newest, until=0.0, hopeless={})
+    _, untried = lag.without_lag(
+        context, machine, profile, [CANDIDATE], old, newest=newest, until=0.0, earlier=Earlier()
+    )
     assert untried == set(newest)
     assert asked == [("hub>=2.0", "quiet>=2.0", "third>=2.0")]
 
@@ -202,7 +235,7 @@ def test_every_old_package_is_raised_that_goes_with_those_raised_before(
     machine = cast("Machine", SimpleNamespace(files_of=lambda _: None, facts=None))
     profile = Profile.model_validate({"name": "train", "packages": {"requirements": list(names)}})
     found, untried = lag.without_lag(
-        cast("Context", None), machine, profile, [CANDIDATE], old, newest=newest, until=math.inf, hopeless={}
+        cast("Context", None), machine, profile, [CANDIDATE], old, newest=newest, until=math.inf, earlier=Earlier()
     )
     assert {name for name in names if found.version(name) == "2.0"} == set(works)
     assert untried == set()

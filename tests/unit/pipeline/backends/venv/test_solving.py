@@ -154,7 +154,7 @@ def test_what_has_no_solution_is_not_asked_again_when_more_is_wanted(
     monkeypatch.setattr(solving, "solve", solve)
     monkeypatch.setattr(beside, "processors", lambda: 1)
     profile = Profile.model_validate({"name": "train", "packages": {"build": "never"}})
-    hopeless: solving.Hopeless = {}
+    earlier = solving.Earlier()
     for _ in range(2):
         asked.clear()
         with pytest.raises(TfprovError):
@@ -164,9 +164,38 @@ def test_what_has_no_solution_is_not_asked_again_when_more_is_wanted(
                 profile,
                 [candidate(13), candidate(12)],
                 once=True,
-                hopeless=hopeless,
+                earlier=earlier,
             )
     assert len(asked) == again
+
+
+def test_a_python_that_reached_no_newer_release_before_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = {"3.13.1": "2.15.0", "3.12.1": "2.16.1", "3.11.1": "2.14.0"}
+    asked: list[str] = []
+
+    def solve(context: object, machine: object, profile: object, each: Candidate, **how: Any) -> object:
+        asked.append(each.best.python.version)
+        return SimpleNamespace(release=solving.Version(reached[asked[-1]]), candidate=each)
+
+    monkeypatch.setattr(solving, "solve", solve)
+    monkeypatch.setattr(beside, "processors", lambda: 1)
+    candidates, earlier = [candidate(minor) for minor in (13, 12, 11)], solving.Earlier()
+
+    def best() -> tuple[str, list[str]]:
+        asked.clear()
+        context, machine = cast("Context", None), cast("Machine", None)
+        found = solving.best_by_wheels(context, machine, Profile(name="train"), candidates, earlier=earlier)
+        return found.candidate.best.python.version, list(asked)
+
+    assert best() == ("3.12.1", ["3.13.1", "3.12.1", "3.11.1"])
+    assert best() == ("3.12.1", ["3.13.1", "3.12.1"])
+    # Another row takes the newest release away from the Python that had it, and a third one another.
+    reached["3.12.1"] = "2.13.0"
+    assert best() == ("3.13.1", ["3.13.1", "3.12.1"])
+    reached["3.13.1"] = "2.12.0"
+    assert best() == ("3.11.1", ["3.13.1", "3.12.1", "3.11.1"])
+    earlier.forget()
+    assert best() == ("3.11.1", ["3.13.1", "3.12.1", "3.11.1"])
 
 
 @pytest.mark.parametrize(
