@@ -75,6 +75,7 @@ class Ahead:
         request = {
             "roots": _ROOTS,
             "environment": None if environment is None else str(environment),
+            "starter": os.getpid(),
             **{name: str(self._work / name) for name in ("landed", "installed", "stop")},
         }
         asked = self._work / "ahead.json"

@@ -212,15 +212,14 @@ def main():
         request = json.load(stream)
     gc.disable()
     # Windows ends it together with its starter, and takes a snapshot of the process at each call.
-    parent = os.getppid if os.name == "posix" else int
-    starter = parent()
+    is_left = (lambda: os.getppid() != request["starter"]) if os.name == "posix" else bool
     library = library_of(request["environment"])
 
     def installed():
         return os.path.exists(request["installed"])
 
     def over():
-        return os.path.exists(request["stop"]) or parent() != starter
+        return os.path.exists(request["stop"]) or is_left()
 
     count, kept = 0, []
     with open(request["landed"], "rb") as landed:

@@ -277,5 +277,17 @@ def test_a_child_that_is_stopped_costs_nothing_but_the_bytecode(
         os.kill(int(pid.read_text()), 0)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows ends it together with its starter")
+def test_it_ends_also_if_its_starter_was_killed_before_it_looked(environment: Path, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    (tmp_path / "landed").touch()
+    request = {"roots": ["tensorflow"], "environment": str(environment), "starter": gone.pid}
+    places = {name: str(tmp_path / name) for name in ("landed", "installed", "stop")}
+    (tmp_path / "ahead.json").write_text(json.dumps({**request, **places}), encoding="utf-8")
+    argv = [sys.executable, "-I", compile_first.__file__, tmp_path / "ahead.json"]
+    assert subprocess.run(argv, capture_output=True, timeout=60, check=True).stdout.split() == [b"0"]
+
+
 def work(folder: Path) -> Path:
     return Path(tempfile.mkdtemp(dir=folder))
