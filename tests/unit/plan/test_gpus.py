@@ -49,7 +49,7 @@ NAMED = {
     "GeForce GTX 1660 SUPER": "7.5", "Tesla V100S-PCIE-32GB": "7.0", "TITAN V": "7.0", "Tesla P4": "6.1",
     "Quadro GP100": "6.0", "Tesla M60": "5.2", "NVIDIA GeForce GTX 970": "5.2", "Tesla K80": "3.7",
     "Tesla K20Xm": "3.5", "Orin (nvgpu)": "8.7", "NVIDIA Graphics Device": None, "GeForce GT 710": None,
-    "Quadro M4000": None,
+    "Quadro M4000": None, "NVIDIA GeForce RTX 2080 Ti": "7.5", "NVIDIA GeForce RTX 2050": None,
 }  # fmt: skip
 
 
