@@ -132,7 +132,6 @@ _RENAME_THEMSELVES = {
     "bundle/starter.py": "runs without tfprov",
     "envs/fronts.py": "a program that runs is renamed and not waited for",
     "envs/generations.py": "a generation that something runs from stays where it is",
-    "envs/spares.py": "what cannot be moved is linked",
     "envs/launchers.py": "not on Windows",
     "envs/links.py": "not on Windows",
     "export/oci.py": "not on Windows",

@@ -385,10 +385,6 @@ class Environment:
             return False  # this number has been put aside already, or something runs from the folder
         return True
 
-    def aside(self) -> Path | None:
-        """The newest generation that `prune` has put aside; None if there is none."""
-        return max(self._folder.glob(f"*{_ASIDE}"), default=None)
-
     def clear_aside(self, *, threads: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
         """Delete the generations that `prune` has put aside; see `trees.empty_trash`."""
         if not stop():
@@ -396,7 +392,7 @@ class Environment:
         self.empty_trash(threads=threads, stop=stop)
 
     def give_up_aside(self) -> None:
-        """Mark the generations that were put aside for deletion, so that none is reused; `empty_trash` deletes them."""
+        """Mark the generations that were put aside for deletion; `empty_trash` deletes them."""
         for path in self._folder.glob(f"*{_ASIDE}"):
             with contextlib.suppress(OSError):
                 to_trash(path)

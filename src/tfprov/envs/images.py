@@ -24,7 +24,7 @@ from typing import NamedTuple
 from tfprov import trees
 from tfprov.contents import content_of
 from tfprov.digests import bytes_of
-from tfprov.envs import commands, spares
+from tfprov.envs import commands
 from tfprov.envs.integrity import bad_files, digests, owners, recorded
 from tfprov.envs.of_wheels import contents
 from tfprov.envs.survey import Files, survey
@@ -245,26 +245,13 @@ class Image:
             _write_manifest(self.folder, self._made_from(), (one for one in self._entries() if one.path not in lost))
         return True
 
-    def take_over(self, environment: Path, spare: Path) -> frozenset[str]:
-        """Move packages from another environment of this image that is no longer needed; see `spares`.
-
-        Returns:
-            Paths of the moved files, for `lay_down`.
-        """
-        paths = (path for _, _, path in self._rows())
-        return spares.take_over(paths, tree=self._tree, spare=spare, environment=environment)
-
-    def lay_down(self, environment: Path, *, there: Collection[str] = ()) -> None:
-        """Fill an empty environment with the files of the image.
-
-        Args:
-            environment: a virtual environment without packages.
-            there: paths that it has already.
+    def lay_down(self, environment: Path) -> None:
+        """Fill an environment without packages with the files of the image.
 
         Raises:
             OSError: the disk is full, or a file has disappeared.
         """
-        paths = [path for _, _, path in self._rows() if path not in there]
+        paths = [path for _, _, path in self._rows()]
         was, now = self._made_from(), str(environment)
         libraries = (path for path in paths if not _is_command(path))
         trees.bring_tree(self._tree, environment, libraries, ways=trees.ALL)

@@ -106,7 +106,7 @@ def clear(home: Home) -> Swept:
 def _sweep(home: Home) -> None:
     """Delete what no environment needs any more, and what earlier runs left to be deleted."""
     for environment in environments(home.environments):
-        # An environment that a run holds is skipped: the run may reuse what was put aside, and deletes the rest itself.
+        # An environment that a run holds is skipped: the run deletes what was put aside itself.
         with contextlib.suppress(TfprovError), environment.locked(timeout=0):
             environment.prune()
             environment.give_up_aside()

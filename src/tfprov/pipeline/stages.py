@@ -241,8 +241,7 @@ def _link_image(context: Context, machine: Machine, locked: Locked) -> Installat
                 )
         generation = context.environment.begin()
         fetched = create(context, machine, locked, generation.path, seeded=False) or fetched
-        spare = context.environment.aside()
-        image.lay_down(generation.path, there=image.take_over(generation.path, spare) if spare else ())
+        image.lay_down(generation.path)
         return Installation(locked=locked, generation=generation, fetched=fetched)
 
 
