@@ -50,7 +50,51 @@ NAMED = {
     "Quadro GP100": "6.0", "Tesla M60": "5.2", "NVIDIA GeForce GTX 970": "5.2", "Tesla K80": "3.7",
     "Tesla K20Xm": "3.5", "Orin (nvgpu)": "8.7", "NVIDIA Graphics Device": None, "GeForce GT 710": None,
     "Quadro M4000": None, "NVIDIA GeForce RTX 2080 Ti": "7.5", "NVIDIA GeForce RTX 2050": None,
+    "NVIDIA RTX PRO 2000 Blackwell Generation Laptop GPU": "12.0", "NVIDIA RTX PRO 6000 Rubin": None,
 }  # fmt: skip
+
+# What each chip is sold as, by the PCI ID repository, and its capability, by NVIDIA's table of CUDA GPUs. Names that
+# resemble those of another generation, and one of each that is common.
+CHIPS = {
+    "3.0": ("GRID K1", "GRID K2", "GRID K120Q", "GRID K240Q", "GRID K280Q", "Quadro K420", "Quadro K4000", "Tesla K10"),
+    "5.0": (
+        *("Tesla M10", "GRID M10-8Q", "GeForce MX130", "GeForce GTX 950M", "GeForce GTX 950A", "GeForce GTX 960M"),
+        *("GeForce GTX 750 Ti", "GeForce 940MX", "Quadro M600M", "Quadro M2000M", "Quadro K2200", "Quadro K620"),
+    ),
+    "5.2": ("Tesla M4", "Tesla M6", "Tesla M40 24GB", "GRID M60-8Q", "GeForce GTX 980M", "GeForce GTX TITAN X"),
+    "6.1": (
+        *("Tesla P4", "Tesla P6", "GRID P40-24Q", "Quadro P400", "Quadro P4000", "Quadro P600", "Quadro P6000"),
+        *("NVIDIA TITAN X (Pascal)", "TITAN Xp COLLECTORS EDITION", "GeForce GTX 1050 Ti with Max-Q Design"),
+        *("GeForce MX150", "GeForce MX250", "GeForce MX330", "GeForce MX350", "GeForce GT 1030", "GeForce GT 1010"),
+    ),
+    "7.0": ("Quadro GV100", "GRID V100D-32Q", "TITAN V CEO Edition", "CMP 100-210"),
+    "7.2": ("NVIDIA Jetson AGX Xavier", "Xavier (nvgpu)"),
+    "7.5": (
+        *("T400 4GB", "T600 Laptop GPU", "T1000 8GB", "T1200 Laptop GPU", "Quadro T1000", "Quadro T2000 with Max-Q"),
+        *("GeForce MX450", "GeForce MX550", "GeForce GTX 1630", "GeForce GTX 1650 Ti", "GeForce RTX 2060 SUPER"),
+        *("Quadro RTX 3000 with Max-Q Design", "Quadro RTX 8000", "GRID RTX6000-24Q", "CMP 40HX"),
+    ),
+    "8.0": ("A100X", "A100-PG509-200", "GRID A100D-80C", "A800 40GB Active", "A30X", "CMP 170HX"),
+    "8.6": (
+        *("GeForce RTX 2050", "GeForce MX570", "GeForce RTX 3050 6GB Laptop GPU", "GeForce RTX 3080 Ti Laptop GPU"),
+        *("RTX A500 Laptop GPU", "RTX A1000", "RTX A2000 12GB", "RTX A4500", "RTX A5500 Laptop GPU", "A2-16Q", "A10M"),
+    ),
+    "8.7": ("NVIDIA Jetson Orin Nano", "Jetson AGX Orin"),
+    "8.9": (
+        *("GeForce RTX 3050 A Laptop GPU", "GeForce RTX 4090 D", "RTX 500 Ada Generation Laptop GPU", "L40S", "L2"),
+        *("RTX 2000E Ada Generation", "RTX 3500 Ada Generation Laptop GPU", "RTX 5880 Ada Generation", "L4-24Q", "L20"),
+    ),
+    "9.0": ("GH200 144G HBM3e", "H100 NVL", "H800 PCIe", "H100L-94C", "H20-3e", "H200X-141C"),
+    "10.0": ("GB200", "B200"),
+    "10.3": ("GB300", "B300 SXM6 AC"),
+    "11.0": ("Jetson T5000", "Jetson T4000", "NVIDIA Thor"),
+    "12.0": (
+        "GeForce RTX 5090 D v2",
+        "RTX PRO 500 Blackwell Generation Laptop GPU",
+        "RTX PRO 4500 Blackwell SFF Edition",
+    ),
+    "12.1": ("GB10",),
+}
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -61,7 +105,10 @@ def test_a_name_tells_the_capability_where_the_driver_does_not(name: str) -> Non
 
 
 def test_the_name_of_no_gpu_tells_another_capability_than_its_own() -> None:
-    for each in machines.GPUS:
+    sold = [
+        nvidia(own, f"{brand}{name}") for own, names in CHIPS.items() for name in names for brand in ("", "NVIDIA ")
+    ]
+    for each in (*machines.GPUS, *sold):
         unknown = dataclasses.replace(each, compute_capability=None)
         assert known(unknown, table()).compute_capability in (None, each.compute_capability)
 
