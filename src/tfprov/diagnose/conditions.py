@@ -17,6 +17,7 @@ from tfprov.diagnose.course import (
     package_of,
     raised_last,
     tensorflow_speaks,
+    wanted_version,
     without_index,
     worked_after,
 )
@@ -26,6 +27,8 @@ from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
 from tfprov.diagnose.survived import argument_unknown
 from tfprov.diagnose.view import View, asker, asking_frame, numbers
 from tfprov.diagnose.wheel_tags import (
+    lists_manylinux1,
+    old_pip,
     older_manylinux,
     wheel_of_other_platform,
     wheel_of_other_python,
@@ -59,13 +62,6 @@ def holds(name: str, view: View, hit: Hit) -> bool:
     if name.startswith("not "):
         return not CONDITIONS[name[4:]](view, hit)
     return CONDITIONS[name](view, hit)
-
-
-def wanted_version(hit: Hit) -> tuple[int, ...] | None:
-    """The version that the requirement in a message pins, as numbers; None when it pins none."""
-    text = hit.captures.get("requirement") or ""
-    found = re.search(r"={2,3}\s*([\d.]+)", text)
-    return numbers(found[1]) if found else numbers(hit.captures.get("wanted"))
 
 
 # What is named so and belongs to TensorFlow; nobody has published another name that begins like it.
@@ -145,12 +141,6 @@ def _placeholder(view: View, hit: Hit) -> bool:
         return wanted >= (2, 12)
     python = view.python
     return python is not None and python[:2] >= (3, 11)
-
-
-def _old_pip(view: View, _hit: Hit) -> bool:
-    # Wheels with the tags manylinux2010 and manylinux2014 need pip 19.0 and 19.3.
-    pip = numbers(view.told.get("pip"))
-    return pip is not None and pip < (19, 3)
 
 
 def _pinned(_view: View, hit: Hit) -> bool:
@@ -351,7 +341,8 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "no-such-project": _no_such_project,
         "needs-platform": _needs_platform,
         "placeholder": _placeholder,
-        "old-pip": _old_pip,
+        "old-pip": old_pip,
+        "lists-manylinux1": lists_manylinux1,
         "needs-newer-glibc": _needs_newer_glibc,
         "glibc-suffices": _glibc_suffices,
         "older-manylinux": older_manylinux,

@@ -6,7 +6,7 @@ import re
 
 from tfprov.diagnose.found import EVIDENCE_LENGTH
 from tfprov.diagnose.records import NOISE, Hit
-from tfprov.diagnose.view import COMMANDS, NO_INDEX, View
+from tfprov.diagnose.view import COMMANDS, NO_INDEX, View, numbers
 
 
 def goes_on(view: View, hit: Hit) -> bool:
@@ -136,6 +136,13 @@ def package_of(hit: Hit) -> str:
     """Name of the package that a message is about, normalised; empty when it names none."""
     found = re.match(r"[\w.-]+", hit.captures.get("package") or hit.captures.get("requirement") or "")
     return re.sub(r"[-_.]+", "-", found[0]).lower() if found else ""
+
+
+def wanted_version(hit: Hit) -> tuple[int, ...] | None:
+    """The version that the requirement in a message pins, as numbers; None when it pins none."""
+    text = hit.captures.get("requirement") or ""
+    found = re.search(r"={2,3}\s*([\d.]+)", text)
+    return numbers(found[1]) if found else numbers(hit.captures.get("wanted"))
 
 
 def worked_after(view: View, hit: Hit) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+from tfprov.diagnose.course import wanted_version
 from tfprov.diagnose.records import Hit
+from tfprov.diagnose.releases import pythons_of
 from tfprov.diagnose.view import View, numbers
 from tfprov.structured import whole_number
 
@@ -55,3 +57,18 @@ def older_manylinux(_view: View, hit: Hit) -> bool:
     if same:
         return min(same) > here
     return here < (2, 27) and own[3] in {"x86_64", "aarch64"}
+
+
+def old_pip(view: View, _hit: Hit) -> bool:
+    """The log tells of a pip that supports no wheel of a newer release."""
+    # Wheels with the tags manylinux2010 and manylinux2014 need pip 19.0 and 19.3.
+    pip = numbers(view.told.get("pip"))
+    return pip is not None and pip < (19, 3)
+
+
+def lists_manylinux1(_view: View, hit: Hit) -> bool:
+    """The versions listed end with the last that had a wheel with the tag manylinux1; pip 19.0 lists newer ones."""
+    wanted = wanted_version(hit)
+    oldest, _ = pythons_of(wanted) or ((2, 7), (3, 7))
+    is_newer = wanted is None or wanted[:2] >= (1, 15)
+    return is_newer and oldest <= (3, 7) and hit.captures.get("versions", "").endswith((" 1.14.0", " 2.0.0b1"))

@@ -45,6 +45,22 @@ def test_package_and_version_are_read_from_the_captures(
 
 
 @pytest.mark.parametrize(
+    ("requirement", "versions", "is_cut"),
+    [
+        ("tensorflow~=1.15.0", "1.13.2, 1.14.0rc1, 1.14.0, 2.0.0a0, 2.0.0b0, 2.0.0b1", True),
+        ("tensorflow==2.1.0", "1.13.2, 1.14.0", True),
+        ("tensorflow==1.14.1", "1.13.2, 1.14.0", False),  # there is none
+        ("tensorflow==2.15.0", "1.13.2, 1.14.0", False),  # the Python that has these has no wheel of it
+        ("tensorflow==2.1.0", "1.13.2, 1.14.0, 1.15.0", False),
+    ],
+)
+def test_an_old_pip_lists_no_wheel_with_a_tag_that_it_does_not_know(
+    requirement: str, versions: str, is_cut: bool
+) -> None:
+    assert holds("lists-manylinux1", view(), hit(requirement=requirement, versions=versions)) is is_cut
+
+
+@pytest.mark.parametrize(
     ("name", "is_misspelt"),
     [("tensorflwo", True), ("tenserflow", True), ("tensorflow", False), ("torch", False), ("requests", False)],
 )

@@ -72,6 +72,9 @@ RULES: tuple[Rule, ...] = (
             Case(when="elsewhere", code="windows-no-gpu", rank=84),
             Case(when="placeholder", code="tensorflow-gpu-package", rank=84),
             Case(when="needs-newer-glibc", code="glibc-too-old", rank=66),
+            Case(
+                when="tensorflow and lists-manylinux1 and not windows and not python-unfit", code="pip-too-old", rank=66
+            ),
         ),
     ),
     Rule(
