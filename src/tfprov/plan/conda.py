@@ -25,20 +25,22 @@ from tfprov.plan.records import (
     Refusal,
     Refused,
 )
+from tfprov.plan.tags import architecture
 
 
 def plan_of_conda(context: DecisionContext) -> Plan:
     """The plan for a TensorFlow from a channel. The solver has the last word, because it sees the current channels.
 
     Raises:
-        TfprovError: `platform-no-wheel` on a 32-bit system and on Windows on ARM; `version-not-available` when no
+        TfprovError: `platform-no-wheel` on a 32-bit system, on Windows on ARM, and where the only channel is conda-forge
+            and has TensorFlow for other processors only; `version-not-available` when no
             Python is within the profile's range; `conda-package-missing` when the known builds are for other
             accelerators; a `gpu-…` code when CUDA is demanded and cannot work.
     """
     if context.locked is not None:
         return _plan_of_lock(context, context.locked)
-    if refuse.is_narrow(context.facts) or context.platform == "windows_aarch64":
-        # TensorFlow was never built for them, by nobody; for 32 bits conda-forge has no packages at all.
+    if refuse.is_narrow(context.facts) or context.platform == "windows_aarch64" or _is_left_out(context):
+        # TensorFlow was never built for them by conda-forge, which for 32 bits has no packages at all.
         raise refuse.no_builds(context)
     asked = context.demands.accelerator
     if asked not in ("auto", "cpu", "cuda"):
@@ -74,6 +76,13 @@ def plan_of_conda(context: DecisionContext) -> Plan:
         raise refuse.no_gpu(context, found)
     refused = Refused(what="cuda", code=found.code, why=found.why)
     return _plan(context, on_cpu, "cpu", f"on the CPU, because {found.why}", refused)
+
+
+def _is_left_out(context: DecisionContext) -> bool:
+    """Whether the only channel is conda-forge, which has TensorFlow for other processors only."""
+    machine = architecture(context.facts.machine.value)
+    is_built = any(row.platform.endswith(f"_{machine}") for row in context.table.conda)
+    return not is_built and context.profile.conda.channels == ("conda-forge",)
 
 
 def _pythons(context: DecisionContext, row: CondaBuild) -> list[str]:

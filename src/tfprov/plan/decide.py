@@ -28,6 +28,8 @@ from tfprov.profile.records import Profile
 from tfprov.structured import numbers_in
 from tfprov.times import moment
 
+_ONLY_LOCKED = "tfprov can lock an environment of conda for Windows, but not make it there; one without conda it can"
+
 
 def decide(
     profile: Profile,
@@ -120,6 +122,8 @@ def _context(
 ) -> DecisionContext:
     """The input of a decision; raises where no TensorFlow runs on the machine, whatever the release."""
     demands = gather(profile, facts)
+    if profile.environment.kind == "conda" and facts.system.value == "windows":
+        demands = replace(demands, notes=(*demands.notes, _ONLY_LOCKED))
     platform = platform_name(facts.system.value, facts.machine.value)
     _gate(profile, facts)
     later = profile.smoke.gpu == "later"

@@ -133,10 +133,12 @@ def no_wheels(context: DecisionContext) -> TfprovError:
 
 
 def no_builds(context: DecisionContext) -> TfprovError:
-    """The error on a platform for which TensorFlow was never built, neither as a wheel nor in a channel."""
+    """The error on a platform for which no TensorFlow was ever published, as a wheel or by conda-forge."""
     here = platform(context.facts)
-    kinds = "wheels or conda packages" if context.from_conda else "wheels"
+    what = f"conda-forge has no TensorFlow for {here}" if context.from_conda else f"no TensorFlow has wheels for {here}"
     hint = "use another machine, or build TensorFlow from source"
+    if context.from_conda and not is_narrow(context.facts):
+        hint = f"name a channel that has it in `conda.channels`; else {hint}"
     if is_narrow(context.facts):
         hint = f"use a 64-bit system where the processor can run one; else {hint}"
     inside = next((row for row in context.table.releases if _is_for_linux_on_arm(context, row)), None)
@@ -144,7 +146,7 @@ def no_builds(context: DecisionContext) -> TfprovError:
         hint = f"run tfprov inside WSL2: TensorFlow {inside.version} has wheels for Linux on aarch64"
     return TfprovError(
         "platform-no-wheel",
-        f"no TensorFlow has {kinds} for {here}",
+        what,
         evidence=(f"this is {here} ({context.facts.machine.source})",),
         hint=hint,
     )

@@ -41,6 +41,27 @@ def test_a_conda_release_that_the_table_does_not_know_is_left_to_the_solver(
     assert "the smoke test" in found.notes[-1]
 
 
+@pytest.mark.parametrize("machine", ["s390x", "ppc64le", "riscv64"])
+def test_conda_forge_alone_is_not_searched_for_a_processor_that_it_has_no_tensorflow_for(machine: str) -> None:
+    host = Host(machine=machine, flags=())
+    with pytest.raises(TfprovError) as caught:
+        plan(conda(), host)
+    assert caught.value.what == f"conda-forge has no TensorFlow for Linux on {machine}"
+    assert caught.value.hint == (
+        "name a channel that has it in `conda.channels`; else use another machine, or build TensorFlow from source"
+    )
+    found = plan(profile(None, environment={"kind": "conda"}, conda={"tensorflow": "conda", "channels": ["x"]}), host)
+    assert short(found) == "tensorflow==of the channel cpu (3.13)"
+
+
+@pytest.mark.parametrize("tensorflow", ["conda", "wheel"])
+def test_a_plan_for_an_environment_of_conda_on_windows_says_that_it_is_for_a_lock_alone(tensorflow: str) -> None:
+    asked = profile(None, environment={"kind": "conda"}, conda={"tensorflow": tensorflow})
+    said = "tfprov can lock an environment of conda for Windows, but not make it there; one without conda it can"
+    assert said in plan(asked, hosts.WINDOWS).notes
+    assert said not in plan(asked, Host()).notes
+
+
 def test_the_order_of_ranges_changes_nothing_in_what_the_solver_of_conda_is_asked() -> None:
     ranges = ["tensorflow<2.17", "tensorflow>=2.15"]
     found = [plan(conda(packages={"constraints": lines}), Host()) for lines in (ranges, ranges[::-1])]
