@@ -32,10 +32,10 @@ def plan_of_conda(context: DecisionContext) -> Plan:
     """The plan for a TensorFlow from a channel. The solver has the last word, because it sees the current channels.
 
     Raises:
-        TfprovError: `platform-no-wheel` on a 32-bit system, on Windows on ARM, and where the only channel is conda-forge
-            and has TensorFlow for other processors only; `version-not-available` when no
-            Python is within the profile's range; `conda-package-missing` when the known builds are for other
-            accelerators; a `gpu-…` code when CUDA is demanded and cannot work.
+        TfprovError: `platform-no-wheel` on a 32-bit system, on Windows on ARM, and where conda-forge, the only channel,
+            has TensorFlow for other processors only; `version-not-available` when no Python is within the profile's
+            range; `conda-package-missing` when the known builds are for other accelerators; a `gpu-…` code when CUDA is
+            demanded and cannot work.
     """
     if context.locked is not None:
         return _plan_of_lock(context, context.locked)

@@ -59,7 +59,7 @@ class PythonTable(_Table):
     path: str | None = None
     """Use exactly this interpreter; relative to the profile."""
     install: bool = True
-    """Whether an interpreter may be downloaded when none on the machine fits."""
+    """Whether an interpreter may be downloaded when none on the machine fits, or only those older than 3.9."""
     _of_files: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
     def with_files(self, version: str, of_files: Mapping[str, str]) -> PythonTable:
