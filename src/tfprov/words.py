@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 from collections.abc import Sequence
+from datetime import date, time
 
 _TOLD_APART = re.compile(r"[^\w\\/.:=@%+-]")
 """Characters that cmd or PowerShell treat as the end of a word, or as syntax."""
@@ -35,6 +37,17 @@ def duration(seconds: float) -> str:
 def count(number: int, noun: str) -> str:
     """A number with its noun: `1 file`, `3 files`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def shown(value: object) -> str:
+    """A value as it stands in a document, in backquotes, cut to 60 characters: `"16 GB"`, `false`."""
+    if value is None or isinstance(value, bool):
+        text = json.dumps(value)
+    elif isinstance(value, date | time):
+        text = value.isoformat()
+    else:
+        text = repr(value).replace("'", '"')
+    return f"`{text if len(text) <= 60 else text[:57] + '…'}`"
 
 
 def first_of(texts: Sequence[str], most: int) -> tuple[str, ...]:

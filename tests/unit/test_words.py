@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfprov.words import count, duration, first_of, listed, move_aside, powershell_quoted, quoted, size
+from tfprov.words import count, duration, first_of, listed, move_aside, powershell_quoted, quoted, shown, size
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,17 @@ def test_what_is_in_the_way_is_moved_by_the_command_that_the_system_has() -> Non
 def test_of_many_names_the_first_are_given_and_the_others_counted(names: str, rows: tuple[str, ...], line: str) -> None:
     assert first_of(list(names), 2) == rows
     assert listed(list(names), 2) == line
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("16 GB", '`"16 GB"`'),
+        (False, "`false`"),
+        (None, "`null`"),
+        ({"index": 0}, '`{"index": 0}`'),
+        ("x" * 70, f'`"{"x" * 56}…`'),
+    ],
+)
+def test_a_value_is_shown_as_in_a_document(value: object, expected: str) -> None:
+    assert shown(value) == expected

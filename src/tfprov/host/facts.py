@@ -6,7 +6,8 @@ import json
 import string
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import MISSING, asdict, fields, replace
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -16,9 +17,23 @@ from tfprov import process
 from tfprov.errors import TfprovError
 from tfprov.host import disks, gpu, hazards, interpreters, limits, network, places, processor, system
 from tfprov.host.graphics import GpuHost
-from tfprov.host.records import Fact, Facts
-from tfprov.redact import redact_all
+from tfprov.host.records import (
+    Disk,
+    Driver,
+    Fact,
+    Facts,
+    Gpu,
+    Hazard,
+    IndexConfig,
+    Interpreter,
+    Libc,
+    MigSlice,
+    Problem,
+    Proxies,
+)
+from tfprov.redact import redact, redact_all
 from tfprov.structured import json_of
+from tfprov.words import shown
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -28,6 +43,8 @@ T = TypeVar("T")
 _NO_FOLDERS: Mapping[str, Path] = MappingProxyType({})
 _SCHEMA = 1
 _ENVELOPE = frozenset({"schema", "command", "ok", "error"})
+# Far below what any machine has: whoever wrote less meant another unit.
+_LEAST_MEMORY = 1 << 20
 _CONDA_TOOLS = ("conda", "mamba", "micromamba", "pixi")
 
 
@@ -128,11 +145,14 @@ def load(text: str) -> Facts:
         document = _without_envelope(json_of(text))
         # pydantic rejects surrogates, which stand for undecodable bytes of a file name.
         written = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
-        return _edited(TypeAdapter(Facts).validate_json(written))
+        found = TypeAdapter(Facts).validate_json(written)
     except ValidationError as error:
         raise _no_facts(tuple(_mistake(detail) for detail in error.errors(include_url=False))) from error
     except (ValueError, RecursionError) as error:
         raise _no_facts((f"it is not valid JSON: {error}",)) from error
+    if found.memory_bytes.value < _LEAST_MEMORY:
+        raise _no_facts((f"`memory_bytes.value` is {found.memory_bytes.value}; it must be in bytes",))
+    return _edited(found)
 
 
 def _edited(facts: Facts) -> Facts:
@@ -162,15 +182,42 @@ def _no_facts(mistakes: tuple[str, ...]) -> TfprovError:
         "usage",
         "this is not a facts document",
         evidence=mistakes,
-        hint="create it on that machine with `tfprov facts --json` of this version",
+        hint="correct it, or create it on that machine with `tfprov facts --json` of this version",
     )
 
 
+_FORMS = {
+    "string_type": "text in quotes",
+    "int_type": "a whole number",
+    "bool_type": "`true` or `false`",
+    "tuple_type": "a list, between `[` and `]`",
+}
+_RECORDS = (Facts, Fact, Libc, Problem, Interpreter, MigSlice, Gpu, Driver, Disk, IndexConfig, Proxies, Hazard)
+_RECORDS_BY_NAME = {each.__name__: each for each in _RECORDS}
+# What people call a fact, where the name of its key is unlike it.
+_ALIASES = {"os": "system", "ram": "memory_bytes", "arch": "machine", "cpu": "machine", "python": "interpreters"}
+
+
 def _mistake(detail: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
-    kinds = {"missing": "is missing", "unexpected_keyword_argument": "is not a key of the facts"}
-    said = kinds.get(detail["type"], detail["msg"][:1].lower() + detail["msg"][1:])
-    return f"`{key}`: {said}" if key else said
+    key, kind = ".".join(str(part) for part in detail["loc"]), detail["type"]
+    if kind == "missing":
+        return f"`{key}`: is missing"
+    if kind == "unexpected_keyword_argument":
+        return f"`{key}`: is not a key of the facts{_meant(str(detail['loc'][-1]))}"
+    form = _FORMS.get(kind) or detail["msg"].removeprefix("Input should be ").replace("'", "`")
+    if kind == "int_type" and key.endswith(("memory_bytes.value", "_bytes", "memory_total", "memory_used")):
+        form = f"{form} of bytes"
+    elif key and kind == "dataclass_type" and (record := _RECORDS_BY_NAME.get(detail["ctx"]["class_name"])):
+        needed = (each.name for each in fields(record) if each.default is MISSING)
+        form = f"an object with {', '.join(f'`{name}`' for name in needed)}"
+    return f"{f'`{key}`' if key else 'the document'} must be {form}, not {redact(shown(detail['input']))}"
+
+
+def _meant(wrong: str) -> str:
+    """The key that a wrong one stands for, for messages; empty when none is like it."""
+    known = {each.name for record in _RECORDS for each in fields(record)}
+    meant = _ALIASES.get(wrong) or next(iter(get_close_matches(wrong, sorted(known), 1, 0.7)), wrong)
+    return f"; did you mean `{meant}`?" if meant != wrong else ""
 
 
 def _working_directory() -> Path | None:

@@ -8,7 +8,6 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
-from datetime import date, time
 from functools import partial
 from pathlib import Path
 from types import UnionType
@@ -28,6 +27,7 @@ from tfprov.structured import TomlError, toml_of
 from tfprov.wants.basket import Basket
 from tfprov.wants.records import System, Wants
 from tfprov.wants.unfit import SourceFile
+from tfprov.words import shown
 
 Document: TypeAlias = dict[str, Any]
 """A parsed but unchecked TOML document; it does not leave this module."""
@@ -338,27 +338,17 @@ def _problem(item: Mapping[str, Any], place: Locate) -> str:
     if kind == "missing":
         return f"{place(key)}: `{dotted}` is required"
     if kind in _TYPE_WORDS:
-        return f"{place(key)}: `{dotted}` must be {_TYPE_WORDS[kind]}, not {_shown(item['input'])}"
+        return f"{place(key)}: `{dotted}` must be {_TYPE_WORDS[kind]}, not {shown(item['input'])}"
     if kind == "literal_error":
         allowed = item["ctx"]["expected"].replace("'", "`")
         values = re.findall(r"`([^`]+)`", allowed)
         meant = _ALIASES.get(str(item["input"]).lower())
         close = [meant] if meant in values else difflib.get_close_matches(str(item["input"]), values, n=1)
         tail = f"; did you mean `{close[0]}`?" if close else ""
-        return f"{place(key)}: `{dotted}` must be {allowed}, not {_shown(item['input'])}{tail}"
+        return f"{place(key)}: `{dotted}` must be {allowed}, not {shown(item['input'])}{tail}"
     if kind == "value_error":
         return f"{place(key)}: `{dotted}`: {item['ctx']['error']}"
-    return f"{place(key)}: `{dotted}`: {item['msg'][0].lower()}{item['msg'][1:]}, not {_shown(item['input'])}"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        text = str(value).lower()
-    elif isinstance(value, date | time):
-        text = value.isoformat()
-    else:
-        text = repr(value).replace("'", '"')
-    return f"`{text if len(text) <= 60 else text[:57] + '…'}`"
+    return f"{place(key)}: `{dotted}`: {item['msg'][0].lower()}{item['msg'][1:]}, not {shown(item['input'])}"
 
 
 def _suggestion(key: Key) -> str:
