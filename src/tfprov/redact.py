@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from tfprov.secret import SIGNING, hidden
 
@@ -21,26 +21,80 @@ _ODD_USERINFO = re.compile(
     r"(?:[^\s\"]{0,4096}|(?!\s)(?:(?!://)[^\n]){0,80})@(?=[\w\[*])"
 )
 # Conda's token channels: https://host/t/<token>/channel. A variable in place of the token is not a secret.
-_PATH_TOKEN = re.compile(r"(?P<head>://[^\s/]+/t/)(?!\$\{)[^\s/\"'`<>]+")
-# Signed download addresses: ...?X-Amz-Signature=...&token=...
-_QUERY = re.compile(r"(?i)(?P<key>[?&;#]" + SIGNING + r"=)[^&\s\"']+")
-# As a header, as a JSON member, or as the repr of a dictionary. The secret follows the scheme (`Bearer`, `token`, …).
+_PATH_TOKEN = re.compile(r"(?P<key>://[^\s/]+/t/)(?!\$\{)[^\s/\"'`<>]+")
+# Signed download addresses: ...?X-Amz-Signature=...&token=..., also where JSON or another address quotes them.
+_QUERY = re.compile(r"(?i)(?P<key>(?:[?&;#]|\\u0026|%3f|%26)" + SIGNING + r"(?:=|%3d))[^&\s\"']+")
+_QUERY_PART = re.compile(r"(?P<key>[?&;][^=\s&?;#\"']{1,80}=)(?P<value>[A-Za-z0-9_+/%~-]{20,}=*)(?![\w.])")
+_QUOTED_USERINFO = re.compile(r"(?i)(?P<key>%3a%2f%2f)(?:(?!%2f|%3a%2f)[^\s&\"'])+(?=%40)")
+# As a header, as a JSON member, or as the repr of a dictionary. The secret follows the scheme (`Bearer`, `token`, …);
+# with some schemes it is one of several parameters.
 _HEADER = re.compile(
-    r"(?i)\b(?P<key>(?:(?:proxy-)?authorization|(?:private|job|deploy|auth)-token|x-api-key"
-    r"|x-jfrog-art-api)[\"']?\s*[:=]\s*[\"']?)(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
+    r"(?i)(?P<key>(?:\b(?:proxy-)?authorization|(?<=[a-z]-)(?:token|secret|(?:api|access|auth|subscription)-key|art-api))"
+    r"[\"']?\s*[:=]\s*[\"']?)(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
+    r"(?:\"[^\s\"]*\")?(?:,[ \t]?\w+=(?:\\?\"[^\"\\\n]*\\?\"|[^\s\"',]+))*"
 )
 _COOKIE = re.compile(r"(?i)\b(?P<key>(?:set-)?cookie[\"']?:[ \t]*[\"']?)[^\r\n\"']+")
+# What is known by its beginning: tokens of GitLab, GitHub, package indexes, Slack, clouds and vaults; JSON Web Tokens;
+# private keys.
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9])(?P<key>gl[a-z]{2,6}-|gh[pousr]_|github_pat_|pypi-A|npm_|rubygems_|xox[a-z]-|xapp-|hf_|AKCp|AIza"
+    r"|sk-|ya29\.|hvs\.|SG\.|dckr_[op]at_|do[op]_v1_|A[KS]IA|hooks\.slack\.com/services/)"
+    r"(?=[A-Za-z_/-]{0,60}[0-9])[A-Za-z0-9_/-]{16,}[\w.=/-]*"
+)
+_WEB_TOKEN = re.compile(r"(?P<key>(?<![\w-])eyJ)[\w-]{8,}\.[\w.-]{8,}")
+_PRIVATE_KEY = re.compile(r"(?P<key>-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)[^-]+")
+# By the name of a setting (INI, JSON, XML, forms) or of an option. A word, a number or code behind such a name is not
+# one, except for a password.
+_SETTING = re.compile(
+    r"(?i)(?P<key>(?:(?P<certain>passw(?:or)?d|passphrase)|token|secret|credentials?|(?<=_)auth|(?:api|access)[_-]?key)"
+    r"(?:[_-]?(?:access[_-]?)?key|_\d+)?(?:[\"']?[ \t]{0,8}=[ \t]{0,8}|[\"'][ \t]?:[ \t]{0,8}))"
+    r"(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;&)}\]<`]+)"
+)
+_OPTION = re.compile(
+    r"(?i)(?P<key>(?:(?<!-)--(?=\w)[\w-]{0,40}(?:token|secret|key|(?P<certain>passw(?:or)?d|passphrase))|\bbearer)"
+    r"[ \t]+)(?P<value>(?!(?-i:[a-z]+\b|[A-Z]+\b))[^\s\"'`,;]+)"
+)
+_LOGIN = re.compile(
+    r"(?im)(?P<key>\b(?:sshpass|twine)\b[^\n|;]{0,200}?[ \t]-p[ \t]?|\blogin[ \t]+\S{1,80}[ \t]+password[ \t]+"
+    r"|\bcurl\b[^\n|;]{0,200}?[ \t](?:-u|--user)[ =]?[^\s:]{1,80}:"
+    r"|(?:password|passphrase):[ \t]+(?=\S+[ \t]*$)|(?:password|passphrase|token|secret|key)>(?=[^<\s]{1,200}</))"
+    r"[^\s\"'`,;<]+"
+)
+_AFTER_KEY = (_PATH_TOKEN, _QUERY, _QUOTED_USERINFO, _HEADER, _COOKIE, _TOKEN, _WEB_TOKEN, _PRIVATE_KEY, _LOGIN)
+_PLACEHOLDER = re.compile(r"(?i)[$*%<{\[(]|(?:none|null|true|false|0x\w+|\d{1,5})$|[a-z_][\w.]*[(\[]")
+_SHORTEST_TOKEN = 6
+_DIGITS_INSIDE = re.compile(r"(?<=[A-Za-z])\d+(?=[A-Za-z])")
+_GROUPS_OF_DIGITS = 2
 # Only a literal password; a variable in its place is fine.
 _PASSWORD = re.compile(r"://(?=[^/@\s]+@)[^/@\s]*?:(?!\$\{)[^/@\s]")
 
 
 def redact(text: str) -> str:
-    """The text with credentials in URLs and headers as `****`, and each known secret as its placeholder."""
+    """The text with credentials as `****`, and each known secret as its placeholder.
+
+    Credentials are found in URLs, headers, settings and options by the names before them, and tokens by their shape.
+    """
     text = hidden(text)
     text = _ODD_USERINFO.sub("://****@", _USERINFO.sub("://****@", text))
-    text = _PATH_TOKEN.sub(r"\g<head>****", text)
-    text = _QUERY.sub(r"\g<key>****", text)
-    return _COOKIE.sub(r"\g<key>****", _HEADER.sub(r"\g<key>****", text))
+    for pattern in _AFTER_KEY:
+        text = pattern.sub(r"\g<key>****", text)
+    for pattern in (_SETTING, _OPTION):
+        text = pattern.sub(_without_value, text)
+    return _QUERY_PART.sub(lambda found: f"{found['key']}****" if _is_random(found["value"]) else found[0], text)
+
+
+def _without_value(found: re.Match[str]) -> str:
+    """A setting with `****` as its value, unless that is a placeholder, or too plain for what is not a password."""
+    value = found["value"].strip("\"'")
+    is_secret = found["certain"] or (len(value) >= _SHORTEST_TOKEN and any(map(str.isdigit, value)))
+    return found["key"] + "****" if value and is_secret and not _PLACEHOLDER.match(value) else found[0]
+
+
+def _is_random(value: str) -> bool:
+    """Whether a text mixes small letters, capitals and digits as a random one does, not as names and versions do."""
+    value = unquote(value)
+    kinds = any(map(str.islower, value)) and any(map(str.isupper, value))
+    return kinds and len(_DIGITS_INSIDE.findall(value)) >= _GROUPS_OF_DIGITS
 
 
 def without_userinfo(url: str) -> str:
