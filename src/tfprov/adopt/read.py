@@ -12,7 +12,7 @@ import platform
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from configparser import ConfigParser, Error
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +39,7 @@ _ELF = {62: "x86_64", 183: "aarch64", 3: "i686", 40: "armv7l", 21: "ppc64le", 24
 _SAME = {"amd64": "x86_64", "arm64": "aarch64", "x64": "x86_64"}
 _SPECS = re.compile(r"^#\s*(?P<what>update|install|create|remove|uninstall|neutered)\s+specs:\s*(?P<specs>.*)$")
 _UP = "`tfprov up`"
+_NAME_ONE = "name the folder of an environment, or the Python in it"
 SPEC_NAME = re.compile(r"^(?:[^:\s]+::)?(?P<name>[A-Za-z0-9_.-]+)")
 """Matches the package name at the start of a conda spec, after an optional channel."""
 
@@ -75,7 +76,7 @@ def read(path: Path, *, home: Path | None = None, own: bool = False) -> ForeignE
             "environment-missing",
             f"`{path}` is not an environment",
             evidence=(f"`{root}` has neither `pyvenv.cfg` nor `conda-meta` nor a site-packages folder",),
-            hint="name the folder of an environment, or the Python in it",
+            hint=next((f"`{each}` is one: name that" for each in _inside(root)), _NAME_ONE),
         )
     conda = _conda_side(root) if of_conda else None
     python = _python(root, settings, libraries, dict(conda.versions) if conda else {})
@@ -146,8 +147,14 @@ def root_of(path: Path) -> Path:
     raise TfprovError(
         "environment-missing",
         f"there is no environment at `{path}`",
-        hint="name the folder of an environment, or the Python in it",
+        hint=_NAME_ONE,
     )
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """Environments in a folder; `.venv` comes first, and names with a dot before others."""
+    with contextlib.suppress(OSError):
+        yield from sorted(path.parent for path in folder.glob("*/pyvenv.cfg"))
 
 
 def _libraries(root: Path) -> tuple[Path, ...]:

@@ -304,6 +304,13 @@ def test_a_folder_of_something_else_is_not_an_environment(tmp_path: Path) -> Non
     )
 
 
+def test_in_place_of_a_folder_the_environment_in_it_is_to_be_named(tmp_path: Path) -> None:
+    for name in ("env", ".venv"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyvenv.cfg").touch()
+    assert refusal(lambda: read(tmp_path))[-1] == f"`{tmp_path / '.venv'}` is one: name that"
+
+
 def test_an_environment_of_tfprov_is_not_adopted(tmp_path: Path) -> None:
     root = tmp_path / "generations" / "0001"
     root.mkdir(parents=True)
