@@ -15,11 +15,13 @@ from tfprov.adopt.read import SPEC_NAME
 from tfprov.adopt.records import Ask, Asked, CondaSide, ForeignEnvironment, FoundDistribution
 from tfprov.distributions import kind_of
 from tfprov.envs.records import Defect
+from tfprov.errors import TfprovError
 from tfprov.plan.companions import breaks_in
 from tfprov.redact import holds_password
 from tfprov.requires_dist import applies, parsed, values_of
 from tfprov.structured import minor_of, version_in
 from tfprov.wants.names import OF_SYSTEM
+from tfprov.words import count
 
 # Installed by the tools that create environments; nobody asks for them.
 _SEEDS = frozenset({"pip", "setuptools", "wheel", "distribute", "pkg-resources", "uv", "virtualenv"})
@@ -37,6 +39,9 @@ def asked(found: ForeignEnvironment, *, loose: bool = False, index: str = "", fo
         loose: whether the versions of the user's packages are preferences, like all others, and not pins.
         index: index that the environment's own pip is configured with; empty for none.
         folder: folder of the profile, whose own project may be among the packages; None for none.
+
+    Raises:
+        TfprovError: `tf-not-in-env` for an interpreter, such as the system's, without a trace of TensorFlow.
     """
     wanted = _of_conda(found.conda) if found.conda is not None else Asked()
     wanted = _with_tensorflow(wanted, found, loose=loose)
@@ -84,6 +89,8 @@ def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -
         minor = _minor_of_twins(found)
         if minor:
             notes.append(f"the TensorFlow release is unknown; what is left belongs to {minor}")
+        elif found.kind == "interpreter" and not found.module:
+            raise _without_tensorflow(found)
         elif found.distributions:
             notes.append("no TensorFlow is left in the environment: any release is accepted")
         return replace(wanted, tensorflow=f"=={minor}.*" if minor else "", notes=(*wanted.notes, *notes))
@@ -114,6 +121,16 @@ def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -
         accelerator=accelerator,
         reasons=(*wanted.reasons, *reasons),
         notes=(*wanted.notes, *notes),
+    )
+
+
+def _without_tensorflow(found: ForeignEnvironment) -> TfprovError:
+    """The error about an interpreter, such as the system's, whose packages hold no trace of TensorFlow."""
+    return TfprovError(
+        "tf-not-in-env",
+        f"`{found.named}` is not an environment but a whole Python, and has no TensorFlow",
+        evidence=(f"{count(len(found.distributions), 'package')}, none of them from TensorFlow",),
+        hint="name the folder of the environment that has, or had, TensorFlow",
     )
 
 

@@ -11,6 +11,7 @@ from founds import env, lines, one
 from tfprov.adopt.asked import asked
 from tfprov.adopt.records import Ask, Asked, Beside, CondaSide, DirectUrl
 from tfprov.adopt.text import adopted_from, profile_text, without_path
+from tfprov.errors import TfprovError
 from tfprov.profile.load import load
 
 TENSORFLOW = one("tensorflow", "2.15.1", "numpy<2", "six", installer="pip", is_requested=True)
@@ -206,3 +207,17 @@ def test_of_two_packages_with_the_same_module_one_is_asked_for() -> None:
     assert lines(wanted) == ["opencv-python-headless==4.11.0.86"]
     why = "both bring the module `cv2`, and overwrite each other's files"
     assert dict(wanted.reasons)["opencv-python"] == f"opencv-python is left out beside opencv-python-headless: {why}"
+
+
+def test_a_whole_python_without_a_trace_of_tensorflow_is_not_adopted() -> None:
+    packages = (one("python-apt", "2.6.0"), one("numpy", "1.24.2"))
+    with pytest.raises(TfprovError) as caught:
+        asked(env(*packages, root=Path("/usr"), kind="interpreter"))
+    assert (caught.value.code.name, caught.value.what, *caught.value.evidence, caught.value.hint) == (
+        "tf-not-in-env",
+        f"`{Path('/usr')}` is not an environment but a whole Python, and has no TensorFlow",
+        "2 packages, none of them from TensorFlow",
+        "name the folder of the environment that has, or had, TensorFlow",
+    )
+    for left in ((one("tensorboard", "2.15.0"),), (one("tensorflow", "2.15.0"),)):
+        assert asked(env(*packages, *left, root=Path("/usr"), kind="interpreter")).tensorflow.startswith("==2.15.")
