@@ -12,7 +12,7 @@ from tfprov.paths import home, relative
 from tfprov.plan.compat import table
 from tfprov.plan.decide import decide
 from tfprov.products import check_new
-from tfprov.profile.finding import PROFILE, is_stand_in, lists, nearest, with_companions
+from tfprov.profile.finding import PROFILE, is_stand_in, lists, nearest, python_file, with_companions
 from tfprov.profile.nearby import lists_under_other_names
 from tfprov.profile.records import Profile
 from tfprov.profile.source import glance, plain_name
@@ -20,7 +20,7 @@ from tfprov.profile.template import profile_template
 from tfprov.wants.as_wheels import as_wheels
 from tfprov.wants.imported import Imported, imported, is_program
 from tfprov.wants.recognise import read
-from tfprov.wants.records import ProjectParts, Wants
+from tfprov.wants.records import ProjectParts
 from tfprov.writing import write_atomic
 
 
@@ -65,7 +65,10 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
     wants = read(found, path.parent, ProjectParts())
     programs = None
     if not found or (is_program(folder) and wants.problems and not wants.requirements):
-        found, wants, programs = (), Wants(), imported(folder)
+        place = folder.parent if folder.is_file() else folder
+        # With a list, this is one of its companions.
+        found = tuple(place / name for name in (python_file(place),) if name is not None)
+        wants, programs = read(found, path.parent, ProjectParts()), imported(folder)
     if source is not None and programs is not None and not (programs.projects or programs.unknown):
         raise TfprovError(
             "usage",
@@ -96,7 +99,7 @@ def init(path: Path, *, environ: Mapping[str, str], source: Path | None = None) 
         old=programs.old if programs else None,
     )
     write_atomic(path, text.encode())
-    others = lists_under_other_names(folder) if not files and folder.is_dir() else ()
+    others = lists_under_other_names(folder) if programs and folder.is_dir() else ()
     return NewProfile(text=text, files=files, problems=wants.problems, imported=programs, others=others)
 
 

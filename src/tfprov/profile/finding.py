@@ -97,9 +97,13 @@ def with_companions(path: Path) -> tuple[str, ...]:
         tables = set(re.findall(r"(?m)^\[+tool\.(\w+)", content_of(path).decode("utf-8", "replace")))
         locks = {tool: name for tool, name in locks.items() if tool in tables} or locks
     lock = next(iter(locks.values()), None)
-    names = PYTHON_FILES if path.name in _WITH_PYTHON else ()
-    python = next((name for name in names if path.with_name(name).is_file()), None)
+    python = python_file(path.parent) if path.name in _WITH_PYTHON else None
     return tuple(name for name in (path.name, lock, python) if name is not None)
+
+
+def python_file(folder: Path) -> str | None:
+    """The name of the file in a folder that names the Python for all that is there; None without one."""
+    return next((name for name in PYTHON_FILES if (folder / name).is_file()), None)
 
 
 def _says_needs(path: Path) -> bool:

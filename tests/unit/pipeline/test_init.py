@@ -154,3 +154,14 @@ def test_a_program_that_lists_something_is_read(folder: Path) -> None:
     (folder / "train.py").write_text("# /// script\n# dependencies = []\n# ///\nimport seaborn\n")
     found = written(folder / "tfprov.toml", folder / "train.py")
     assert (found.files, found.imported) == (("train.py",), None)
+
+
+@pytest.mark.parametrize("source", [None, "train.py"])
+def test_the_file_that_names_the_python_counts_without_a_list_too(folder: Path, source: str | None) -> None:
+    (folder / ".python-version").write_text("3.11\n")
+    (folder / "train.py").write_text("import seaborn\n")
+    found = written(folder / "tfprov.toml", None if source is None else folder / source)
+    loaded = load(folder / "tfprov.toml")
+    assert found.files == (".python-version",)
+    assert "# `.python-version` asks for ==3.11.*: that holds, too.\n" in found.text
+    assert (loaded.requirements, loaded.profile.python.version) == (("seaborn",), "==3.11.*")
