@@ -35,6 +35,8 @@ Part = Literal["requirements", "constraints", "overrides"]
 _SHOWN = 40  # characters shown of a text that is too long
 _LONGEST = 8192  # characters of a requirement; the time that some patterns take grows with their square
 _MOST = 20_000  # fifty times the requirements of the largest known project
+_MOST_PROBLEMS = 100
+_LINE = re.compile(r"[^:]+:\d+$")
 _PATCH = re.compile(r"==\s*\d+\.\d+(?:\.\d+)?")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 CARRIED = "-adopted-files"
@@ -118,8 +120,22 @@ class Basket:
         self._notes.append(f"{where}: {words}")
 
     def problem(self, where: str, words: str) -> None:
-        """Add a problem."""
+        """Add a problem, up to a limit; it shows nothing of a file outside of the project, which may be a secret."""
+        if self.is_hopeless:
+            return
+        if not self.origin.is_in_project:
+            where = where if _LINE.match(where) else self.name
+            words = f"it cannot be used, and is not shown, because it is not in `{self.origin.folder}`"
         self._problems.append(f"{where}: {words}")
+        if self.is_hopeless:
+            self._problems.append(
+                f"{self.name}: there may be more mistakes: after {_MOST_PROBLEMS}, no more are listed"
+            )
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether there are so many problems that nothing more needs to be read."""
+        return len(self._problems) >= _MOST_PROBLEMS
 
     def _is_endless(self, text: str, where: str) -> bool:
         if not has_endless_number(text) and len(text) <= _LONGEST:
@@ -190,6 +206,8 @@ class Basket:
         `as_link` makes a folder an editable install.
         """
         folders = len(self._folders)
+        if self.is_hopeless:
+            return
         if len(self._wants[part]) >= _MOST:
             if not self._problems:
                 self.problem(where, f"no more than {_MOST:,} requirements are read")

@@ -27,6 +27,7 @@ _PINNED = re.compile(r"^[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*(?:===?|@)")
 _OPTION = re.compile(r"--?[A-Za-z]")
 _SHOWN = 40  # characters of such a line in a message
 _LONGEST = 1 << 16  # characters of a line; four hundred hashes have half as many
+_MOST_LINES = 50_000  # a hundred times the requirements of the largest known project
 _OWN = frozenset({"hash", "global_option", "config_settings"})
 """The options that a requirement may have on its line."""
 _SHA256 = re.compile(r"^sha256:([0-9a-fA-F]{64})$")
@@ -81,13 +82,17 @@ def lines(text: str) -> Iterator[RequirementsLine]:
     """The logical lines of a requirements file, split as in pip, without comments and blank lines.
 
     Raises:
-        ValueError: a line is too long, or its options cannot be split into words; the message begins with the line
-            number.
+        ValueError: a line is too long, there are too many lines, or the options of one cannot be split into words; the
+            message begins with the line number.
     """
+    count = 0
     for number, joined in _joined(text):
         line = _COMMENT.sub("", joined).strip()
         if not line:
             continue
+        count += 1
+        if count > _MOST_LINES:
+            raise ValueError(f"{number}: no more than {_MOST_LINES:,} lines are read")
         if len(line) > _LONGEST:
             raise ValueError(f"{number}: `{redact(line[:_SHOWN])}…` has {len(line):,} characters")
         # Only the options go through shlex, because markers contain quotes of their own.
@@ -95,7 +100,7 @@ def lines(text: str) -> Iterator[RequirementsLine]:
         # A dash by itself is a list item, not an option.
         first = next((at for at, word in enumerate(words) if word.startswith("-") and word != "-"), len(words))
         try:
-            options = shlex.split(" ".join(words[first:]))
+            options = shlex.split(" ".join(words[first:])) if words[first:] else []
         except ValueError as error:
             raise ValueError(f"{number}: `{redact(line)}`: {error}") from None
         yield RequirementsLine(number=number, asked=" ".join(words[:first]), options=tuple(options))
@@ -184,6 +189,8 @@ class Reader:
 
     def line(self, line: RequirementsLine, where: str) -> None:
         """Add one line to the basket; `where` is its place, for messages."""
+        if self._basket.is_hopeless:
+            return
         if line.asked and not line.options:
             self._basket.want(line.asked, where, part=self._part)
             return

@@ -24,6 +24,8 @@ _COMMENT = re.compile(rb"(?m)(?:^|(?<=[ \t]))#[^\r\n]*")
 _MARK_INSIDE = re.compile(r"(?m)^\ufeff+")
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # those of `str.splitlines`
+_MOST_LINES = 250_000
 # A login whose password contains a space: most formats end the address there, and a message could show the rest alone.
 _TORN_LOGIN = re.compile(r"://[^\s/@:]{0,80}:(?=[^\s/@])[^/@\n\"']{0,80}[ \t][^/@\n\"']{0,80}@(?=[\w\[])")
 
@@ -36,7 +38,8 @@ def decoded(raw: bytes) -> str:
     comments in another encoding are dropped. Logins that contain a space are registered, so that messages hide them.
 
     Raises:
-        ValueError: the encoding is unknown, or the text is not in it; names the offending byte and what to do.
+        ValueError: the encoding is unknown, or the text is not in it (names the offending byte and what to do), or has
+            more lines than any list.
     """
     encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
     if encoding is None:
@@ -54,6 +57,8 @@ def decoded(raw: bytes) -> str:
             f"it is not {error.encoding.upper()}: line {line} has the byte 0x{raw[error.start]:02X}; "
             "save the file as UTF-8"
         ) from None
+    if sum(map(text.count, _LINE_ENDS)) > _MOST_LINES:
+        raise ValueError(f"it has more than {_MOST_LINES:,} lines")
     for login in _TORN_LOGIN.finditer(text):
         noticed(login[0])
     return _MARK_INSIDE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -37,6 +37,11 @@ class SourceFile:
     is_of_system: bool = False
     is_of_conda: bool = False
 
+    @property
+    def is_in_project(self) -> bool:
+        """Whether the file is below the folder of the profile, also after following links."""
+        return self.path.resolve().is_relative_to(self.folder.resolve())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfit:

@@ -590,3 +590,51 @@ def test_a_line_of_any_length_takes_a_time_in_proportion(tmp_path: Path, part: s
     # A time that grew with the square of the length would be many seconds.
     found = wants_of(files(tmp_path, requirements="x\n" + part * (300_000 // len(part)) + "x\n"))
     assert "x" in [want.text for want in found.requirements] or "300,00" in found.problems[0]
+
+
+SHADOW = "root:$y$j9T$Hidden1Hidden:19000:0:99999:7:::\n[section]\nSecretWord=Hidden2\nHidden3Word extra\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("main.txt", f"{option} {{}}\n") for option in ("-r", "-c")),
+        ("setup.cfg", "[options]\ninstall_requires = file: {}\n"),
+        ("pyproject.toml", '[project]\nname = "x"\ndynamic = ["dependencies"]\n[tool.setuptools.dynamic]\n'
+            'dependencies = {{file = ["{}"]}}\n'),
+        ("environment.yml", "dependencies:\n- pip:\n  - -r {}\n"),
+    ],
+)  # fmt: skip
+def test_nothing_of_a_file_outside_of_the_project_is_shown(tmp_path: Path, name: str, text: str) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (tmp_path / "shadow").write_text(SHADOW)
+    (project / "beside.txt").symlink_to(tmp_path / "shadow")
+    for place in (str(tmp_path / "shadow"), "../shadow", "beside.txt"):
+        (project / name).write_text(text.format(place))
+        found = wants_of(project / name)
+        assert found.problems
+        assert not [told for told in (*found.problems, *found.notes) if "Hidden" in told or "root" in told]
+
+
+def test_the_line_of_such_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "shadow").write_text("numpy\nHidden1 Word\n")
+    main = files(tmp_path / "project", main="-r ../shadow\n")
+    words = f"shadow:2: it cannot be used, and is not shown, because it is not in `{tmp_path / 'project'}`"
+    assert wants_of(main).problems == (words,)
+    assert requirements(main) == ["numpy"]
+
+
+@pytest.mark.parametrize("line", ["~~ rubbish", "--nothing x", "x==1 --hash=sha256:0", "-r nowhere"])
+def test_a_file_of_rubbish_has_a_hundred_mistakes(tmp_path: Path, line: str) -> None:
+    problems = wants_of(files(tmp_path, main=f"{line}\n" * 2_000)).problems
+    assert len(problems) == 101
+    assert problems[99].startswith("main.txt:100: ")
+    assert problems[100] == "main.txt: there may be more mistakes: after 100, no more are listed"
+
+
+def test_a_file_has_no_more_lines_than_any_list(tmp_path: Path) -> None:
+    assert wants_of(files(tmp_path, main="\f" * 250_001)).problems == ("main.txt: it has more than 250,000 lines",)
+    problems = wants_of(files(tmp_path, main="a b\n" * 50_001)).problems
+    assert problems == ("main.txt:50001: no more than 50,000 lines are read",)
