@@ -29,6 +29,7 @@ from tfprov.fetch.bounded import METADATA, PAGE, body_of, chunks_of, response_to
 from tfprov.fetch.credentials import login_in
 from tfprov.fetch.promised import Promised
 from tfprov.fetch.relay_answers import TOLD_OF_FILES, Pages, RelayAnswer, headers_of, metadata_answer, page_answer
+from tfprov.fetch.relay_server import RelayServer
 from tfprov.fetch.routes import Route, bypasses
 from tfprov.fetch.store import Store
 from tfprov.fetch.veil import Veil, names_in
@@ -239,27 +240,19 @@ def _quietly(emit: Emit) -> Emit:
     return quietly
 
 
-def _server(relay: Relay) -> http.server.ThreadingHTTPServer:
+def _server(relay: Relay) -> RelayServer:
     class Handler(_Handler):
         pass
 
     Handler.relay = relay
-    return _Server(("127.0.0.1", 0), Handler)
-
-
-class _Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    # uv opens up to 50 connections at once. With the default of 5 a busy machine drops some of them, which time out.
-    request_queue_size = 128
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Print no traceback when a resolver has ended without closing its connections."""
+    return RelayServer(Handler)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     """One connection of the resolver."""
 
     relay: Relay
+    server: RelayServer
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 64 * 1024
@@ -308,6 +301,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not self.relay.admits(self.headers.get("Proxy-Authorization")):
             self.close_connection = True
             return RelayAnswer(status=407, headers={"Proxy-Authenticate": 'Basic realm="tfprov"'})
+        self.server.trust(self.connection)
         found = stand_ins.meant(self.path, self.relay.veil, self.relay.signed)
         if found is None:
             return RelayAnswer(status=403, body=b"this relay serves the indexes of one run only")
