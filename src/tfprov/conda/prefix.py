@@ -191,7 +191,7 @@ def _check(prefix: Path, one: Owned) -> BadPrefixFile | None:
         # Python may rewrite bytecode at any time.
         return None
     if not os.path.lexists(path):
-        return BadPrefixFile(path=one.path, package=one.package, expected=one.sha256 or "a link", found="missing")
+        return BadPrefixFile(path=one.path, package=one.package, expected="the file", found="missing")
     if one.sha256 is None or path.is_symlink():
         return None
     try:

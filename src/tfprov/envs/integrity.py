@@ -25,6 +25,7 @@ _OWNED_BY_NOBODY = re.compile(
 _UNSTABLE = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
 _BLOCK = 1 << 20
 _BATCH = 400
+_MISSING = "missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,8 @@ class BadFile:
     Attributes:
         path: relative to the examined folder.
         project: the project that owns it.
-        expected: hash in the notation of RECORD.
-        found: its hash, or why it could not be read.
+        expected: hash in the notation of RECORD; `the file` where there is none.
+        found: its hash, or why it could not be read; `missing` where there is none.
     """
 
     path: str
@@ -90,7 +91,12 @@ def bad_files(environment: Path, *, workers: int) -> tuple[BadFile, ...]:
     rows = [row for one in installed(environment) for row in _rows(environment, one)]
     found = digests(environment, [row.path for row in rows], workers=workers)
     return tuple(
-        BadFile(path=row.path, project=row.project, expected=row.expected, found=found[row.path])
+        BadFile(
+            path=row.path,
+            project=row.project,
+            expected="the file" if found[row.path] == _MISSING else row.expected,
+            found=found[row.path],
+        )
         for row in rows
         if found[row.path] != row.expected
     )
@@ -140,6 +146,8 @@ def digest(path: str) -> str:
     """Hash of a regular file in the notation of RECORD; the system's error message if it cannot be read."""
     try:
         return _digest(path)
+    except FileNotFoundError:
+        return _MISSING
     except OSError as error:
         return error.strerror or "unreadable"
 

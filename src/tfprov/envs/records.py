@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -253,3 +254,12 @@ class Defect:
     found: str
     fix: str = ""
     kind: Literal["damage", "change", "advice"] = "damage"
+
+    @staticmethod
+    def alike(found: Iterable[Defect]) -> Iterator[tuple[Defect, str]]:
+        """Each, but of the missing files of one package only the first, with words on the others: ` and 300 more`."""
+        groups: dict[Defect, list[Defect]] = {}
+        for one in found:
+            groups.setdefault(replace(one, path="") if one.found == "missing" else one, []).append(one)
+        for first, *others in groups.values():
+            yield first, f" and {len(others)} more" if others else ""

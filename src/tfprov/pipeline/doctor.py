@@ -125,7 +125,9 @@ def as_error(findings: tuple[Defect, ...], name: str) -> TfprovError | None:
     if not wrong:
         return None
     first = wrong[0]
-    evidence = [f"{one.code}: `{one.path}`: {one.found}, expected {one.expected}" for one in wrong]
+    evidence = [
+        f"{one.code}: `{one.path}`{others}: {one.found}, expected {one.expected}" for one, others in Defect.alike(wrong)
+    ]
     return TfprovError(
         first.code,
         f"`{name}` is not as it should be: {CODES[first.code].meaning}",

@@ -235,6 +235,8 @@ def refusals(refused: Iterable[Refused], *, verbose: bool = False) -> list[str]:
 
 def findings(found: Iterable[Defect]) -> str:
     """The findings of `doctor`, by code, a few of each."""
+    from tfprov.envs.records import Defect
+
     by_code: dict[str, list[Defect]] = {}
     for one in found:
         by_code.setdefault(one.code, []).append(one)
@@ -243,11 +245,12 @@ def findings(found: Iterable[Defect]) -> str:
     lines = []
     for code, group in by_code.items():
         lines.append(f"{code}: {count(len(group), 'finding')}")
-        for one in group[:_FINDINGS]:
-            lines.append(f"  {one.path}")
+        kinds = list(Defect.alike(group))
+        for one, others in kinds[:_FINDINGS]:
+            lines.append(f"  {one.path}{others}")
             lines.append(f"    expected {one.expected}; found {one.found}")
-        if len(group) > _FINDINGS:
-            lines.append(f"  … and {len(group) - _FINDINGS} more: `--json` has them all")
+        if len(kinds) > _FINDINGS:
+            lines.append(f"  … and {len(kinds) - _FINDINGS} more: `--json` has them all")
         lines.append(f"  fix: {group[0].fix}")
     return redact(lined(lines))
 

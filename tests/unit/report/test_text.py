@@ -8,7 +8,7 @@ import pytest
 
 from outcomes import ALREADY, BAD, BARE_PLAN, BUILT, GOOD, PLAN, REFUSED, SEAL, lock, with_settings
 from tfprov.envs.generations import Environment
-from tfprov.envs.records import Flaw, Owner
+from tfprov.envs.records import Defect, Flaw, Owner
 from tfprov.errors import TfprovError
 from tfprov.fetch.store import Swept
 from tfprov.report import documents, text
@@ -283,3 +283,17 @@ def test_a_clean_up_that_found_nothing_says_why() -> None:
         "nothing to remove: what is kept is in use, or within the limit (`tfprov cache info`)"
     )
     assert text.swept(Swept(files=1, bytes=2_000_000)) == "removed 1 file, 2 MB of the disk"
+
+
+def test_of_the_missing_files_of_a_package_one_is_named() -> None:
+    gone = Defect(code="file-damaged", path="numpy/0.py", expected="the file (numpy)", found="missing", fix="repair it")
+    missing = [replace(gone, path=f"numpy/{number}.py") for number in range(301)]
+    other = replace(gone, path="six.py", expected="sha256=x (six)", found="sha256=y")
+    assert text.findings([*missing, other]).splitlines() == [
+        "file-damaged: 302 findings",
+        "  numpy/0.py and 300 more",
+        "    expected the file (numpy); found missing",
+        "  six.py",
+        "    expected sha256=x (six); found sha256=y",
+        "  fix: repair it",
+    ]
