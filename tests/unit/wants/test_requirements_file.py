@@ -56,6 +56,8 @@ def test_a_project_without_a_name_is_called_like_its_repository(tmp_path: Path, 
     ("line", "words"),
     [
         ("yaml", "that is the name of a module; the package is `PyYAML`"),
+        ("skmisc", "that is the name of a module; the package is `scikit-misc`"),
+        ("pytables", "the package is called `tables`"),
         ("tensorflow-2.15.0", "a version stands behind `==`: write `tensorflow==2.15.0`"),
         ("python-3.10.4", "a version stands behind `==`: write `python==3.10.4`"),
         ("sklearn.metrics", "that is the name of a module; the package is `scikit-learn`"),
