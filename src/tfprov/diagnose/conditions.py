@@ -25,7 +25,7 @@ from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import NOISE, NOTHING, Hit
 from tfprov.diagnose.releases import newest_python, oldest_python, pythons_of
 from tfprov.diagnose.survived import argument_unknown
-from tfprov.diagnose.view import View, asker, asking_frame, numbers
+from tfprov.diagnose.view import ACHIEVED, View, asker, asking_frame, numbers
 from tfprov.diagnose.wheel_tags import (
     lists_manylinux1,
     old_pip,
@@ -423,6 +423,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "skipped": _every_line_says(r"skip"),
         "tensorflow-speaks": tensorflow_speaks,
         "worked-after": worked_after,
+        "achieved-after": lambda view, hit: view.after(hit.last, ACHIEVED) is not None,
         "read-otherwise": _read_otherwise,
         "name-too-long": lambda view, hit: view.context.system != "windows" and _NAME_TOO_LONG(view, hit),
         # Anywhere but on a machine of Google's, TensorFlow asks in vain for a token that public files do not need.

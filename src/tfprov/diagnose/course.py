@@ -84,7 +84,7 @@ def overcome(view: View, hit: Hit) -> bool:
 
     curl says nothing when it has it; but where it says that it will try again, and then not that it failed, it has.
     """
-    if hit.last < view.last.get("is_tried_again", 0) < view.end:
+    if hit.last <= view.last.get("is_tried_again", 0) < view.end:
         return True
     return max(view.last.get("is_success", 0), view.last.get("is_fetched", 0)) > hit.last
 

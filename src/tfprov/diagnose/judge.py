@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from types import MappingProxyType
 
 from tfprov.diagnose.certainty import KERNEL_TELLS, sureness
@@ -15,8 +16,8 @@ from tfprov.diagnose.raising import Raised, is_exception, raised
 from tfprov.diagnose.records import NOISE, NOTHING, UNKNOWN, Diagnosis, Finding, Hit, LogContext, LogLine, Role
 from tfprov.diagnose.remedies import remedy, what_happened
 from tfprov.diagnose.scan import Scanned
-from tfprov.diagnose.survived import counted_on, expected_by_tests, passed_over, searched
-from tfprov.diagnose.view import View, look
+from tfprov.diagnose.survived import asserted, counted_on, expected_by_tests, passed_over, reported, searched, warned
+from tfprov.diagnose.view import ACHIEVED, View, look
 from tfprov.errors import CODES, Group
 
 _LINES = 20
@@ -87,11 +88,15 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
         telling = look([hit for hit in scanned.hits if hit not in silent], context)
         view = replace(view, unaccounted=telling.unaccounted)
     by_code: dict[str, list[tuple[int, Hit]]] = {}
-    for hit in view.hits:
-        code, rank = _meaning(hit, view)
+    for said in view.hits:
+        hit = _heard(view, said) if _said(said, view)[0] in CODES else said
+        code, rank = (NOISE, said.rule.rank) if hit is None else _meaning(hit, view)
+        hit = hit or said
         if code:
             by_code.setdefault(code, []).append((rank, hit))
     for code in _survived(by_code, view):
+        by_code.setdefault(NOISE, []).extend(by_code.pop(code))
+    for code in _listed(by_code):
         by_code.setdefault(NOISE, []).extend(by_code.pop(code))
     noise = [_noise(hit) for _, hit in by_code.pop(NOISE, ())]
     ended = _of_status(view)
@@ -121,25 +126,57 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
 def _survived(by_code: Mapping[str, Sequence[tuple[int, Hit]]], view: View) -> list[str]:
     """Codes of failures that the run went on after, and that nothing which failed later follows from.
 
-    Where the run does not say itself that it ignores a failure, another one has to have ended it: after a failure that
-    did, scripts run commands that clean up.
+    Where the run does not say that it ignores a failure, or what it achieved after it, another one has to have ended
+    it: after a failure that did, scripts run commands that clean up.
     """
     faults = {code: rows for code, rows in by_code.items() if code != NOISE}
-    later = {code for code, rows in faults.items() if _first(rows) > view.survived}
-    ignored = view.last.get("is_ignored", 0)
-    is_raised = any(line.number > view.survived and is_exception(line) for line in view.unaccounted)
-    if not later and not is_raised:
-        # What a later command has installed is more than cleaning up.
-        went_on = max(ignored, view.survived if view.last.get("is_success", 0) > view.survived else 0)
-        return [code for code, rows in faults.items() if _last(rows) < went_on]
-    return [
+    return [code for code in faults if _has_survived(code, faults, view)]
+
+
+def _has_survived(code: str, faults: Mapping[str, Sequence[tuple[int, Hit]]], view: View) -> bool:
+    last = _last(faults[code])
+    traced = view.after(last, "ignored", "traced")
+    achieved = None if _lasts(code) else view.after(last, ACHIEVED)
+    at = min((number for number in (traced, achieved) if number is not None), default=None)
+    if at is None:
+        return False
+    if any(line.number > at and is_exception(line) for line in view.unaccounted):
+        return True
+    later = [other for other, rows in faults.items() if _last(rows) > at]
+    if later:
+        return not any(_explains(code, other, faults[other]) for other in later)
+    if achieved is not None and not any(line.number > achieved for line in view.unaccounted):
+        return True
+    # What a later command has installed is more than cleaning up.
+    return view.last.get("is_ignored", 0) > last or (traced is not None and view.last.get("is_success", 0) > traced)
+
+
+def _listed(by_code: Mapping[str, Sequence[tuple[int, Hit]]]) -> list[str]:
+    """Codes that a text lists: nothing fails in three ways at once that have nothing to do with each other."""
+    faults = {code: rows for code, rows in by_code.items() if code != NOISE}
+    lines = {code: {line.number for _, hit in rows for line in hit.lines} for code, rows in faults.items()}
+    apart = [
         code
         for code, rows in faults.items()
-        if _last(rows) < view.survived
-        if is_raised or not any(_explains(code, other, faults[other]) for other in later)
+        if not any(other != code and (_explains(other, code, rows) or lines[code] & lines[other]) for other in faults)
     ]
+    near = sorted(number for numbers in lines.values() for number in numbers)
+    is_close = all(second - first <= _LISTED_WITHIN for first, second in pairwise(near))
+    return list(faults) if len(apart) >= _LISTED and is_close else []
 
 
+_LISTED = 3
+_LISTED_WITHIN = 12
+"""Most lines between two lines of a list."""
+
+
+def _lasts(code: str) -> bool:
+    """Whether programs may go on as if nothing had failed, but without what is missing."""
+    return code in _LASTING or (CODES[code].group in {Group.GPU, Group.PLATFORM} and code not in _RAISED_BY_GPUS)
+
+
+_LASTING = frozenset({"resolver-conflict", "conda-clobber", "conda-pip-mix", "known-bad-release"})
+_RAISED_BY_GPUS = frozenset({"gpu-memory-in-use", "cudnn-init-failed", "nccl-failed"})
 _FULL = frozenset({"disk-full", "disk-quota"})
 
 
@@ -155,7 +192,16 @@ _GONE_ON_AFTER = _TRIED_AGAIN | {Group.MACHINE}
 """Groups of failures that a program may say it goes on after."""
 
 
-_NO_FAILURES = (expected_by_tests, counted_on, is_mentioned, searched)
+_NO_FAILURES = (expected_by_tests, asserted, is_mentioned, reported, searched, warned)
+"""Who says a line, and of what, that reports no failure of the run: each is asked of every line by itself."""
+
+
+def _heard(view: View, hit: Hit) -> Hit | None:
+    """What a rule matched without the lines that report no failure of the run; None where none is left."""
+    left = tuple(line for line in hit.lines if not any(is_none(view, hit, line) for is_none in _NO_FAILURES))
+    if not left or len(left) == len(hit.lines):
+        return hit if left else None
+    return replace(hit, lines=left, first=left[0].number, last=left[-1].number)
 
 
 def _meaning(hit: Hit, view: View) -> tuple[str, int]:
@@ -165,7 +211,7 @@ def _meaning(hit: Hit, view: View) -> tuple[str, int]:
     if code not in CODES:
         return code, rank
     group = CODES[code].group
-    if any(is_none(view, hit) for is_none in _NO_FAILURES) or _got_over(hit, view, group):
+    if counted_on(view, hit) or _got_over(hit, view, group):
         return NOISE, rank
     if group in _DONE_WITHOUT and worked_after(view, hit):
         return NOTHING, rank

@@ -63,10 +63,10 @@ class View:
         """Those of the unaccounted lines that say more than that a program ended, and with which status."""
         return tuple(line for line in self.unaccounted if not _STATUS.search(line.text))
 
-    @property
-    def survived(self) -> int:
-        """Number of the last line which shows that the run went on: that it ignored a failure, or ran a command."""
-        return max(self.last.get("is_ignored", 0), self.last.get("is_traced", 0))
+    def after(self, number: int, *clues: str) -> int | None:
+        """Number of the first line after line `number` that one of the clues was found in; None without one."""
+        lines = (line.number for clue in clues for line in self.clues.get(clue, ()))
+        return min((line for line in lines if line > number), default=None)
 
     @property
     def gpu_wanted(self) -> bool | None:
@@ -180,6 +180,11 @@ HINT = "own-hint"
 SUCCESS = "success"
 ADVICE = "advice"
 PASSED_OVER = "passed-over"
+ACHIEVED = "achieved"
+REPORTED = "reported"
+ASSERTED = "asserted"
+RAISED_IN_TEST = "raised-in-test"
+CHAINED = "chained"
 COUNTED = "counted"
 COMMIT_DATED = "commit-dated"
 TESTS_BEGIN = "tests-begin"

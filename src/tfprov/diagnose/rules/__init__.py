@@ -10,6 +10,7 @@ from tfprov.diagnose.rules import (
     commands,
     companions,
     conda,
+    course,
     dlls,
     driver,
     endings,
@@ -38,6 +39,7 @@ from tfprov.diagnose.rules import (
 RULES: tuple[Rule, ...] = (
     *clues.RULES,
     *work.RULES,
+    *course.RULES,
     *system.RULES,
     *limits.RULES,
     *filesystems.RULES,

@@ -130,6 +130,7 @@ RULES: tuple[Rule, ...] = (
         rank=59,
         cases=(
             Case(when="gpu-not-wanted", code=NOISE),
+            Case(when="tool-missing and achieved-after", code=NOISE),
             Case(when="tool-missing and other-faults", code="gpu-no-driver", rank=18),
         ),
     ),

@@ -40,8 +40,9 @@ RULES: tuple[Rule, ...] = (
             "disk full",
             "disk space",
             "no more space",
+            "requested and",
         ),
-        pattern=r"\[Errno 28\](?! inotify)|\[WinError (?:112|39)\]|os error (?:28|112)\)|errno[:= ]+28\b(?!\] inotify)|\bENOSPC\b"
+        pattern=r"\bOSError: \d+ requested and \d+ written|\[Errno 28\](?! inotify)|\[WinError (?:112|39)\]|os error (?:28|112)\)|errno[:= ]+28\b(?!\] inotify)|\bENOSPC\b"
         r"|No space left on (?:the )?(?:device|disk)|not enough space|(?<!inode )\bdisk full\b|[Dd]isk is full|enough free space|insufficient space"
         r"|(?:not enough|insufficient|out of|no more|no) (?:free )?(?:disk )space",
         examples=(

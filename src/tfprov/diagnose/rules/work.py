@@ -206,9 +206,11 @@ RULES: tuple[Rule, ...] = (
         name=TESTS_BEGIN,
         code=CLUE,
         reads="",
-        needs=("test session starts", "test_"),
-        pattern=r"(?P<is_tests_begin>^=+ test session starts =+|^test_\w{1,200} \([\w.]{1,300}\) \.\.\. )",
+        needs=("test session starts", "test_", " failures =", " errors =", "fail: "),
+        pattern=r"(?P<is_tests_begin>^=+ (?:test session starts|FAILURES|ERRORS) =+|^test_\w{1,200} \([\w.]{1,300}\) \.\.\. |^FAIL: \w+ \()",
         examples=(
+            "============ FAILURES ============",
+            "FAIL: test_load (test_a.T.test_load)",
             "============ test session starts ============",
             "test_load (test_a.T.test_load) ... ok",
         ),

@@ -1,0 +1,156 @@
+"""Laws of the course of a run: what it got over is no cause, whoever says it, and what ended it stays one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from corpus_logs import Log, read
+from log_variants import VARIANTS, last_lines
+from tfprov.diagnose.diagnose import diagnose_text
+from tfprov.errors import CODES, Group
+
+RAISED = {
+    "disk-full": "OSError: [Errno 28] No space left on device",
+    "net-refused": "ConnectionRefusedError: [Errno 111] Connection refused",
+    "net-timeout": "TimeoutError: read timed out",
+    "permission-denied": "PermissionError: [Errno 13] Permission denied: '/srv/data'",
+    "import-failed": "ModuleNotFoundError: No module named 'psycopg2'",
+}
+FRAMES = 'Traceback (most recent call last):\n  File "/srv/app.py", line 3, in handle\n    call()\n'
+ENDED_WELL = (
+    "done",
+    "saved model to out/",
+    "INFO:app:next run at 05:00",
+    "3 pages crawled",
+    "Setting up was successful.",
+)
+REPORTS = (
+    "ERROR in app: Exception on /orders [GET]",
+    "2026-01-02 03:04:05,678 ERROR asyncio: Task exception was never retrieved\nfuture: <Task finished name='Task-2'>",
+    "Exception in thread Thread-2 (work):",
+    "Exception occurred during processing of request from ('127.0.0.1', 39752)",
+    "[2026-01-02 03:04:05 +0000] [4711] [ERROR] Error handling request /orders",
+    "Exception in callback main.<locals>.<lambda>() at app.py:5\nhandle: <TimerHandle when=1.0>",
+    "Exception ignored in: <function Pool.__del__ at 0x7f40158bc0e0>",
+    "ERROR:ingest:skipping orders.json",
+)
+QUIET = tuple(
+    f"{report}\n{FRAMES}{raised}\n{well}\n"
+    for report, raised, well in zip(REPORTS, [*RAISED.values()] * 2, [*ENDED_WELL] * 2, strict=False)
+)
+LOGS = tuple(log for log in read() if log.code and CODES[log.code].group in {Group.NETWORK, Group.MACHINE})[::9]
+ASSERTED = (
+    "=================================== FAILURES ===================================\n"
+    "    def test_a():\n>       assert load() == 5\nE       assert 4 == 5\n\ntest_a.py:16: AssertionError\n"
+    "----------------------------- Captured stdout call -----------------------------\n{}\n"
+    "=========================== short test summary info ============================\n"
+    "FAILED test_a.py::test_a - assert 4 == 5\n1 failed in 0.10s\n"
+)
+
+
+def root_of(text: str) -> str | None:
+    found = diagnose_text(text).root
+    return found.code if found else None
+
+
+@pytest.mark.parametrize("code", sorted(RAISED))
+@pytest.mark.parametrize("well", ENDED_WELL)
+def test_a_failure_before_what_the_program_achieved_is_none(well: str, code: str) -> None:
+    assert root_of(f"{FRAMES}{RAISED[code]}\n") == code
+    assert root_of(f"{FRAMES}{RAISED[code]}\n{well}\n") is None
+    assert root_of(f"{well}\n{FRAMES}{RAISED[code]}\n") == code
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "not saved",
+        "could not be written",
+        "nothing was downloaded",
+        "CRITICAL aborting",
+        "cleaning up",
+        "shutting down",
+        "if it is not there, it is created",
+        "0 successful operations.",
+        "Make sure you have pipx installed.",
+    ],
+)
+@pytest.mark.parametrize("code", sorted(RAISED))
+def test_what_is_said_of_an_end_is_no_achievement(code: str, words: str) -> None:
+    assert root_of(f"{FRAMES}{RAISED[code]}\n{words}\n") == code
+
+
+@pytest.mark.parametrize("code", sorted(RAISED))
+@pytest.mark.parametrize("report", REPORTS)
+def test_an_exception_that_is_reported_ends_a_part_of_a_program(report: str, code: str) -> None:
+    said = f"{report}\n{FRAMES}{RAISED[code]}\n"
+    assert root_of(f"{said}tick 2\n") is None
+    chained = f"{FRAMES}{RAISED[code]}\n\nDuring handling of the above exception, another exception occurred:\n\n"
+    assert root_of(f"{report}\n{chained}{FRAMES}{RAISED[code]}\ntick 2\n") is None
+    # The last one was not reported.
+    assert root_of(f"{said}tick 2\n{FRAMES}{RAISED[code]}\n") == code
+
+
+@pytest.mark.parametrize("code", sorted(RAISED))
+def test_what_was_captured_of_a_test_that_fails_by_what_it_asserts_is_no_fault(code: str) -> None:
+    assert root_of(ASSERTED.format(RAISED[code])) is None
+    assert root_of(ASSERTED.format(f"{FRAMES}{RAISED[code]}")) is None
+    # Another test fails by an exception, or something fails after the tests.
+    raised = f"E       {RAISED[code]}\n\nx.py:3: {RAISED[code].partition(':')[0]}\n"
+    is_named = root_of(raised) == code
+    assert root_of(ASSERTED.format("x").replace("E       assert 4 == 5\n", raised)) == (code if is_named else None)
+    assert root_of(f"{ASSERTED.format('x')}{FRAMES}{RAISED[code]}\n") == code
+
+
+@pytest.mark.parametrize("code", sorted(RAISED))
+def test_what_the_program_asserts_in_its_own_words_is_its_own_failure(code: str) -> None:
+    own = f"AssertionError: status was {{'last': {RAISED[code]!r}}}"
+    assert root_of(f"{FRAMES}{own}\n") is None
+    assert root_of(f"{FRAMES}{RAISED[code]}\n") == code
+
+
+@pytest.mark.parametrize("code", ["disk-full", "net-refused"])
+@pytest.mark.parametrize(
+    "row", ["12  a1  host  {}  3", "0,17,a1,{},3", '{{"ts": 17, "label": "{}", "support": 3}}', '  "text": "{}",']
+)
+def test_a_row_of_data_is_no_fault(row: str, code: str) -> None:
+    message = RAISED[code].rpartition("] ")[2]
+    assert root_of(f"{row.format(message)}\nnext\n") is None
+    assert root_of(f'{{"level": "error", "message": "{RAISED[code]}"}}\n') == code
+
+
+def test_a_text_that_lists_failures_reports_none() -> None:
+    listed = "\n\n".join(f"{number}. {RAISED[code]}" for number, code in enumerate(["disk-full", "net-refused"], 1))
+    abi = "ImportError: numpy.core.multiarray failed to import"
+    assert root_of(f"{listed}\n\n3. {abi}\n") is None
+    assert root_of(f"{abi}\n") == "numpy-abi"
+
+
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if name not in {"plain", "latin-1", "padded"}])
+def test_a_quiet_log_stays_quiet_whoever_hands_it_on(variant: str) -> None:
+    for text in QUIET:
+        assert root_of(VARIANTS[variant](text.encode()).decode("utf-8", "replace")) is None
+        assert root_of(last_lines(30)(text.encode()).decode()) is None
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.name)
+def test_a_log_that_is_quoted_in_a_run_that_ended_well_is_none(log: Log) -> None:
+    text = log.content.decode("utf-8", "replace").rstrip("\n")
+    lines = text.split("\n")
+    for quoted in (
+        "\n".join(f"> {line}" for line in lines),
+        "\n".join(f"    {line}" for line in lines),
+        json.dumps({"sample": text}),
+        f"For example:\n\n```\n{text}\n```\n",
+    ):
+        assert root_of(f"reading samples\n{quoted}\nall 12 samples processed\ndone\n") is None
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.name)
+def test_a_log_stays_what_it_is_below_quiet_ones(log: Log) -> None:
+    text = log.content.decode("utf-8", "replace")
+    alone = root_of(text)
+    for quiet in QUIET:
+        assert root_of(f"{quiet}{text}") == alone
