@@ -15,6 +15,7 @@ from tfprov.diagnose.mentions import is_mentioned
 from tfprov.diagnose.raising import Raised, is_exception, raised
 from tfprov.diagnose.records import NOISE, NOTHING, UNKNOWN, Diagnosis, Finding, Hit, LogContext, LogLine, Role
 from tfprov.diagnose.remedies import remedy, what_happened
+from tfprov.diagnose.rules.own import is_own
 from tfprov.diagnose.scan import Scanned
 from tfprov.diagnose.survived import asserted, counted_on, expected_by_tests, passed_over, reported, searched, warned
 from tfprov.diagnose.view import ACHIEVED, View, look
@@ -152,8 +153,13 @@ def _has_survived(code: str, faults: Mapping[str, Sequence[tuple[int, Hit]]], vi
 
 
 def _listed(by_code: Mapping[str, Sequence[tuple[int, Hit]]]) -> list[str]:
-    """Codes that a text lists: nothing fails in three ways at once that have nothing to do with each other."""
+    """Codes that a text lists: nothing fails in three ways at once that have nothing to do with each other.
+
+    What tfprov printed may quote such lines as its evidence.
+    """
     faults = {code: rows for code, rows in by_code.items() if code != NOISE}
+    if any(is_own(hit.rule) for rows in faults.values() for _, hit in rows):
+        return []
     lines = {code: {line.number for _, hit in rows for line in hit.lines} for code, rows in faults.items()}
     apart = [
         code
