@@ -15,7 +15,7 @@ from tfprov.ladder.climb import TransferError
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
 from tfprov.process import bare_environment, clean_environment
-from tfprov.redact import without_signature
+from tfprov.redact import without_signature, without_userinfo
 from tfprov.secret import looks_secret
 from tfprov.structured import whole_number
 
@@ -78,7 +78,8 @@ class IndexAccess:
         Args:
             index: URL of an index to use in place of the profile's; None for the profile's.
             bare: whether uv may run third-party code. It then gets, of the user's variables, only those that
-                `bare_environment` passes on and those of git and SSH. Otherwise it also gets those that requirements
+                `bare_environment` passes on and those of git and SSH, and the login of a proxy only if a requirement is
+                a repository. Otherwise it also gets those that requirements
                 name: it replaces `${NAME}` in the metadata of any package, too, and sends or prints the value.
             wheels_first: system for which to keep back the source distributions of versions that have a wheel, only
                 if `can_hide`; empty for none.
@@ -98,6 +99,11 @@ class IndexAccess:
         else:
             variables.update({"UV_DEFAULT_INDEX": index} if index else {})
             variables.update({"UV_INDEX": " ".join(extra)} if extra else {})
+        if bare and not any("git+" in line for line in self._requirements):
+            # What is built would see the login of a proxy, which only git needs here: uv asks the relay or a folder.
+            proxies = ("HTTPS_PROXY",) if self._relay is not None else ("HTTPS_PROXY", "HTTP_PROXY")
+            for name in (*proxies, *map(str.lower, proxies)):
+                variables[name] = without_userinfo(variables[name])
         passed = of_git(environ)
         if not any("://" in line for line in self._requirements):
             passed = {name: value for name, value in passed.items() if not looks_secret(name)}

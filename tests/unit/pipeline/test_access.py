@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
+from tfprov.events import ignore
+from tfprov.fetch.relay import Relay
+from tfprov.fetch.routes import Route, proxy_at
 from tfprov.fetch.sources import Network
+from tfprov.fetch.ways import Ways
 from tfprov.pipeline.access import IndexAccess
 
 ENVIRON = {
@@ -20,13 +24,17 @@ ENVIRON = {
 }
 
 
-def access(*lines: str) -> IndexAccess:
-    """Access without a relay, for these requirements."""
+PROXY = proxy_at("http://me:pr0xy@proxy:3128")
+NETWORK = Network(index_url="file:///index", routes=(Route(name="the proxy", http=PROXY, https=PROXY),))
+
+
+def access(*lines: str, relay: Relay | None = None) -> IndexAccess:
+    """Access for these requirements, over a proxy with a login."""
     context: Any = SimpleNamespace(
         request=SimpleNamespace(environ=ENVIRON), loaded=SimpleNamespace(folder=Path("/project"))
     )
-    machine: Any = SimpleNamespace(network=Network(index_url="file:///index"))
-    return IndexAccess(context, machine, None, lines)
+    machine: Any = SimpleNamespace(network=NETWORK)
+    return IndexAccess(context, machine, relay, lines)
 
 
 @pytest.mark.parametrize("bare", [False, True])
@@ -42,3 +50,14 @@ def test_a_resolver_has_the_variables_that_requirements_name_and_those_of_git_fo
     found = access("thing @ git+https://${TOKEN}@git.example/thing").environment()
     assert (found["TOKEN"], found["GIT_PASSWORD"]) == ("t0ken", "pw")
     assert "s3cret" not in found.values()
+
+
+@pytest.mark.parametrize("relayed", [False, True])
+def test_what_is_built_sees_no_login_of_a_proxy_unless_git_needs_it(relayed: bool) -> None:
+    lines = (("thing", False), ("thing @ https://host/thing.zip", False), ("a @ git+https://b/a", True))
+    with Relay(Ways(network=NETWORK, emit=ignore)) as relay:
+        for line, told in lines:
+            found = access(line, relay=relay if relayed else None).environment(bare=True)
+            assert any("pr0xy" in value for value in found.values()) is told
+            assert found["https_proxy"] == ("http://me:pr0xy@proxy:3128" if told else "http://proxy:3128")
+            assert ("tfprov:" in found["HTTP_PROXY"]) is relayed
