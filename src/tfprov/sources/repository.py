@@ -15,7 +15,7 @@ _OF_A_HOOK = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "G
 _OF_A_HOOK |= {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_PREFIX"}
 _OF_A_HOOK |= {"GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE"}
 # Other protocols start programs named in the address, such as `ext::`.
-_PROTOCOLS = "https:http:ssh:git:file"
+_PROTOCOLS = "https:http:ssh:git"
 
 
 def check_out(source: LockedSource, target: Path, *, environ: Mapping[str, str]) -> Path:
@@ -32,9 +32,11 @@ def check_out(source: LockedSource, target: Path, *, environ: Mapping[str, str])
     Raises:
         TfprovError: `source-unreachable`; `build-tool-missing` if git is not installed.
     """
+    is_local = source.repository.startswith(("file:", "/", "."))
     env = {
         **{name: value for name, value in environ.items() if name not in _OF_A_HOOK},
-        "GIT_ALLOW_PROTOCOL": _PROTOCOLS,
+        # A submodule of a repository elsewhere could otherwise be any repository of this machine.
+        "GIT_ALLOW_PROTOCOL": f"{_PROTOCOLS}:file" if is_local else _PROTOCOLS,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_LFS_SKIP_SMUDGE": "1",
     }
