@@ -47,12 +47,13 @@ def range_of(response: httpx.Response) -> tuple[int | None, int | None]:
 def validator_of(response: httpx.Response) -> str | None:
     """A strong validator of the file for If-Range; None when the response has none."""
     etag: str | None = response.headers.get("ETag")
-    if etag and not etag.startswith("W/"):
+    # Some servers send other letters, which no request can send back.
+    if etag and etag.isascii() and not etag.startswith("W/"):
         return etag
     # A date is a strong validator only when it is older than the response (RFC 9110, 8.8.2.2). A response without one
     # is trusted, because the hash decides in the end.
     modified: str | None = response.headers.get("Last-Modified")
-    return modified if modified and modified != response.headers.get("Date") else None
+    return modified if modified and modified.isascii() and modified != response.headers.get("Date") else None
 
 
 def http_failures() -> tuple[type[Exception], ...]:

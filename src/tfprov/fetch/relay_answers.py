@@ -201,5 +201,6 @@ def _received(chunks: Iterable[bytes], filename: str, store: Store | None) -> It
 
 
 def headers_of(response: httpx.Response, names: Sequence[str]) -> dict[str, str]:
-    """The headers of a response with these names, as far as it has them."""
-    return {name: response.headers[name] for name in names if name in response.headers}
+    """The headers of a response with these names, as far as it has them, without those that HTTP cannot carry on."""
+    found = {name: response.headers.get(name, "") for name in names}
+    return {name: value for name, value in found.items() if value and value.isascii()}

@@ -4,9 +4,11 @@ import io
 from pathlib import Path
 from typing import BinaryIO
 
+import httpx
 import pytest
 
-from tfprov.fetch.relay_answers import _received
+from tfprov.fetch.answers import validator_of
+from tfprov.fetch.relay_answers import _received, headers_of
 from tfprov.fetch.store import Store
 
 NAME = "thing-1.0-py3-none-any.whl"
@@ -31,3 +33,10 @@ def test_a_wheel_that_was_fetched_whole_is_stored_where_no_file_can_be_opened_tw
     assert stored.path.name == NAME
     assert stored.size == 7
     assert list((tmp_path / "partial").iterdir()) == []
+
+
+@pytest.mark.parametrize("odd", ['"\u2192"'.encode(), b'"\xe9"'])
+def test_a_header_that_http_cannot_carry_on_is_left_out(odd: bytes) -> None:
+    told = httpx.Response(200, headers=[(b"ETag", odd), (b"Last-Modified", odd), (b"Content-Type", b"text/html")])
+    assert headers_of(told, ("ETag", "Last-Modified", "Content-Type", "Age")) == {"Content-Type": "text/html"}
+    assert validator_of(told) is None
