@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -54,17 +55,28 @@ def shipped() -> tuple[Path, ...]:
 def nearest(cwd: Path) -> Path | None:
     """The profile for a folder: `tfprov.toml` or `[tool.tfprov]` in `pyproject.toml`, there or in a folder above.
 
-    Without either, a dependency file in the folder itself; None when there is none of these.
+    Without either, a dependency file in the folder itself; None when there is none of these. In a folder above, a file
+    counts only if it is of this user, of root, or of whoever owns the folder itself: anybody may put one into `/tmp`.
 
     Raises:
         OSError: a `pyproject.toml` or `setup.cfg` cannot be read.
     """
     for folder in (cwd, *cwd.parents):
-        if (folder / PROFILE).is_file():
-            return folder / PROFILE
-        if _has_own_table(folder / "pyproject.toml"):
-            return folder / "pyproject.toml"
+        for path in (folder / PROFILE, folder / "pyproject.toml"):
+            is_ours = path.is_file() and (folder == cwd or _owner(path) in (*_users(), _owner(cwd)))
+            if is_ours and (path.name == PROFILE or _has_own_table(path)):
+                return path
     return next(iter(lists(cwd)), None)
+
+
+def _owner(path: Path) -> int:
+    """The user that a path belongs to, not what it leads to; Windows says 0 for all."""
+    return path.lstat().st_uid
+
+
+def _users() -> tuple[int, ...]:
+    """This user and root."""
+    return (os.getuid(), 0) if hasattr(os, "getuid") else (0,)
 
 
 def _has_own_table(path: Path) -> bool:

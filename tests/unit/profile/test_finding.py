@@ -9,7 +9,8 @@ import pytest
 
 from profiles import write
 from tfprov.errors import TfprovError
-from tfprov.profile.finding import find, namesakes, shipped, shipped_folder, with_companions
+from tfprov.profile import finding
+from tfprov.profile.finding import find, namesakes, nearest, shipped, shipped_folder, with_companions
 from tfprov.profile.load import load
 from tfprov.profile.source import glance
 
@@ -228,3 +229,29 @@ def test_profiles_whose_locks_are_one_file_are_found(tmp_path: Path) -> None:
     write(tmp_path, "name = [", "broken.toml")
     (tmp_path / "folder.toml").mkdir()
     assert namesakes(own, "train") == ("same.toml", "upper.toml")
+
+
+@pytest.mark.parametrize("name", ["tfprov.toml", "pyproject.toml"])
+def test_what_another_user_puts_into_a_folder_above_is_not_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As in `/tmp`: a profile names an index, and scripts that are run."""
+    work, planted = tmp_path / "common" / "work", tmp_path / "common" / name
+    work.mkdir(parents=True)
+    planted.write_text("[tool.tfprov]\n")
+    (tmp_path / "tfprov.toml").write_text("")
+    owners: dict[Path, int] = {}
+    monkeypatch.setattr(finding, "_owner", lambda path: owners.get(path, os.getuid() if os.name == "posix" else 0))
+    assert nearest(work) == planted
+    owners[planted] = 4242
+    assert nearest(planted.parent) == planted
+    monkeypatch.setattr(finding, "content_of", lambda path: pytest.fail(f"{path} is read"))
+    assert nearest(work) == tmp_path / "tfprov.toml"
+
+
+def test_a_profile_of_whoever_owns_the_folder_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by root in a container, in the checkout of a user."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "tfprov.toml").write_text("")
+    monkeypatch.setattr(finding, "_owner", lambda _: 4242)
+    assert nearest(tmp_path / "work") == tmp_path / "tfprov.toml"
