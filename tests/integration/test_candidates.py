@@ -698,6 +698,11 @@ def test_what_contradicts_itself_is_refused_for_another_machine_too(site: Site, 
     error = json.loads(site.run("plan", "train.toml", "--host", "host.json", "--json").stdout)["error"]
     assert error["code"] == "resolver-conflict"
     assert error["hint"].startswith("without `one` it resolves, with TensorFlow")
+    # A name that no index has is not there for any machine.
+    ask(site, "one", "nowhere")
+    error = json.loads(site.run("plan", "train.toml", "--host", "host.json", "--json").stdout)["error"]
+    assert error["code"] == "package-name-wrong"
+    assert "without `nowhere`: this resolves, with TensorFlow" in error["hint"]
 
 
 def test_a_known_name_that_was_meant_is_tried(site: Site, tmp_path: Path) -> None:

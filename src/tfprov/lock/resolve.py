@@ -41,6 +41,8 @@ _MISSING_EXTRA = re.compile(
 OF_BUILDS = frozenset({"build-failed", "build-tool-missing", "sdist-build-failed"})
 """Failures of a build. With other requirements, the resolver may not need that source."""
 _BOUND = re.compile(r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?\s*[=<>~!]")
+NO_PROJECT = "was not found in the package"
+"""How uv says that an index has no project of a name."""
 NOT_BUILT = re.compile(r"`(?P<name>[\w.-]+?)(?:==| @ |`)")
 """The beginning of the message about a failed build: what could not be built."""
 _OUTPUT = "pylock.toml"

@@ -7,6 +7,7 @@ give a newer release. If none of them resolves, changed profiles are tried, so t
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from tfprov.host.records import Facts
 from tfprov.ladder.builds import needs_of
 from tfprov.lock.refusals import NoWheelsError
 from tfprov.lock.renew import Released, versions_in
-from tfprov.lock.resolve import is_tensorflow, sources_in
+from tfprov.lock.resolve import NO_PROJECT, is_tensorflow, sources_in
 from tfprov.pipeline import other_platforms
 from tfprov.pipeline.backends.venv.chosen import decided, with_sizes
 from tfprov.pipeline.backends.venv.lag import newest_versions, outdated, tell_lag, without_lag
@@ -212,7 +213,8 @@ def _resolved_elsewhere(
     Packages without a wheel for that machine are not built here: the plan is that of all others, and lists them.
 
     Raises:
-        TfprovError: `resolver-conflict` where no versions go together; a build would not change that.
+        TfprovError: what a build would not change: `resolver-conflict`; `package-name-wrong` for a name that no index
+            has.
     """
     asked = profile.model_copy(update={"packages": profile.packages.model_copy(update={"build": "never"})})
     if machine.uv_platform is None or machine.offers is None or not (plan.candidates and can_resolve(machine)):
@@ -230,12 +232,18 @@ def _resolved_elsewhere(
                 return plan, (f"{_NOT_TOGETHER} (uv also tried versions of {names} without one)",)
             apart += tuple(Constraint(requirement=name, why=_NOT_BUILT) for name in lacking)
         except TfprovError as error:
-            if error.code.name == "resolver-conflict":
+            if error.code.name == "resolver-conflict" or _lacks_other(error):
                 _with_hints(context, machine, asked, error)
                 raise
             return plan, (f"{_NOT_RESOLVED} ({reason(error)})",)
         else:
             return with_sizes(decided(context, plan, best), machine, best), ()
+
+
+def _lacks_other(error: TfprovError) -> bool:
+    """Whether the index has no project of a name that is not TensorFlow's, which it may have for that machine alone."""
+    found = re.search(rf"(\S+) {NO_PROJECT}", " ".join(error.evidence))
+    return error.code.name == "package-name-wrong" and found is not None and not is_tensorflow(found[1])
 
 
 def _beside(candidate: Candidate, apart: tuple[Constraint, ...]) -> Candidate:

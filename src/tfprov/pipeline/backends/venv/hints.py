@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from tfprov.diagnose.remedies import near_name
 from tfprov.errors import TfprovError
-from tfprov.lock.resolve import NOT_BUILT, OF_BUILDS, is_tensorflow
+from tfprov.lock.resolve import NO_PROJECT, NOT_BUILT, OF_BUILDS, is_tensorflow
 from tfprov.pipeline.backends.venv.changes import Change, any_version, changes, near_of_all, pair, with_all_possible
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
 from tfprov.pipeline.backends.venv.search_time import SearchTime
@@ -36,7 +36,6 @@ _MOST_HINTS = 3
 # A change to more lines than these, and to more than half of those with versions, is another list.
 _FEW_LINES = 3
 _MOST_LINES = 8
-_NO_PROJECT = "was not found in the package"
 
 
 def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: TfprovError) -> None:
@@ -143,7 +142,7 @@ def _impossible(context: Context, machine: Machine, profile: Profile) -> tuple[d
             else re.fullmatch(r"(?P<public>==[\d.]+)(?P<build>\+.+)?", str(requirement.specifier))
         )
         near = on_any_version(requirement, f"{pin['public']}{'' if pin['build'] else '.*'}") if pin else ""
-        if _NO_PROJECT in message:
+        if NO_PROJECT in message:
             other = near_name(requirement.name)
             line = on_any_version(requirement).replace(requirement.name, other, 1) if other else ""
             found[named] = line if line and not failure(line) else ""
@@ -171,7 +170,7 @@ def _is_named(requirement: Requirement, message: str) -> bool:
     """Whether the resolver's message says that there is no such version, or no such project, as required."""
     name = re.escape(canonicalize_name(requirement.name))
     there_is = rf"no version of {name}[=<>!~\s]|only {name}[=<>!~]\S* is available and you require {name}[=<>!~]"
-    return re.search(rf"(?i){there_is}|\b{name} {_NO_PROJECT}", message) is not None
+    return re.search(rf"(?i){there_is}|\b{name} {NO_PROJECT}", message) is not None
 
 
 def _needs_newer(lines: Sequence[str], message: str, python: str) -> str | None:
