@@ -38,6 +38,7 @@ _FROM_STORE = "PythonSoftwareFoundation.Python.*"
 _ELF = {62: "x86_64", 183: "aarch64", 3: "i686", 40: "armv7l", 21: "ppc64le", 243: "riscv64", 22: "s390x"}
 _SAME = {"amd64": "x86_64", "arm64": "aarch64", "x64": "x86_64"}
 _SPECS = re.compile(r"^#\s*(?P<what>update|install|create|remove|uninstall|neutered)\s+specs:\s*(?P<specs>.*)$")
+_LONGEST_PATH = 4096
 _UP = "`tfprov up`"
 _NAME_ONE = "name the folder of an environment, or the Python in it"
 SPEC_NAME = re.compile(r"^(?:[^:\s]+::)?(?P<name>[A-Za-z0-9_.-]+)")
@@ -140,6 +141,8 @@ def root_of(path: Path) -> Path:
         for above in (path.parent, path.parent.parent):
             if (above / "pyvenv.cfg").exists() or (above / "conda-meta").is_dir():
                 return above
+    if path.is_file() and (led := _led_to(path)) is not None:
+        return led
     if path.is_file():
         folder = Path(os.path.realpath(path)).parent
         # The installer for Windows puts `python.exe` beside `Lib`, elsewhere it is in a folder of its own.
@@ -149,6 +152,15 @@ def root_of(path: Path) -> Path:
         f"there is no environment at `{path}`",
         hint=_NAME_ONE,
     )
+
+
+def _led_to(path: Path) -> Path | None:
+    """The folder whose path is the first line of a text file, as `.venv` may be; None for any other file."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError), regular(path) as stream:
+        line = stream.read(_LONGEST_PATH).decode().partition("\n")[0].strip()
+        folder = Path(os.path.normpath(path.parent / Path(line).expanduser()))
+        return folder if line and folder.is_dir() else None
+    return None
 
 
 def _inside(folder: Path) -> Iterator[Path]:

@@ -304,6 +304,16 @@ def test_a_folder_of_something_else_is_not_an_environment(tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.parametrize("text", ["{there}\n", "../envs/train", "{there}\r\nmore\n"])
+def test_a_file_with_the_path_of_an_environment_leads_to_it(tmp_path: Path, text: str) -> None:
+    there = tmp_path / "envs" / "train"
+    there.mkdir(parents=True)
+    (there / "pyvenv.cfg").write_text("version = 3.11.7\n")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / ".venv").write_text(text.format(there=there))
+    assert os.path.samefile(read(tmp_path / "project" / ".venv").root, there)
+
+
 def test_in_place_of_a_folder_the_environment_in_it_is_to_be_named(tmp_path: Path) -> None:
     for name in ("env", ".venv"):
         (tmp_path / name).mkdir()
