@@ -17,8 +17,17 @@ from tfprov.diagnose.records import NOISE, NOTHING, UNKNOWN, Diagnosis, Finding,
 from tfprov.diagnose.remedies import remedy, what_happened
 from tfprov.diagnose.rules.own import is_own
 from tfprov.diagnose.scan import Scanned
-from tfprov.diagnose.survived import asserted, counted_on, expected_by_tests, passed_over, reported, searched, warned
-from tfprov.diagnose.view import ACHIEVED, View, look
+from tfprov.diagnose.survived import (
+    asserted,
+    counted_on,
+    expected_by_tests,
+    passed_over,
+    recorded,
+    reported,
+    searched,
+    warned,
+)
+from tfprov.diagnose.view import ACHIEVED, SUCCESS, View, look
 from tfprov.errors import CODES, Group
 
 _LINES = 20
@@ -137,7 +146,9 @@ def _survived(by_code: Mapping[str, Sequence[tuple[int, Hit]]], view: View) -> l
 def _has_survived(code: str, faults: Mapping[str, Sequence[tuple[int, Hit]]], view: View) -> bool:
     last = _last(faults[code])
     traced = view.after(last, "ignored", "traced")
-    achieved = None if _lasts(code) else view.after(last, ACHIEVED)
+    # What an installer has installed need not be what it did not find.
+    deeds = (ACHIEVED,) if CODES[code].group in {Group.RESOLVE, Group.INTERPRETER} else (ACHIEVED, SUCCESS)
+    achieved = None if _lasts(code) else view.after(last, *deeds)
     at = min((number for number in (traced, achieved) if number is not None), default=None)
     if at is None:
         return False
@@ -198,7 +209,7 @@ _GONE_ON_AFTER = _TRIED_AGAIN | {Group.MACHINE}
 """Groups of failures that a program may say it goes on after."""
 
 
-_NO_FAILURES = (expected_by_tests, asserted, is_mentioned, reported, searched, warned)
+_NO_FAILURES = (expected_by_tests, asserted, is_mentioned, recorded, reported, searched, warned)
 """Who says a line, and of what, that reports no failure of the run: each is asked of every line by itself."""
 
 

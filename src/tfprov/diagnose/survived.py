@@ -22,7 +22,7 @@ from tfprov.diagnose.view import (
     View,
     asker,
 )
-from tfprov.errors import CODES
+from tfprov.errors import CODES, Group
 
 
 def expected_by_tests(view: View, _hit: Hit, line: LogLine) -> bool:
@@ -71,6 +71,12 @@ def reported(view: View, _hit: Hit, line: LogLine) -> bool:
 def warned(view: View, _hit: Hit, line: LogLine) -> bool:
     """It is a warning of Python's, which ends no program, and more is said after it."""
     return bool(_WARNED.match(line.text)) and says_more(view, line)
+
+
+def recorded(view: View, hit: Hit, line: LogLine) -> bool:
+    """It is a record of a program's log that warns or informs of what a system said, and it is not the last line."""
+    is_of_system = hit.rule.code in CODES and CODES[hit.rule.code].group in _OF_SYSTEMS
+    return is_of_system and line.number < view.end and bool(_RECORD.match(line.text))
 
 
 def says_more(view: View, line: LogLine) -> bool:
@@ -134,6 +140,9 @@ _VERDICT = re.compile(
 _QUIET = 40
 """How many lines tests that do not say where they begin are taken to have printed at most."""
 _VALUE = tuple("[({0123456789")
+_OF_SYSTEMS = frozenset({Group.NETWORK, Group.ARTIFACT, Group.MACHINE})
+_RECORD = re.compile(r"(?:WARNING|INFO|DEBUG):(?!tensorflow)[\w.]+:|(?:[\w.]+ )?\[?(?:WARNING|INFO|DEBUG)\]?(?: |\|)")
+"""Records of Python's logging and of the like; pip and bazel write `WARNING: `."""
 _WARNED = re.compile(r"\S+:\d+: \w*Warning: ")
 _OWN = "AssertionError: "
 _ERRORS = re.compile(r"\d errors?\b|\berrors=", re.IGNORECASE)

@@ -121,6 +121,20 @@ def test_a_row_of_data_is_no_fault(row: str, code: str) -> None:
     assert root_of(f'{{"level": "error", "message": "{RAISED[code]}"}}\n') == code
 
 
+@pytest.mark.parametrize("record", ["WARNING:root:retrying after {}", "[WARNING] app: {}", "fetch WARNING {}"])
+def test_a_record_that_warns_of_a_system_is_not_how_a_program_ends(record: str) -> None:
+    said = f"{record.format('Connection reset by peer')}\n"
+    assert root_of(f"{said}{FRAMES}ZeroDivisionError: division by zero\n") is None
+    assert root_of(said) == "net-reset"
+    assert root_of(f"{said}{FRAMES}ConnectionResetError: [Errno 104] Connection reset by peer\n") == "net-reset"
+
+
+def test_what_was_installed_after_a_mistake_was_mended_is_an_achievement() -> None:
+    mistaken = "error: Failed to read `--find-links` directory: /nonexistent-links\n"
+    assert root_of(mistaken) == "usage"
+    assert root_of(f"{mistaken}Installed 1 package in 7ms\n + idna==3.20\n") is None
+
+
 def test_a_text_that_lists_failures_reports_none() -> None:
     listed = "\n\n".join(f"{number}. {RAISED[code]}" for number, code in enumerate(["disk-full", "net-refused"], 1))
     abi = "ImportError: numpy.core.multiarray failed to import"
@@ -146,6 +160,16 @@ def test_a_log_that_is_quoted_in_a_run_that_ended_well_is_none(log: Log) -> None
         f"For example:\n\n```\n{text}\n```\n",
     ):
         assert root_of(f"reading samples\n{quoted}\nall 12 samples processed\ndone\n") is None
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda log: log.name)
+def test_what_a_test_that_passes_has_captured_is_none(log: Log) -> None:
+    text = log.content.decode("utf-8", "replace").rstrip("\n")
+    captured = f"---------- Captured stdout call ----------\n{text}\n========== short test summary info =========="
+    assert (
+        root_of(f"========== test session starts ==========\n{captured}\n========== 2 passed in 0.10s ==========\n")
+        is None
+    )
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.name)
