@@ -32,7 +32,19 @@ KNOWN_NAMES = (
     *("segmentation-models", "shapely", "spacy", "stable-baselines3", "statsmodels"),
 )
 """Projects that are commonly installed with TensorFlow; suggested for a misspelt name that is close to one."""
-_CAPTURES = ("requirement", "package", "library", "symbol", "attribute", "wheel", "path", "url", "capability", "wants")
+_CAPTURES = (
+    "requirement",
+    "package",
+    "library",
+    "symbol",
+    "attribute",
+    "wheel",
+    "path",
+    "program",
+    "url",
+    "capability",
+    "wants",
+)
 
 
 # The oldest release that tfprov supports: a profile that requests an older one is refused.
@@ -185,6 +197,9 @@ def _of_name(general: Remedy, captures: Mapping[str, str], _view: View) -> Remed
 
 def _of_library(general: Remedy, captures: Mapping[str, str], view: View) -> Remedy:
     """For a missing system library: name the packages that contain it, if it is in the table."""
+    if program := captures.get("program"):
+        shown = f"`head -1 {program}`, or `readelf -l {program}` where it is no script"
+        return replace(general, text=f"install the interpreter or dynamic loader that `{program}` names ({shown})")
     library = captures.get("library", "")
     known = providers(library)
     if known is None or view.context.system in {"windows", "macos"}:

@@ -135,6 +135,17 @@ def test_what_was_installed_after_a_mistake_was_mended_is_an_achievement() -> No
     assert root_of(f"{mistaken}Installed 1 package in 7ms\n + idna==3.20\n") is None
 
 
+def test_what_a_script_or_a_program_needs_to_start_is_missing() -> None:
+    found = diagnose_text("bash: line 1: ./train.sh: cannot execute: required file not found\n").root
+    assert found is not None
+    assert found.remedy is not None
+    assert (found.code, found.remedy.text) == (
+        "system-library-missing",
+        "install the interpreter or dynamic loader that `./train.sh` names (`head -1 ./train.sh`, or "
+        "`readelf -l ./train.sh` where it is no script)",
+    )
+
+
 def test_a_text_that_lists_failures_reports_none() -> None:
     listed = "\n\n".join(f"{number}. {RAISED[code]}" for number, code in enumerate(["disk-full", "net-refused"], 1))
     abi = "ImportError: numpy.core.multiarray failed to import"

@@ -179,6 +179,16 @@ RULES: tuple[Rule, ...] = (
         follows=("metal-plugin-mismatch", "h5py-mismatch", "rosetta-qemu", "companion-mismatch", "file-damaged"),
     ),
     Rule(
+        name="program-loader-missing",
+        code="system-library-missing",
+        reads="bash: the interpreter that a script names, or the dynamic loader that a program names, is not there",
+        needs=("required file not found",),
+        pattern=r"(?P<program>(?!\S+/(?:pip|python|pytest|jupyter|ipython|tensorboard|saved_model_cli)[\d.]*:)[^\s:]+): cannot execute: required file not found",
+        examples=("bash: line 1: ./train.sh: cannot execute: required file not found",),
+        rank=50,
+        follows=("musl-libc", "python-broken"),
+    ),
+    Rule(
         name="elf-class",
         code="python-32bit",
         reads="ld.so: a 64-bit library in a 32-bit process, or the other way round",

@@ -41,8 +41,9 @@ RULES: tuple[Rule, ...] = (
             "disk space",
             "no more space",
             "requested and",
+            "wrote only",
         ),
-        pattern=r"\bOSError: \d+ requested and \d+ written|\[Errno 28\](?! inotify)|\[WinError (?:112|39)\]|os error (?:28|112)\)|errno[:= ]+28\b(?!\] inotify)|\bENOSPC\b"
+        pattern=r"\b\d+ requested and \d+ written\b|Wrote only \d+ of \d+ bytes$|\[Errno 28\](?! inotify)|\[WinError (?:112|39)\]|os error (?:28|112)\)|errno[:= ]+28\b(?!\] inotify)|\bENOSPC\b"
         r"|No space left on (?:the )?(?:device|disk)|not enough space|(?<!inode )\bdisk full\b|[Dd]isk is full|enough free space|insufficient space"
         r"|(?:not enough|insufficient|out of|no more|no) (?:free )?(?:disk )space",
         examples=(
@@ -50,6 +51,8 @@ RULES: tuple[Rule, ...] = (
             "  Caused by: No space left on device (os error 28)",
             "OSError: [WinError 112] 磁盘空间不足。: 'C:\\\\x'",
             "tar: write error: No space left on device",
+            "tar: python3.11Wrote only 4608 of 10240 bytes",
+            "OSError: 100000 requested and 25584 written",
             "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
             "NoSpaceLeftError: No space left on devices.",
         ),
