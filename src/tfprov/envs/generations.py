@@ -22,7 +22,6 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,28 +118,12 @@ class Environment:
             return False
         return not self.owner.link or leads(Path(self.owner.link), self._current, generation.path)
 
-    @contextlib.contextmanager
-    def locked(self, *, timeout: float = -1, warn: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Lock the environment against other tfprov processes. The operating system frees it when the holder dies.
-
-        Args:
-            timeout: seconds to wait for another holder; negative to wait for ever, 0 not to wait.
-            warn: is told whom it waits for, before it waits.
-
-        Raises:
-            TfprovError: `lock-timeout`; `permission-denied` where the lock file cannot be made.
-        """
+    def locked(
+        self, *, timeout: float = -1, warn: Callable[[str], None] | None = None
+    ) -> contextlib.AbstractContextManager[None]:
+        """Lock the environment against other tfprov processes; arguments and errors as for `locks.held`."""
         # Outside the environment's folder: `lock` must not leave one behind, and `remove` deletes it.
-        hold = partial(held, self.root.parent / LOCKS / self.root.name, name=self.owner.name)
-        with contextlib.ExitStack() as locked:
-            try:
-                locked.enter_context(hold(timeout=timeout if warn is None else 0))
-            except TfprovError as error:
-                if warn is None or timeout == 0 or error.code.name != "lock-timeout":
-                    raise
-                warn(f"{error.what}: waiting for it")
-                locked.enter_context(hold(timeout=timeout))
-            yield
+        return held(self.root.parent / LOCKS / self.root.name, name=self.owner.name, timeout=timeout, warn=warn)
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:

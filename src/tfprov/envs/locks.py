@@ -8,7 +8,7 @@ and machine that made it: the next run on that machine removes it if the process
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +23,14 @@ _MARKER = ".held"
 
 
 @contextlib.contextmanager
-def held(path: Path, *, name: str, timeout: float) -> Iterator[None]:
+def held(path: Path, *, name: str, timeout: float = -1, warn: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a lock.
 
     Args:
         path: the lock file.
         name: of the environment, for messages.
-        timeout: seconds to wait for the current holder; -1 to wait for ever.
+        timeout: seconds to wait for the current holder; negative to wait for ever, 0 not to wait.
+        warn: is told whom it waits for, before it waits.
 
     Raises:
         TfprovError: `lock-timeout`; `permission-denied` where the lock file cannot be made.
@@ -43,7 +44,13 @@ def held(path: Path, *, name: str, timeout: float) -> Iterator[None]:
             evidence=(str(error),),
             hint="check HOME, or set TFPROV_HOME to a folder that you may write to",
         ) from error
-    lock = _acquired(path, name=name, timeout=timeout)
+    try:
+        lock = _acquired(path, name=name, timeout=timeout if warn is None else 0)
+    except TfprovError as error:
+        if warn is None or timeout == 0 or error.code.name != "lock-timeout":
+            raise
+        warn(f"{error.what}: waiting for it")
+        lock = _acquired(path, name=name, timeout=timeout)
     try:
         yield
     finally:

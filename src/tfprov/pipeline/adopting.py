@@ -194,14 +194,8 @@ def alone(asking: Asking, emit: Emit) -> Iterator[None]:
     root = os.path.realpath(root_of(asking.path))
     key = hashlib.sha256(os.fsencode(root)).hexdigest()[:8]
     path = home(asking.environ).environments / LOCKS / f"adopt-{key}"
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(held(path, name=root, timeout=0))
-        except TfprovError as error:
-            if error.code.name != "lock-timeout":
-                raise
-            emit(Note(text=f"another tfprov is adopting `{root}`: waiting for it", level="warning"))
-            stack.enter_context(held(path, name=root, timeout=-1))
+    words = f"another tfprov is adopting `{root}`: waiting for it"
+    with held(path, name=root, warn=lambda _: emit(Note(text=words, level="warning"))):
         yield
 
 
