@@ -99,12 +99,6 @@ def may_differ(error: TfprovError) -> bool:
     return error.code.group in of_requirements and error.code.name not in _SAME_EVERYWHERE
 
 
-def is_same_everywhere(error: TfprovError) -> bool:
-    """Whether a resolve failed because a requirement names a version that does not exist for any Python."""
-    found = _NO_SUCH_VERSION.search(" ".join(error.evidence))
-    return found is not None and kind_of(found["name"] or found["other"]) is None
-
-
 def can_resolve(machine: Machine) -> bool:
     """Whether there is an index or a folder to resolve from, and it has not been found unreachable in this run."""
     return machine.network.has_pages and machine.unreachable is None
@@ -166,7 +160,9 @@ def _best(
             candidate is first resolved again with all rungs. A failure that does not depend on the Python is raised at
             once.
     """
-    search = _Search(context, machine, profile, candidates, builds=builds, earlier=earlier)
+    search = _Search(
+        context=context, machine=machine, profile=profile, candidates=candidates, builds=builds, earlier=earlier
+    )
     if (best := search.run()) is not None:
         return best
     # The failure to report is one on a Python that has all wheels, preferably one that is not about the range of
@@ -184,6 +180,7 @@ def _best(
         raise
 
 
+@dataclass(slots=True, kw_only=True)
 class _Search:
     """Resolves candidates until none is left that may have a newer TensorFlow release than the best solution.
 
@@ -192,26 +189,17 @@ class _Search:
 
     Attributes:
         failures: the candidates without a solution, each with the reason.
+        best: the best solution so far.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        machine: Machine,
-        profile: Profile,
-        candidates: Sequence[Candidate],
-        *,
-        builds: Builds,
-        earlier: Earlier,
-    ) -> None:
-        self.failures: list[tuple[Candidate, TfprovError]] = []
-        self._context = context
-        self._machine = machine
-        self._profile = profile
-        self._candidates = candidates
-        self._builds = builds
-        self._earlier = earlier
-        self._best: Solution | None = None
+    context: Context
+    machine: Machine
+    profile: Profile
+    candidates: Sequence[Candidate]
+    builds: Builds
+    earlier: Earlier
+    failures: list[tuple[Candidate, TfprovError]] = field(default_factory=list)
+    best: Solution | None = None
 
     def run(self) -> Solution | None:
         """The solution with the newest release, of several that of the earliest candidate; None when there is none.
@@ -219,13 +207,13 @@ class _Search:
         Raises:
             TfprovError: a failure that does not depend on the Python.
         """
-        with Beside(self._ask, self._candidates) as tries:
-            for index, candidate in enumerate(self._candidates):
+        with Beside(self._ask, self.candidates) as tries:
+            for index, candidate in enumerate(self.candidates):
                 if not self._may_be_better(candidate):
                     tries.drop(index)
                     continue
-                others = range(index + 1, len(self._candidates))
-                later = (number for number in others if self._may_be_better(self._candidates[number]))
+                others = range(index + 1, len(self.candidates))
+                later = (number for number in others if self._may_be_better(self.candidates[number]))
                 try:
                     found = tries.answer(index, then=next(later, None) if self.failures else None)
                 except TfprovError as error:
@@ -235,52 +223,55 @@ class _Search:
                     if self._is_last(index, error):
                         break
                     continue
-                if self._best is None or found.release > self._best.release:
-                    self._best = found
-        return self._best
+                if self.best is None or found.release > self.best.release:
+                    self.best = found
+        return self.best
 
     def _may_be_better(self, candidate: Candidate) -> bool:
-        if self._best is None:
+        if self.best is None:
             return True
-        reached = self._earlier.releases.get(self._key(candidate), Version(candidate.best.tensorflow.version))
+        reached = self.earlier.releases.get(self._key(candidate), Version(candidate.best.tensorflow.version))
         # A newer release is no reason to download a Python.
-        return reached > self._best.release and candidate.best.python.path is not None
+        return reached > self.best.release and candidate.best.python.path is not None
 
     def _ask(self, candidate: Candidate) -> Solution:
         key = self._key(candidate)
-        if key in self._earlier.failures:
-            raise self._earlier.failures[key]
+        if key in self.earlier.failures:
+            raise self.earlier.failures[key]
         try:
-            found = solve(self._context, self._machine, self._profile, candidate, builds=self._builds)
+            found = solve(self.context, self.machine, self.profile, candidate, builds=self.builds)
         except TfprovError as error:
             # A failed build does not last: with more requirements, the resolver may not need that source.
-            if may_differ(error) and (self._builds == "none" or error.code.name not in OF_BUILDS):
-                self._earlier.failures[key] = error
+            if may_differ(error) and (self.builds == "none" or error.code.name not in OF_BUILDS):
+                self.earlier.failures[key] = error
             raise
-        self._earlier.releases[key] = found.release
+        self.earlier.releases[key] = found.release
         return found
 
     def _key(self, candidate: Candidate) -> _Asked:
-        return (candidate.best.python.path or candidate.best.python.version, candidate.requirement, self._builds)
+        return (candidate.best.python.path or candidate.best.python.version, candidate.requirement, self.builds)
 
     def _is_last(self, index: int, error: TfprovError) -> bool:
         """Whether the candidates behind this one need not be tried after its failure."""
-        if self._best is None and (is_same_everywhere(error) or (index == 0 and self._fails_everywhere(error))):
+        found = _NO_SUCH_VERSION.search(" ".join(error.evidence))
+        # A requirement names a version that does not exist for any Python.
+        is_without = found is not None and kind_of(found["name"] or found["other"]) is None
+        if self.best is None and (is_without or (index == 0 and self._fails_everywhere(error))):
             return True
         # A project that has only sources must be built on every Python.
-        is_sources_only = isinstance(error, NoWheelsError) and not all(map(self._machine.has_wheels, error.names))
-        return is_sources_only and self._builds == "none"
+        is_sources_only = isinstance(error, NoWheelsError) and not all(map(self.machine.has_wheels, error.names))
+        return is_sources_only and self.builds == "none"
 
     def _fails_everywhere(self, error: TfprovError) -> bool:
         """Whether the oldest Python fails like the first candidate."""
         # Most sources that cannot be built on the newest Python because of its age are built on the oldest one.
-        oldest = min(self._candidates, key=lambda each: Version(each.best.python.version))
+        oldest = min(self.candidates, key=lambda each: Version(each.best.python.version))
         if isinstance(error, NoWheelsError) or error.code.name not in OF_BUILDS or oldest.best.python.path is None:
             return False
         try:
             self._ask(oldest)
         except TfprovError as other:
-            is_other = oldest.best.python.version != self._candidates[0].best.python.version
+            is_other = oldest.best.python.version != self.candidates[0].best.python.version
             return is_other and _in_short(other) == _in_short(error)
         return False
 
