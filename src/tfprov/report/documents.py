@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tfprov.lock.records import Lock
     from tfprov.pipeline.cache import Kept
     from tfprov.pipeline.records import Outcome
-    from tfprov.plan.records import Decision, Plan
+    from tfprov.plan.records import Plan
 
 SCHEMA = 1
 
@@ -78,7 +78,7 @@ def outcome(result: Outcome) -> Document:
             "generation": result.generation.number,
             "kind": seal.kind if seal else "venv",
         },
-        "decision": decision(result.decision) if result.decision else None,
+        "decision": asdict(result.decision) if result.decision else None,
         "tensorflow": asdict(seal.target) if seal else None,
         "verdict": proved.get("verdict"),
         "devices": proved.get("devices"),
@@ -98,30 +98,8 @@ def outcome(result: Outcome) -> Document:
 
 def plan(found: Plan) -> Document:
     """A plan as a JSON document."""
-    return {
-        "decision": decision(found.decision),
-        "refused": [asdict(one) for one in found.refused],
-        "notes": found.notes,
-        "download_bytes": found.download_bytes,
-        "unpacked_bytes": found.unpacked_bytes,
-        "peak_disk_bytes": found.peak_disk_bytes,
-        "files": found.files,
-        "fetch_bytes": found.fetch_bytes,
-        "changes": found.changes,
-        "build_seconds": found.build_seconds,
-    }
-
-
-def decision(found: Decision) -> Document:
-    """A decision as a JSON document."""
-    return {
-        "tensorflow": asdict(found.tensorflow),
-        "python": asdict(found.python),
-        "constraints": [asdict(one) for one in found.constraints],
-        "also": [asdict(one) for one in found.also],
-        "variables": [asdict(one) for one in found.variables],
-        "without": [asdict(one) for one in found.without],
-    }
+    shown = {key: value for key, value in asdict(found).items() if key not in ("fallbacks", "candidates")}
+    return {**shown, "build_seconds": found.build_seconds}
 
 
 def lock(found: Lock) -> Document:

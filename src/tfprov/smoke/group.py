@@ -39,6 +39,11 @@ _MANY = 256
 _LOOK_S = 0.2
 # Failure code for an unrecognised exception in these legs, which do only one thing.
 _UNRECOGNISED = {"import": "import-failed", "package": "import-failed", "keras": "keras-mismatch"}
+# What the request file of every group says of the request.
+_ASKED = (
+    *("level", "accelerator", "require_gpus", "gpu"),
+    *("timeout", "idle_timeout", "expected_version", "expected_package"),
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -219,7 +224,7 @@ def _write_request(session: ProbeSession, given: Mapping[str, object]) -> Path:
     """The request file of a process, in a new folder."""
     folder = Path(tempfile.mkdtemp(prefix=f"{given['group']}-", dir=session.scratch))
     content = {
-        **_asked(session.request),
+        **{key: getattr(session.request, key) for key in _ASKED},
         "records": str(folder / _RECORDS),
         "logical_cpus": 1,
         "lost_devices": session.lost.devices,
@@ -247,20 +252,6 @@ def _take_in_death(
     if last.device != ENVIRONMENT:
         # The next leg on this device would probably fail the same way, and take as long.
         session.lost.devices[last.device] = f"{last.leg}: {code}"
-
-
-def _asked(request: SmokeRequest) -> dict[str, object]:
-    """The keys of the request file that are the same for all groups."""
-    return {
-        "level": request.level,
-        "accelerator": request.accelerator,
-        "require_gpus": request.require_gpus,
-        "gpu": request.gpu,
-        "timeout": request.timeout,
-        "idle_timeout": request.idle_timeout,
-        "expected_version": request.expected_version,
-        "expected_package": request.expected_package,
-    }
 
 
 def renumbered(text: str, numbers: Sequence[int]) -> str:
