@@ -152,7 +152,7 @@ def read(
         for package, source in pylock.select(environment=environment, tags=tags):
             # A direct reference (`name @ https://…`) is locked as an archive.
             if isinstance(source, PackageWheel) or (isinstance(source, PackageArchive) and _is_wheel(source)):
-                files.append(_locked(place, package, source))
+                files.append(locked_wheel(place, package, source))
             elif package.name in header.built:
                 sources.append(_source(place, package, source))
             else:
@@ -195,7 +195,7 @@ def wheels_in(document: str, *, environment: Environment, tags: Sequence[Tag]) -
     if not all(isinstance(source, PackageWheel) for _, source in chosen):
         return None
     nowhere = Path("pylock.toml")
-    found = (_locked(nowhere, package, source) for package, source in chosen if isinstance(source, PackageWheel))
+    found = (locked_wheel(nowhere, package, source) for package, source in chosen if isinstance(source, PackageWheel))
     return tuple(sorted(found, key=lambda file: file.name))
 
 
@@ -320,7 +320,17 @@ def _source(
     return LockedSource(name=name, version=version, archive=archive, subdirectory=subdirectory)
 
 
-def _locked(path: Path, package: Package, wheel: PackageWheel | PackageArchive) -> LockedFile:
+def locked_wheel(path: Path, package: Package, wheel: PackageWheel | PackageArchive) -> LockedFile:
+    """A wheel of a PEP 751 document.
+
+    Args:
+        path: of the document, to which local paths in it are relative.
+        package: the entry of the project.
+        wheel: one of its wheels, or an archive that is one.
+
+    Raises:
+        TfprovError: `lock-invalid` when its address, name or hash is not one.
+    """
     name = str(package.name)
     found = _file(path, name, "", wheel)
     try:

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from packaging.pylock import Package, PackageWheel, Pylock, PylockSelectError, PylockValidationError
+from packaging.pylock import PackageWheel, Pylock, PylockSelectError, PylockValidationError
 
 from tfprov import process
 from tfprov.bundle import repack
@@ -17,6 +16,7 @@ from tfprov.digests import sha256_of
 from tfprov.errors import TfprovError
 from tfprov.events import Note
 from tfprov.ladder.classify import classify_text
+from tfprov.lock import pylock
 from tfprov.lock.platforms import PLATFORMS
 from tfprov.lock.records import LockedFile
 from tfprov.pipeline import other_platforms
@@ -140,7 +140,8 @@ def _resolve(
         chosen = Pylock.from_dict(toml_of(text)).select(
             environment=marker_environment(python, "cpython", facts), tags=supported_tags(python, False, facts)
         )
-        return tuple(_locked(package, wheel) for package, wheel in chosen if isinstance(wheel, PackageWheel))
+        wheels = ((package, wheel) for package, wheel in chosen if isinstance(wheel, PackageWheel))
+        return tuple(pylock.locked_wheel(Path("pylock.toml"), package, wheel) for package, wheel in wheels)
     except (PylockSelectError, PylockValidationError) as error:
         raise TfprovError(
             "platform-no-wheel", "tfprov has a dependency without a wheel for it", evidence=(str(error),)
@@ -190,16 +191,3 @@ def _ask(
     said = access.truthful(answer.stderr + answer.stdout)
     what = "the dependencies of tfprov could not be resolved"
     raise access.failure() or classify_text("uv pip compile", said, answer.returncode, what=what)
-
-
-def _locked(package: Package, wheel: PackageWheel) -> LockedFile:
-    url = wheel.url or Path(wheel.path or "").absolute().as_uri()
-    filename = wheel.name or unquote(urlsplit(url).path.rsplit("/", 1)[-1])
-    return LockedFile(
-        name=str(package.name),
-        version=str(package.version),
-        filename=filename,
-        url=url,
-        sha256=wheel.hashes["sha256"],
-        size=wheel.size,
-    )
