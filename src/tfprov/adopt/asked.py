@@ -54,7 +54,11 @@ def asked(found: ForeignEnvironment, *, loose: bool = False, index: str = "", fo
         python=f"=={found.python.minor}.*" if found.python.minor else "",
         packages=packages,
         project=project_of(own, folder),
-        wishes=tuple((name, version.partition("+")[0]) for name, version in _wishes(found)),
+        wishes=tuple(
+            (name, version.partition("+")[0])
+            for name, version in found.versions.items()
+            if version_in(version) is not None and name not in _SEEDS and kind_of(name) is None
+        ),
         notes=(*wanted.notes, *notes),
     )
     if index:
@@ -66,12 +70,6 @@ def _is_of_conda(found: ForeignEnvironment, one: FoundDistribution) -> bool:
     return one.installer == "conda" or (
         not one.installer and one.name in dict(found.conda.versions if found.conda else ())
     )
-
-
-def _wishes(found: ForeignEnvironment) -> Iterator[tuple[str, str]]:
-    for name, version in found.versions.items():
-        if version_in(version) is not None and name not in _SEEDS and kind_of(name) is None:
-            yield name, version
 
 
 def _with_tensorflow(wanted: Asked, found: ForeignEnvironment, *, loose: bool) -> Asked:

@@ -62,18 +62,14 @@ def findings(found: ForeignEnvironment, *, thorough: bool = True) -> tuple[Defec
 def conflicts(found: ForeignEnvironment) -> Iterator[Defect]:
     """Requirements of installed distributions that the installed versions do not meet, as `pip check` reports them."""
     versions = {**{one.name: one.version for one in found.outside}, **found.versions}
-    python = _full(found.python.version)
+    # Markers need three numbers.
+    python = f"{found.python.version}.0" if found.python.version.count(".") == 1 else found.python.version or None
     for one in found.distributions:
         who = "TensorFlow" if kind_of(one.name) is not None else one.project
         for each in unmet(one.requires, versions, python, who=f"{who} {one.version}".strip()):
             asks, _, said = each.evidence.rpartition(", ")
             asker, _, needed = asks.partition(" asks for ")
             yield Defect(code=each.code, path=one.name, expected=f"{needed} (required by {asker})", found=said)
-
-
-def _full(version: str) -> str | None:
-    """A Python version with three numbers, as markers need it; None if unknown."""
-    return f"{version}.0" if version.count(".") == 1 else version or None
 
 
 def _interpreter(found: ForeignEnvironment) -> Iterator[Defect]:

@@ -10,7 +10,6 @@ import contextlib
 import os
 import platform
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from configparser import ConfigParser, Error
@@ -347,8 +346,3 @@ def _requested(history: Path) -> tuple[str, ...]:
             else:
                 wanted[name["name"].lower()] = spec
     return tuple(wanted.values())
-
-
-def runs_this(root: Path) -> bool:
-    """Whether tfprov itself runs from this environment."""
-    return any(Path(os.path.realpath(place)) == root for place in (sys.prefix, sys.exec_prefix))

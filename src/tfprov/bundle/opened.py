@@ -274,13 +274,16 @@ def open_bundle(
             hint=f"write `--bundle {newer.source} --bundle {source}`",
         )
     if found.url is None:
-        wrong = [_wrong(place, entry) for entry in found.manifest.files if entry.here]
-        problems = [text for text in wrong if text]
-        if problems:
+        here = [(entry, place.size(entry.path)) for entry in found.manifest.files if entry.here]
+        wrong = [(entry, size) for entry, size in here if size != entry.size]
+        if wrong:
             raise TfprovError(
                 "bundle-invalid",
-                f"`{source}` is incomplete: {len(problems)} of {len(wrong)} files are missing or have the wrong size",
-                evidence=tuple(problems[:5]),
+                f"`{source}` is incomplete: {len(wrong)} of {len(here)} files are missing or have the wrong size",
+                evidence=tuple(
+                    f"`{entry.path}` {'is missing' if size is None else f'has {size} bytes instead of {entry.size}'}"
+                    for entry, size in wrong[:5]
+                ),
             )
     return found
 
@@ -300,10 +303,3 @@ def _place(source: str, cwd: Path, fetch: Callable[[str], bytes] | None) -> Bund
     if path.is_file():
         return Archive(path)
     raise TfprovError("bundle-missing", f"there is no bundle `{source}`", evidence=(f"looked for `{path}`",))
-
-
-def _wrong(place: BundleReader, entry: BundleFile) -> str:
-    size = place.size(entry.path)
-    if size is None:
-        return f"`{entry.path}` is missing"
-    return "" if size == entry.size else f"`{entry.path}` has {size} bytes instead of {entry.size}"

@@ -109,9 +109,6 @@ def bootstrap() -> bytes:
     text = resources.files("tfprov.bundle").joinpath("starter.py").read_text(encoding="utf-8")
     # `from __future__` may follow only the docstring, and the shell code is the docstring now.
     docstring, _, rest = text.partition("from __future__ import annotations\n")
-    return (_SHELL + "from __future__ import annotations\n" + _commented(docstring) + rest).encode()
-
-
-def _commented(docstring: str) -> str:
     lines = docstring.strip().strip('"').strip().splitlines()
-    return "\n" + "\n".join(f"# {line}".rstrip() for line in lines) + "\n"
+    comment = "\n" + "\n".join(f"# {line}".rstrip() for line in lines) + "\n"
+    return (_SHELL + "from __future__ import annotations\n" + comment + rest).encode()

@@ -45,18 +45,13 @@ def _profiles() -> Iterator[str]:
     from tfprov.envs.generations import environments
     from tfprov.paths import home
     from tfprov.profile import finding
+    from tfprov.profile.source import glance
 
     here = Path.cwd()
     for path in here.glob("*.toml"):
         with contextlib.suppress(OSError):
-            if path.name == "tfprov.toml" or (path.name != "pyproject.toml" and _is_profile(path)):
+            # A profile has a name of its own at the top, as no other table here has.
+            if path.name == "tfprov.toml" or (path.name != "pyproject.toml" and glance(path, shipped=False)):
                 yield path.name
     yield from (one.owner.name for one in environments(home(os.environ).environments))
     yield from (path.stem for path in finding.shipped())
-
-
-def _is_profile(path: Path) -> bool:
-    """Whether a file looks like a profile: it has a name of its own at the top, as no other table here has."""
-    from tfprov.profile import source
-
-    return source.glance(path, shipped=False) is not None

@@ -20,21 +20,16 @@ from tfprov.conda import faults
 from tfprov.conda.records import Channel, CondaHeader, CondaPart, Package, Solved, Virtual
 from tfprov.errors import TfprovError
 from tfprov.events import Emit, Note
-from tfprov.extras import missing_of, require
+from tfprov.extras import require
 from tfprov.lock.records import LockedFile
 from tfprov.paths import plain
 from tfprov.products import foreign
 from tfprov.structured import json_of
 from tfprov.writing import write_atomic
 
-_MODULES = ("rattler", "conda_lock")
+MODULES = ("rattler", "conda_lock")
 _SECONDS = 300.0
 _SAID = 5
-
-
-def has_extra() -> bool:
-    """Whether the libraries of the extra `conda` are installed."""
-    return not missing_of(_MODULES)
 
 
 def require_extra() -> None:
@@ -43,7 +38,7 @@ def require_extra() -> None:
     Raises:
         TfprovError: `extra-missing` with the command that installs them.
     """
-    require("conda", _MODULES, "conda environments")
+    require("conda", MODULES, "conda environments")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,9 @@ def write(front: Path, leads_to: Path, generation: Path) -> None:
         for name in before - wanted:
             _drop(executables_in(front) / name)
         _sweep(executables_in(front))
-        _renew(front)
+        # Some tools cache the interpreter's properties by its time, and have to ask it again.
+        with contextlib.suppress(OSError):
+            os.utime(python_in(front))
         return
     new = beside(front, ".tmp")
     try:
@@ -202,9 +204,3 @@ def _sweep(folder: Path) -> None:
     for left in trash_in(folder):
         with contextlib.suppress(OSError):
             left.unlink()
-
-
-def _renew(front: Path) -> None:
-    """Touch the interpreter: some tools cache its properties by its modification time, and have to ask it again."""
-    with contextlib.suppress(OSError):
-        os.utime(python_in(front))

@@ -220,7 +220,7 @@ class Image:
         Returns:
             Whether all of them could be restored.
         """
-        wanted = {_in_library(entry.path): entry for entry in damaged if not entry.compiled}
+        wanted = {entry.path.partition("/site-packages/")[2]: entry for entry in damaged if not entry.compiled}
         expected = recorded(self._tree) if wanted else {}
         for wheel in wheels:
             if not wanted:
@@ -405,11 +405,6 @@ def _source(path: str) -> str:
     """The module that a file below `__pycache__` was compiled from."""
     folder, _, name = path.rpartition("__pycache__/")
     return f"{folder}{name.partition('.')[0]}.py"
-
-
-def _in_library(path: str) -> str:
-    """The path as a wheel has it: relative to site-packages."""
-    return path.partition("/site-packages/")[2]
 
 
 def _entry(root: Path, path: str) -> ImageFile:

@@ -86,7 +86,8 @@ def _all(environment: ExportedEnvironment) -> Iterator[TreeMember]:
         if not _OWN_PYTHON.fullmatch(path) and path != "pyvenv.cfg":
             yield _member(environment, path, f"{base}/{path}")
     for path, file in environment.bytecode.items():
-        source = environment.root / _source_of(path)
+        folder, _, name = path.rpartition("/")
+        source = environment.root / folder.rpartition("/")[0] / f"{name.partition('.')[0]}.py"
         content = _timeless(file, source)
         if content is not None:
             yield TreeMember(path=f"{base}/{path}", data=content)
@@ -141,11 +142,6 @@ def _renamed(content: bytes, environment: ExportedEnvironment) -> bytes:
         for spelled in dict.fromkeys((name, name.replace("'", "'\"'\"'"))):
             content = content.replace(os.fsencode(spelled), environment.prefix.encode())
     return content
-
-
-def _source_of(path: str) -> str:
-    folder, _, name = path.rpartition("/")
-    return f"{folder.rpartition('/')[0]}/{name.partition('.')[0]}.py"
 
 
 def _timeless(file: Path, source: Path) -> bytes | None:

@@ -82,7 +82,9 @@ class Download:
                 before, seen = seen, partial.arrived
                 behind = meanwhile()
                 partial.checkpoint()
-                watch(self._watched(), file.options, where=file.where, now=time.monotonic())
+                with self._lock:
+                    watched = [each for each in self._connections if each.busy and each.aborted is None]
+                watch(watched, file.options, where=file.where, now=time.monotonic())
                 self._grow(meter)
                 if not behind:
                     self._wait(_QUICK_SECONDS if seen - before > _QUICK_BYTES else _TICK_SECONDS)
@@ -98,10 +100,6 @@ class Download:
 
     def _is_alive(self) -> bool:
         return any(thread.is_alive() for thread in self._threads)
-
-    def _watched(self) -> list[Connection]:
-        with self._lock:
-            return [each for each in self._connections if each.busy and each.aborted is None]
 
     def _wait(self, seconds: float) -> None:
         for thread in self._threads:

@@ -21,11 +21,6 @@ _JETSONS = {"tegra210": "5.3", "tegra186": "6.2", "tegra194": "7.2", "tegra234":
 UNNAMED = "the driver fails for a reason that it does not name"
 
 
-def is_unnamed(failure: Problem) -> bool:
-    """Whether NVML failed with an unknown error (999), as in a container that has lost access to the devices."""
-    return failure.why.startswith(UNNAMED)
-
-
 def pci_address(told: str | None) -> str | None:
     """A PCI address in the kernel's format (`0000:1a:00.0`); the driver's has a longer domain and capital letters."""
     domain, _, rest = (told or "").lower().partition(":")
@@ -50,8 +45,8 @@ def without_library(place: GpuHost, seen: tuple[Gpu, ...], failure: Problem | No
     driver = None if version is None else Driver(version=version)
     problem: Problem | None
     # The library was mounted together with the GPUs when the container was started, whatever it can see of them now.
-    is_lost = failure is not None and place.container is not None and is_unnamed(failure)
-    if gpus or version is not None or is_lost or _has_device_files(place.root):
+    is_lost = failure is not None and place.container is not None and failure.why.startswith(UNNAMED)
+    if gpus or version is not None or is_lost or any(exists(place.root / f"dev/nvidia{one}") for one in ("0", "ctl")):
         problem = failure or _why_no_library(place, gpus, version)
         if failure is not None and is_lost:
             told = f"a {place.container} container that {LOST_DEVICES}, as after `systemctl daemon-reload` or an update"
@@ -126,10 +121,6 @@ def parse_information(text: str) -> dict[str, str]:
         if separator:
             found[key.strip()] = value.strip()
     return found
-
-
-def _has_device_files(root: Path) -> bool:
-    return exists(root / "dev/nvidia0") or exists(root / "dev/nvidiactl")
 
 
 def pci_gpus(place: GpuHost) -> Iterator[Gpu]:

@@ -127,12 +127,9 @@ def changes(proofs: tuple[Fingerprint, ...], now: Reading) -> tuple[MachineChang
             known.append(file_digest(now.python))
         return known[0]
 
-    return min((_differences(proof, now, content) for proof in reversed(proofs)), key=_distance)
-
-
-def _distance(found: tuple[MachineChange, ...]) -> tuple[int, int]:
-    """How much a machine differs from another; other GPUs count for more than the same ones in another state."""
-    return len(found), sum(change.code == "gpu-changed" for change in found)
+    differences = (_differences(proof, now, content) for proof in reversed(proofs))
+    # Other GPUs count for more than the same ones in another state.
+    return min(differences, key=lambda found: (len(found), sum(change.code == "gpu-changed" for change in found)))
 
 
 def file_digest(python: str) -> str:

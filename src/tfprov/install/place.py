@@ -260,7 +260,9 @@ def _finish(plan: _Plan, scheme: Mapping[str, str], python: Path) -> None:
     for path, target in plan.scripts.items():
         content = (plan.wheel.tree.root / path).read_bytes()
         if content.startswith(_PYTHON):
-            content = _shebang(python) + content.partition(b"\n")[2]
+            # Several lines, if the path of the interpreter is long or has spaces.
+            _, own = Script("x", "x", "x", "console").generate(str(python), "posix")
+            content = own.partition(b"# -*-")[0] + content.partition(b"\n")[2]
         rows.update([_write(Path(target), content, plan.library, executable=True)])
     for _, script in _entry_points(plan.wheel, plan.metadata):
         name, content = script.generate(str(python), get_launcher_kind())
@@ -291,9 +293,3 @@ def _relative(target: str, library: str) -> str:
     if target.startswith(f"{library}/"):
         return target[len(library) + 1 :]
     return os.path.relpath(target, library).replace(os.sep, "/")
-
-
-def _shebang(python: Path) -> bytes:
-    """The first lines of a script for this interpreter; several lines if its path is long or has spaces."""
-    _, content = Script("x", "x", "x", "console").generate(str(python), "posix")
-    return content.partition(b"# -*-")[0]

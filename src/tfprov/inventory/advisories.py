@@ -127,7 +127,8 @@ def _entries(place: Path) -> Iterator[tuple[str, bytes]]:
     try:
         if place.is_dir():
             for path in sorted(place.rglob("*.json")):
-                yield str(path), _limited(path)
+                with regular(path) as stream:
+                    yield str(path), stream.read(_LARGEST + 1)
         else:
             with regular(place) as stream:
                 if zipfile.is_zipfile(stream):
@@ -149,11 +150,6 @@ def _members(place: Path, stream: BinaryIO) -> Iterator[tuple[str, bytes]]:
             if member.filename.endswith(".json") and not member.is_dir():
                 with archive.open(member) as content:
                     yield f"{place}: {member.filename}", content.read(_LARGEST + 1)
-
-
-def _limited(path: Path) -> bytes:
-    with regular(path) as stream:
-        return stream.read(_LARGEST + 1)
 
 
 def _parsed(content: bytes) -> Iterator[Mapping[str, object]]:

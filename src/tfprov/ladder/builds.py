@@ -112,7 +112,8 @@ def build_failure(what: str, output: str, *, kept: str | None = None) -> TfprovE
             if tool.debian
             else f"install the system package that provides {name}, unless the source should contain it"
         )
-        line = redact(_line_at(output, found.start()))
+        start = output.rfind("\n", 0, found.start()) + 1
+        line = redact(output[start:].split("\n", 1)[0].strip()[:_LINE_LENGTH])
         return TfprovError("build-tool-missing", f"{what}: it needs {name}", evidence=(line, *log), hint=hint)
     tried = ("the build tried to use the network, which builds may not use",) if _NETWORK.search(output) else ()
     return TfprovError("build-failed", what, evidence=(*tried, *_telling(output), *log))
@@ -162,11 +163,6 @@ def _telling(output: str) -> Iterator[str]:
     lines = [line.strip()[:_LINE_LENGTH] for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if _TELLING.search(line)] or lines
     yield from (redact(line) for line in dict.fromkeys(telling[-_LINES:]))
-
-
-def _line_at(text: str, position: int) -> str:
-    start = text.rfind("\n", 0, position) + 1
-    return text[start:].split("\n", 1)[0].strip()[:_LINE_LENGTH]
 
 
 @cache

@@ -38,7 +38,7 @@ from tfprov.errors import TfprovError
 from tfprov.index_address import NO_HOST_NAME, is_host_name, local_path
 from tfprov.lock.attestations import Publisher, publisher_of
 from tfprov.lock.merging import check_merged
-from tfprov.lock.records import Header, Inputs, Lock, LockedFile, LockedSource
+from tfprov.lock.records import Header, Lock, LockedFile, LockedSource
 from tfprov.lock.resolve import FOLDER, is_wheel_at
 from tfprov.paths import plain, relative
 from tfprov.products import MOVE_AWAY, foreign
@@ -67,7 +67,11 @@ def write(path: Path, resolved: str, header: Header, *, folder: Path | None = No
     own = tomlkit.dumps({"tool": {"tfprov": asdict(header)}})
     # What lies beside the lock becomes relative, because it is committed with the lock and checked out anywhere.
     start = folder or path.parent
-    resolved = _FILE.sub(partial(_beside, _real(start), _named_absolutely(header.inputs)), resolved)
+    named = (header.inputs.index, *header.inputs.extra, *header.inputs.find_links)
+    urls = [place for each in named if each.startswith("file:") and (place := local_path(each)) is not None]
+    # What the profile names by an absolute path does not move with it.
+    absolute = tuple(map(_real, (*urls, *(Path(each) for each in named if Path(each).is_absolute()))))
+    resolved = _FILE.sub(partial(_beside, _real(start), absolute), resolved)
     resolved = FOLDER.sub(
         lambda found: found[1] + json.dumps(relative(found["path"], start), ensure_ascii=False), resolved
     )
@@ -81,13 +85,6 @@ def write(path: Path, resolved: str, header: Header, *, folder: Path | None = No
 
 def _real(place: str | Path) -> Path:
     return Path(os.path.realpath(place))
-
-
-def _named_absolutely(inputs: Inputs) -> tuple[Path, ...]:
-    """The local indexes and folders of wheels whose absolute path is in the profile: they do not move with it."""
-    named = (inputs.index, *inputs.extra, *inputs.find_links)
-    urls = [path for each in named if each.startswith("file:") and (path := local_path(each)) is not None]
-    return tuple(map(_real, (*urls, *(Path(each) for each in named if Path(each).is_absolute()))))
 
 
 def _beside(start: Path, others: tuple[Path, ...], found: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from tfprov.adopt.asked import asked
 from tfprov.adopt.carry import Carried, carried, wrote
 from tfprov.adopt.find import environments_below
 from tfprov.adopt.judge import findings, tensorflow_of
-from tfprov.adopt.read import index_of, read, root_of, runs_this
+from tfprov.adopt.read import index_of, read, root_of
 from tfprov.adopt.records import Ask, Asked, ForeignEnvironment, VersionChange
 from tfprov.adopt.relax import changes, relaxed
 from tfprov.adopt.text import adopted_from, profile_text, without_path
@@ -305,7 +306,8 @@ def refusal(found: ForeignEnvironment) -> str:
         return "it is the folder of an interpreter that other programs use"
     if found.conda is not None and found.conda.is_base:
         return "it is the base environment of conda, which other environments need"
-    return "tfprov itself is running from it" if runs_this(found.root) else ""
+    own = [Path(os.path.realpath(place)) for place in (sys.prefix, sys.exec_prefix)]
+    return "tfprov itself is running from it" if found.root in own else ""
 
 
 def look(asking: Asking) -> ForeignEnvironment:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from tfprov import paths
 from tfprov.envs import following, rollbacks
-from tfprov.envs.generations import Environment
+from tfprov.envs.generations import Environment, environments
 from tfprov.envs.layout import python_in
 from tfprov.envs.records import Flaw, Generation
 from tfprov.envs.retention import kind_of
 from tfprov.errors import TfprovError
 from tfprov.pipeline.backends.choose import Backend, backend_of
 from tfprov.pipeline.context import Context, Request, environment_of
-from tfprov.pipeline.named import called_by, environments_of, one_of, only_one_of, profile_of
+from tfprov.pipeline.named import environments_of, one_of, profile_of
 from tfprov.profile import finding, source
 
 if TYPE_CHECKING:
@@ -45,8 +45,10 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
         if named:
             return one_of(name, named)
         raise
-    if (called := called_by(name, path, cwd=cwd, home=home)) is not None:
-        return called
+    if name and not (cwd / paths.expanded(name)).is_file():
+        called = [one for one in environments_of(name, home) if one.owner.profile == str(path)]
+        if called:
+            return one_of(name, called)
     seen = source.glance(path, shipped=shipped)
     if seen is None:
         from tfprov.profile.load import load
@@ -54,9 +56,11 @@ def find(name: str, *, cwd: Path, environ: Mapping[str, str]) -> Environment:
         try:
             seen = load(path, shipped=shipped).source
         except TfprovError:
-            if (before := only_one_of(path, home)) is None:
+            # The only environment that was made of the profile serves, and can be left, while that has mistakes.
+            made = [one for one in environments(home.environments) if one.owner.profile == str(path)]
+            if len(made) != 1:
                 raise
-            return before
+            return made[0]
     wanted = environment_of(seen, home)
     # As recorded on disk: `environment.path` may have been changed in the profile since the environment was made.
     return Environment.open(wanted.root) or wanted

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from tfprov import process, temporary
+from tfprov import __version__, process, temporary
 from tfprov.adopt.metadata import distributions_in
 from tfprov.bundle import interpreters
 from tfprov.contents import content_of
@@ -258,7 +258,10 @@ def _notes(environment: Environment, seal: Seal) -> dict[str, bytes]:
     if lock is not None:
         notes[lock.name] = content_of(lock)
     if seal.verdict:
-        receipt = receipts.of_seal(seal.verdict, made=seal.sealed_at, lock=seal.lock_digest)
+        # Without the machine, which a seal records in another form.
+        receipt = receipts.Receipt(
+            made=seal.sealed_at, tfprov=__version__, lock=seal.lock_digest, machine={}, document=seal.verdict
+        )
         notes["receipt.json"] = receipts.render(receipt)
     return notes
 

@@ -59,24 +59,20 @@ def adopt_in_place(asking: Asking, emit: Emit) -> Adoption:
         TfprovError: why that is not possible; the old environment is then still at its path, untouched.
     """
     with alone(asking, emit):
-        return _in_place(asking, emit)
-
-
-def _in_place(asking: Asking, emit: Emit) -> Adoption:
-    found = look(asking)
-    refuse_what_others_need(found)
-    profile = place_of_profile(asking, found)
-    is_again = adopted(profile, found.root)
-    if not is_again:
-        refuse_existing(profile)
-    refuse_running(found.root, force=asking.force)
-    if found.named != found.root:
-        emit(Note(text=f"`{found.named}` is a link to `{found.root}`, which will be replaced"))
-    defects = findings(found)
-    subject = AdoptionSubject.of(asking, found, profile)
-    with own_files(subject):
-        settled, outcome, kept = _replaced(subject, emit, is_again=is_again)
-    return replace(adoption(subject, defects, settled), outcome=outcome, kept=kept.path)
+        found = look(asking)
+        refuse_what_others_need(found)
+        profile = place_of_profile(asking, found)
+        is_again = adopted(profile, found.root)
+        if not is_again:
+            refuse_existing(profile)
+        refuse_running(found.root, force=asking.force)
+        if found.named != found.root:
+            emit(Note(text=f"`{found.named}` is a link to `{found.root}`, which will be replaced"))
+        defects = findings(found)
+        subject = AdoptionSubject.of(asking, found, profile)
+        with own_files(subject):
+            settled, outcome, kept = _replaced(subject, emit, is_again=is_again)
+        return replace(adoption(subject, defects, settled), outcome=outcome, kept=kept.path)
 
 
 def _replaced(subject: AdoptionSubject, emit: Emit, *, is_again: bool) -> tuple[Settled, Outcome, Generation]:

@@ -10,7 +10,7 @@ from tfprov.envs.documents import OWNER
 from tfprov.envs.generations import Environment, environments
 from tfprov.errors import TfprovError
 from tfprov.events import Note
-from tfprov.paths import Home, expanded
+from tfprov.paths import Home
 from tfprov.profile import finding
 from tfprov.words import first_of
 
@@ -80,30 +80,6 @@ def of_nobody(environment: Environment) -> TfprovError:
         evidence=(f"`{environment.root / OWNER}`",),
         hint=f"`tfprov up` with that profile writes it again; `tfprov remove {environment.id}` deletes the environment",
     )
-
-
-def called_by(name: str, path: Path, *, cwd: Path, home: Home) -> Environment | None:
-    """The environment that was made of a profile and is called by its name or id; None if `name` is that of a file.
-
-    Args:
-        name: the PROFILE argument.
-        path: the profile that it refers to, which may ask for an environment of another name by now.
-        cwd: working directory.
-        home: tfprov's folders.
-
-    Raises:
-        TfprovError: `environment-missing` when several environments have the name.
-    """
-    if not name or (cwd / expanded(name)).is_file():
-        return None
-    called = [one for one in environments_of(name, home) if one.owner.profile == str(path)]
-    return one_of(name, called) if called else None
-
-
-def only_one_of(path: Path, home: Home) -> Environment | None:
-    """The only environment that was made of a profile: it serves, and can be left, while the profile has mistakes."""
-    made = [one for one in environments(home.environments) if one.owner.profile == str(path)]
-    return made[0] if len(made) == 1 else None
 
 
 def bundle_of(environment: Environment, home: Home) -> str | None:

@@ -25,7 +25,7 @@ from tfprov.pipeline.records import Locked
 from tfprov.process import bare_environment
 from tfprov.unpack import archive
 from tfprov.unpack.archive import RefusedError, UnusualError
-from tfprov.unpack.records import Landed, Tree, Wheel, broken
+from tfprov.unpack.records import Landed, Wheel, broken
 from tfprov.unpack.store import TreeStore
 from tfprov.unpack.unpacking import STAGE, Unpacking
 
@@ -147,16 +147,13 @@ def install(unpacked: Unpacking, wanted: Installing) -> None:
         place(wheels, python=python_in(wanted.environment), environ=wanted.environ, linked=linked)
     except OSError as error:
         raise _as_failure(error) from error
-    if wanted.relative is not None:
-        _take_bytecode(wanted.environment, wanted.relative, trees)
-
-
-def _take_bytecode(environment: Path, relative: Relative, trees: Mapping[str, Tree]) -> None:
-    """Take over the bytecode of shared wheels; other modules are compiled when they are imported."""
-    libraries = [path.relative_to(environment).as_posix() for path in site_packages(environment)]
-    shared = [path for sha256 in relative.wheels & trees.keys() for path in trees[sha256].files if path.endswith(".py")]
-    with contextlib.suppress(OSError):
-        relative.image.lend_bytecode(environment, {f"{library}/{path}" for library in libraries for path in shared})
+    if (relative := wanted.relative) is not None:
+        # Modules that no other wheel has compiled are compiled when they are imported.
+        shared = [path for sha256 in relative.wheels & trees.keys() for path in trees[sha256].files]
+        libraries = [path.relative_to(wanted.environment).as_posix() for path in site_packages(wanted.environment)]
+        sources = {f"{library}/{path}" for library in libraries for path in shared if path.endswith(".py")}
+        with contextlib.suppress(OSError):
+            relative.image.lend_bytecode(wanted.environment, sources)
 
 
 def check_wheels(paths: Iterable[Path]) -> None:

@@ -261,7 +261,9 @@ def _check_lines(context: DecisionContext) -> None:
     if context.locked is not None or len(context.demands.others) < 2:
         return
     pythons = sorted({*(each.minor for each in context.usable), *context.bringable}, key=numbers_in, reverse=True)
-    needed = _needed_always(context)
+    of_each = [_projects(each.known.requires) for each in context.candidates if each.known is not None]
+    # What every known release needs: NumPy, protobuf, …
+    needed = frozenset.intersection(*of_each) if of_each else frozenset()
     found = [
         contradictory(context.demands, marker_environment(each, "cpython", context.facts), needed=needed)
         for each in pythons
@@ -271,12 +273,6 @@ def _check_lines(context: DecisionContext) -> None:
         hint = "; ".join(ways.without_one(context, _variants(context)[-1]))
         what = "lines of the profile exclude each other"
         raise TfprovError("resolver-conflict", what, evidence=found[0], hint=hint or None)
-
-
-def _needed_always(context: DecisionContext) -> frozenset[str]:
-    """The projects that every known release needs (NumPy, protobuf, …), by normalized name."""
-    needed = [_projects(each.known.requires) for each in context.candidates if each.known is not None]
-    return frozenset.intersection(*needed) if needed else frozenset()
 
 
 @cache

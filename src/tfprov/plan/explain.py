@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from packaging.version import Version
 
-from tfprov.host.records import Facts, Interpreter
+from tfprov.host.records import Facts
 from tfprov.plan import gpus, interpreters
 from tfprov.plan.context import DecisionContext, Depth, Fit, Miss
 from tfprov.plan.gpus import Gpus
@@ -126,7 +126,9 @@ def pythons(context: DecisionContext, chosen: Fit) -> list[Refused]:
     for each in chosen.usable[1:]:
         why = f"also compatible; {_why_better(chosen.usable[0], each)}"
         refused.append(Refused(what=interpreters.name(each.interpreter), code="python-passed-over", why=why))
-    others = sorted(context.refused, key=lambda pair: (pair[0].virtual, _reversed(pair[0])))
+    others = sorted(
+        context.refused, key=lambda pair: (pair[0].virtual, [-number for number in numbers_in(pair[0].version)])
+    )
     refused += [Refused(what=interpreters.name(one), code=reason.code, why=reason.why) for one, reason in others]
     return refused
 
@@ -135,10 +137,6 @@ def _why_better(best: Usable, other: Usable) -> str:
     if best.minor == other.minor and other.interpreter.externally_managed and not best.interpreter.externally_managed:
         return "using one that does not belong to the operating system"
     return "using the newest" if best.version != other.version else "using the same version that was found first"
-
-
-def _reversed(interpreter: Interpreter) -> tuple[int, ...]:
-    return tuple(-number for number in numbers_in(interpreter.version))
 
 
 def _why_not_python(context: DecisionContext, chosen: Fit, minor: str, free_threaded: bool, span: str) -> str:

@@ -156,16 +156,13 @@ def _version(interpreter: Interpreter, profile: Profile) -> Refusal | None:
         return Refusal(code="python-unsupported", why="environments can be made for Python 3.6 and newer")
     wanted = None if profile.python.version is None else SpecifierSet(profile.python.version)
     if wanted is not None and (excluding := profile.python.excluding(version)):
-        return Refusal(code="python-unsupported", why=f"outside {excluding}{_as_one_patch(wanted, version)}")
+        minor = f"{version.major}.{version.minor}"
+        # The user may have meant any patch release.
+        meant = f", which is {minor}.0 alone; `=={minor}.*` is any {minor}" if str(wanted) == f"=={minor}" else ""
+        return Refusal(code="python-unsupported", why=f"outside {excluding}{meant}")
     if version.is_prerelease and not is_named(interpreter, profile) and not (wanted is not None and wanted.prereleases):
         return Refusal(code="python-unsupported", why="it is a pre-release; `python.path` can select it")
     return None
-
-
-def _as_one_patch(wanted: SpecifierSet, version: Version) -> str:
-    """What a range such as `==3.12` means, for messages about another patch release of that minor version."""
-    minor = f"{version.major}.{version.minor}"
-    return f", which is {minor}.0 alone; `=={minor}.*` is any {minor}" if str(wanted) == f"=={minor}" else ""
 
 
 def _architecture(interpreter: Interpreter, facts: Facts) -> Refusal | None:

@@ -107,16 +107,13 @@ def annotation(level: str, message: str, *, title: str, file: str = "", line: st
         line: the line in that file, in digits; empty for none.
     """
     properties = {"file": file, "line": line, "title": title}
-    given = ",".join(f"{name}={_property(value)}" for name, value in properties.items() if value)
+    shown = {name: _data(harmless(value)) for name, value in properties.items() if value}
+    given = ",".join(f"{name}={value.replace(':', '%3A').replace(',', '%2C')}" for name, value in shown.items())
     return f"::{level} {given}::{_data(harmless(redact(message))[:_LONGEST])}"
 
 
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(harmless(text)).replace(":", "%3A").replace(",", "%2C")
 
 
 def failure_lines(system: str | None, error: TfprovError) -> tuple[str, ...]:

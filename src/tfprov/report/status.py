@@ -58,7 +58,8 @@ def prometheus(found: tuple[Status, ...], *, now: datetime) -> bytes:
         found: in display order.
         now: time of the check; an alert can use it to detect a file that is no longer updated.
     """
-    names = {one.environment.id: _labels(one) for one in found}
+    every = (one.environment for one in found)
+    names = {one.id: {"environment": one.owner.name, "id": one.id, "profile": one.owner.profile} for one in every}
     families: tuple[tuple[str, str, Sequence[tuple[dict[str, str], float]]], ...] = (
         ("status_timestamp_seconds", "Time of the last look.", [({}, now.timestamp())]),
         (
@@ -129,11 +130,6 @@ def _lines(one: Status) -> Iterator[str]:
     yield from (f"  {'changed' if one.code else 'note':<12} {reason}" for reason in one.reasons)
     if one.code is not None:
         yield f"  {'next':<12} {one.next_step}"
-
-
-def _labels(one: Status) -> dict[str, str]:
-    owner = one.environment.owner
-    return {"environment": owner.name, "id": one.environment.id, "profile": owner.profile}
 
 
 def _told(one: Status) -> dict[str, str]:

@@ -123,11 +123,6 @@ def judge(before: Values, after: Values, history: History = History()) -> Leg:
     return Leg(leg="health", ok=not wrong, seconds=0.0, code="gpu-unhealthy" if wrong else None, evidence=evidence)
 
 
-def not_judged(why: str) -> Leg:
-    """The skipped leg `health` of a GPU for which there are no values, with the reason as evidence."""
-    return Leg(leg="health", ok=True, seconds=0.0, skipped=True, evidence=why)
-
-
 def _told(values: Values) -> str:
     """The driver's values in words, for the evidence."""
     words: dict[str, str] = {}

@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from tfprov import __version__
 from tfprov.contents import text_of
 from tfprov.errors import TfprovError
 from tfprov.host.records import Facts, vector_units
@@ -89,17 +88,6 @@ def make(verdict: Verdict, *, now: datetime, version: str, lock: str | None, mac
         machine=machine,
         document={**as_document(verdict)},
     )
-
-
-def of_seal(verdict: Mapping[str, object], *, made: str, lock: str | None) -> Receipt:
-    """The receipt of a sealed environment, without `machine`, which a seal records in another form.
-
-    Args:
-        verdict: `verdict` and `devices` from the seal.
-        made: moment of the seal, ISO 8601.
-        lock: SHA-256 of the lock; None when there is none.
-    """
-    return Receipt(made=made, tfprov=__version__, lock=lock, machine={}, document=verdict)
 
 
 def machine_of(facts: Facts) -> dict[str, str]:

@@ -265,7 +265,7 @@ def _verdict(
         causes.of_missing_gpus,
         core.log,
         accelerator=request.accelerator,
-        cuda_build=_cuda_build(build),
+        cuda_build={"True": True, "False": False}.get(dict(build).get("is_cuda_build", "")),
         place=string_of(facts.get("place")),
     )
     _explain_missing_gpus(by_device, why)
@@ -345,7 +345,7 @@ def _add_health(request: SmokeRequest, by_device: dict[str, list[Leg]], log: str
             by_device[name].append(health.judge(before[name], after[name], of_this))
         else:
             why = "the driver's library does not answer, or nothing says which of its GPUs this is"
-            by_device[name].append(health.not_judged(why))
+            by_device[name].append(Leg(leg="health", ok=True, seconds=0.0, skipped=True, evidence=why))
 
 
 def _xids(value: object) -> tuple[health.Xid, ...] | None:
@@ -356,10 +356,6 @@ def _xids(value: object) -> tuple[health.Xid, ...] | None:
         for each in mappings_of(value)
         if isinstance(number := each.get("number"), int)
     )
-
-
-def _cuda_build(build: tuple[tuple[str, str], ...]) -> bool | None:
-    return {"True": True, "False": False}.get(dict(build).get("is_cuda_build", ""))
 
 
 def _kind(name: str) -> Literal["environment", "cpu", "gpu"]:

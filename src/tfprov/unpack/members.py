@@ -119,7 +119,9 @@ def extract(source: ArchiveBytes, member: ArchiveMember, target: str, *, going: 
     handle = os.open(target, flags, mode)
     try:
         if len(head) >= local.data + member.packed:
-            _write_at_once(handle, head[local.data : local.data + member.packed], member)
+            content = _Content(handle, member)
+            content.take(head[local.data : local.data + member.packed])
+            content.end()
             going(member.packed)
         else:
             _write_in_pieces(handle, source, member, member.offset + local.data, going)
@@ -131,12 +133,6 @@ def extract(source: ArchiveBytes, member: ArchiveMember, target: str, *, going: 
         raise
     os.close(handle)
     return Written(status.st_size, status.st_mtime_ns)
-
-
-def _write_at_once(handle: int, packed: bytes, member: ArchiveMember) -> None:
-    content = _Content(handle, member)
-    content.take(packed)
-    content.end()
 
 
 def _write_in_pieces(

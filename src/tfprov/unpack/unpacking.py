@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from tfprov.errors import TfprovError
@@ -179,14 +179,12 @@ class Unpacking:
         if (found := self.store.find(sha256, dropped=dropped)) is not None:
             self._count(self._sizes.get(sha256, 0))
             return found
-        waited = False
+        note = Note(text=f"another tfprov is unpacking `{name}`; waiting for it", level="info")
+        tell = cache(lambda: self._emit(note))
 
         def waiting() -> None:
-            nonlocal waited
             self._going()
-            if not waited:
-                waited = True
-                self._emit(Note(text=f"another tfprov is unpacking `{name}`; waiting for it", level="info"))
+            tell()
 
         with self.store.lock(sha256, waiting=waiting):
             # Also without the lock: then the other process is stuck, and this one unpacks the wheel itself.

@@ -60,7 +60,7 @@ def read(document: Table, basket: Basket, parts: ProjectParts) -> ProjectParts:
         if name == "python"
         or ("dependencies" not in project and (not _is_optional(value) or canonicalize_name(name) in wanted))
     }
-    _put(needed, "tool.poetry.dependencies", basket)
+    put(needed, "tool.poetry.dependencies", basket)
     if "dependencies" not in project:
         tell_unchosen(basket, "extra", {name: texts(extras, name) for name in extras})
     read_sources(poetry, basket)
@@ -83,17 +83,6 @@ def read_sources(poetry: Table, basket: Basket) -> None:
             for entry in value if isinstance(value, list) else (value,):
                 if (source_name := str(table(entry).get("source", "")).lower()) in urls:
                     basket.address("only", urls[source_name], where, name)
-
-
-def read_group(name: str, groups: Table, basket: Basket) -> None:
-    """Add the dependencies of a Poetry group to the basket.
-
-    Args:
-        name: of the group.
-        groups: the table `tool.poetry.group`.
-        basket: collects them.
-    """
-    _put(table(groups, name, "dependencies"), f"tool.poetry.group.{name}", basket)
 
 
 def specifier(text: str) -> str:
@@ -143,7 +132,8 @@ def _is_optional(value: object) -> bool:
     return isinstance(value, Mapping) and value.get("optional") is True
 
 
-def _put(found: Table, key: str, basket: Basket) -> None:
+def put(found: Table, key: str, basket: Basket) -> None:
+    """Add dependencies to the basket; `key` is that of their table, for messages."""
     for name, value in found.items():
         where = basket.place(f"{key}.{name}")
         # A list holds alternatives, each with a marker.

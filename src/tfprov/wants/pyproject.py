@@ -137,9 +137,12 @@ class _Reader:
         self._basket = basket
         self._parts = parts
         self._project = table(document, "project")
+        # Poetry's entries say where the dependencies in `[project]` come from.
+        is_listed = "dependencies" in table(document, "project")
+        of_poetry = table(document, "tool", "poetry", "dependencies") if is_listed else {}
         self._sources = {
             canonicalize_name(name): source
-            for name, source in {**_places_of_poetry(document), **table(document, "tool", "uv", "sources")}.items()
+            for name, source in {**of_poetry, **table(document, "tool", "uv", "sources")}.items()
         }
         listed: tuple[Table, ...] = self._list("tool.uv.index", dict)
         self._indexes = {str(index.get("name", f" {number}")): index for number, index in enumerate(listed)}
@@ -236,7 +239,7 @@ class _Reader:
             if group in of_poetry:
                 from tfprov.wants import poetry
 
-                poetry.read_group(group, of_poetry, self._basket)
+                poetry.put(table(of_poetry, group, "dependencies"), f"tool.poetry.group.{group}", self._basket)
             if group in of_hatch and group not in groups:
                 self._environment(group, of_hatch[group], groups)
         of_others: dict[str, Iterable[str]] = {
@@ -399,12 +402,6 @@ class _Reader:
                 if found := table(document, "tool", "uv", "workspace"):
                     return folder, found
         return here, {}
-
-
-def _places_of_poetry(document: Table) -> Table:
-    """The entries of Poetry that say where dependencies in `[project]` come from, by name."""
-    is_listed = "dependencies" in table(document, "project")
-    return table(document, "tool", "poetry", "dependencies") if is_listed else {}
 
 
 def _groups_of_poetry(document: Table) -> Table:

@@ -140,7 +140,7 @@ def _kind_of_yaml(text: str, key: str) -> Kind:
         return "model-file"
     from tfprov.wants import workflows
 
-    return "workflow" if workflows.holds_commands(text) else "environment"
+    return "workflow" if workflows.KEY.search(text) else "environment"
 
 
 def _kind_of_toml(text: str) -> Kind:

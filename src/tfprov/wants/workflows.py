@@ -11,17 +11,12 @@ import yaml
 from tfprov.wants.command_lines import CommandLine, command_lines
 
 _HOLDS_COMMANDS = "run|script|before_script|before_install|install|commands?|bash|pwsh|powershell"
-_KEY = re.compile(rf"(?m)^[ \t]*(?:-[ \t]+)?(?:{_HOLDS_COMMANDS})[ \t]*:")
+KEY = re.compile(rf"(?m)^[ \t]*(?:-[ \t]+)?(?:{_HOLDS_COMMANDS})[ \t]*:")
 _IS_KEY = re.compile(_HOLDS_COMMANDS)
 _VALUES = frozenset({"env", "variables", "environment"})
 _PYTHONS = frozenset({"python-version", "python"})
 _PYTHON = re.compile(r"3\.\d+\b")
 _EXPRESSION = re.compile(r"\$\{\{\s*(?:(?:env|vars)\.)?(?P<name>[\w.-]+)\s*\}\}")
-
-
-def holds_commands(text: str) -> bool:
-    """Whether a YAML text has a key that a CI service takes commands from."""
-    return _KEY.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

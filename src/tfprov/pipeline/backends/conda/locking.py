@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -227,7 +227,7 @@ def _content(
         raise TfprovError(
             "several-tensorflows",
             f"a conda package installs `{own[0]}`, but TensorFlow is installed from a wheel",
-            evidence=tuple(_who_needs(own[0], solved)),
+            evidence=tuple(f"`{one.stem}` needs `{own[0]}`" for one in solved.packages if own[0] in one.depends),
             hint='use `conda.tensorflow = "conda"`, or leave out the package that needs it',
         )
     wheels, target = _wheels(context, machine, decision, solved, python=python, older=older[1] if older else ())
@@ -240,12 +240,6 @@ def _older(context: Context, machine: Machine) -> tuple[tuple[Package, ...], tup
         return None
     part, wheels, _ = _read(context, machine)
     return part.packages, wheels
-
-
-def _who_needs(name: str, solved: Solved) -> Iterator[str]:
-    for package in solved.packages:
-        if name in package.depends:
-            yield f"`{package.stem}` needs `{name}`"
 
 
 def _solve(

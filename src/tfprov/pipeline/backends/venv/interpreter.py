@@ -43,10 +43,11 @@ def find_interpreter(context: Context, machine: Machine, plan: Plan) -> Interpre
             timeout=_DOWNLOAD_SECONDS,
         )
     except TfprovError as error:
-        from tfprov.conda.client import has_extra
+        from tfprov.conda.client import MODULES
+        from tfprov.extras import missing_of
 
         # The last resort: the conda channels of the profile, if the libraries for them are installed.
-        if not has_extra():
+        if missing_of(MODULES):
             raise
         from tfprov.pipeline.backends.conda.linking import bring_python
 
