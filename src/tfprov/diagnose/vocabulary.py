@@ -153,15 +153,15 @@ class Vocabulary:
     def _asked(self, telling: Mapping[bytes, tuple[Part, ...]], words: Iterable[bytes], low: bytes) -> set[int]:
         """The rules to try in a text with these words: those that have a literal in it and are not done."""
         rules: set[int] = set()
-        for word in words:
-            if word in telling:
-                for part in telling[word]:
-                    if part.sieve(low):
-                        for start, literals in part.groups:
-                            if start in low:
-                                for literal, indexes in literals:
-                                    if literal in low:
-                                        rules.update(indexes)
+        # Each word once: a line may repeat one thousands of times.
+        for word in telling.keys() & words:
+            for part in telling[word]:
+                if part.sieve(low):
+                    for start, literals in part.groups:
+                        if start in low:
+                            for literal, indexes in literals:
+                                if literal in low:
+                                    rules.update(indexes)
         return rules - self.done if rules else rules
 
     def _different(self, lines: list[list[bytes]]) -> set[bytes]:

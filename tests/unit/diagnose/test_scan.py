@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -98,6 +99,19 @@ def test_a_rule_that_has_told_enough_costs_no_look_any_more_and_others_are_still
     often, late = hits(f"{log}and word two\n", rule("word one", "word one"), rule("word two", "word two"))
     assert late.first == 2_001
     assert often.count >= 500
+
+
+def test_a_word_that_a_line_repeats_is_looked_up_once() -> None:
+    class Telling(dict[bytes, tuple[vocabulary.Part, ...]]):
+        looks = 0
+
+        def __getitem__(self, word: bytes) -> tuple[vocabulary.Part, ...]:
+            self.looks += 1
+            return super().__getitem__(word)
+
+    telling = Telling({b"word": ()})
+    vocabulary.Vocabulary._asked(SimpleNamespace(done=set()), telling, [b"word", b"other"] * 200, b"")  # type: ignore[arg-type]
+    assert telling.looks == 1
 
 
 def test_an_endless_line_is_read_to_its_end() -> None:
