@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LINES = 12
 
 _HIDDEN = re.compile(
-    r"[│├└─\s]*(?P<spec>[^\n│├└─]+?)(?:, which)? cannot be installed because there are no viable options:\n"
+    r"(?m)^[│├└─ \t]*(?P<spec>[^\n│├└─]+?)(?:, which)? cannot be installed because there are no viable options:\n"
     r".* strict channel priority not using this option from: '(?P<channel>[^']+)'"
 )
 """The solver's message for a package that channel priority rules out."""

@@ -217,3 +217,11 @@ def test_a_driver_that_is_too_old_is_said_with_what_would_do() -> None:
         *("gpu-driver-too-old", "no CUDA build works with this driver", message),
         "without `__cuda`: that gives tensorflow 2.19 for the CPU",
     )
+
+
+@pytest.mark.parametrize("part", ["_", "cannot be installed because ", "└─ ", " ", ", which "])
+def test_a_line_of_any_length_of_the_solver_takes_a_time_in_proportion(part: str) -> None:
+    # A time that grew with the square of the length would exceed the limit of all tests.
+    message = f"Cannot solve the request because of: x\n{part * (500_000 // len(part))}\n"
+    found = as_error({"kind": "UnsatisfiableError", "message": message}, subject="x", invalid="lock-invalid")
+    assert found.code.name == "conda-unsatisfiable"
