@@ -682,6 +682,31 @@ def test_a_plan_for_another_machine_is_resolved_with_its_wheels(site: Site, tmp_
     )
 
 
+def test_a_plan_for_another_machine_leaves_out_what_tensorflow_is_bound_to_without_a_wheel(
+    site: Site, tmp_path: Path
+) -> None:
+    more, tag = tmp_path / "more", "cp37-cp37m-manylinux2010_x86_64"
+    site.offer(
+        build_wheel(more, "tensorflow-cpu", "2.1.4", tag=tag, requires=["gast==0.2.2"]),
+        build_wheel(more, "gast", "0.4.0"),
+        build_wheel(more, "companion", "3.0"),
+    )
+    simple_index(
+        site.root / "index",
+        [sdist(more, project("gast", "0.2.2"), stem="gast-0.2.2"), more / "gast-0.4.0-py3-none-any.whl"],
+    )
+    facts = json.loads(site.run("facts", "--json").stdout)
+    facts["interpreters"]["value"] = [{"path": "/opt/python3.7", "version": "3.7.17", "machine": "x86_64"}]
+    facts["machine"]["value"] = "x86_64"
+    (site.root / "host.json").write_text(json.dumps(facts))
+    ask(site, "tensorflow==2.1.*", "companion", body='[tensorflow]\naccelerator = "cpu"')
+    asked = ("--set", "python.path=/opt/python3.7")
+    document = json.loads(site.run("plan", "train.toml", "--host", "host.json", *asked, "--json").stdout)
+    assert document["decision"]["tensorflow"]["version"] == "2.1.4"
+    assert [each["requirement"] for each in document["decision"]["without"]] == ["gast"]
+    assert not [note for note in document["notes"] if note.startswith("the other packages were not resolved")]
+
+
 def test_what_contradicts_itself_is_refused_for_another_machine_too(site: Site, tmp_path: Path) -> None:
     more = tmp_path / "more"
     site.offer(

@@ -226,7 +226,7 @@ def _resolved_elsewhere(
             best = _unbroken(context, machine, asked, candidates)
         except NoWheelsError as error:
             known = {each.requirement for each in apart}
-            lacking = [name for name in _without_wheels(machine, plan.decision, error.names) if name not in known]
+            lacking = [name for name in _without_wheels(machine, plan.decision, error) if name not in known]
             if not lacking:
                 names = ", ".join(f"`{name}`" for name in error.names)
                 return plan, (f"{_NOT_TOGETHER} (uv also tried versions of {names} without one)",)
@@ -252,17 +252,22 @@ def _beside(candidate: Candidate, apart: tuple[Constraint, ...]) -> Candidate:
     return replace(candidate, decisions=decisions)
 
 
-def _without_wheels(machine: Machine, decision: Decision, names: Sequence[str]) -> Sequence[str]:
-    """Those of the projects that have no wheel for the Python of a decision, or none of their newest version.
+def _without_wheels(machine: Machine, decision: Decision, error: NoWheelsError) -> Sequence[str]:
+    """Those of the projects that have no wheel for the Python of a decision, or none of the version that is taken.
 
-    The resolver also names projects that it tried in older versions, because nothing newer went with the others.
+    That is the newest, or the one that TensorFlow is bound to. The resolver also names projects that it tried in older
+    versions, because nothing newer went with the others.
     """
-    python = decision.python.version
+    python, release = decision.python.version, table().release(decision.tensorflow.version)
+    needed = map(Requirement, release.requires if release else ())
+    bound = {(canonicalize_name(each.name), str(each.specifier).removeprefix("==")) for each in needed}
     tags = frozenset(supported_tags(python, False, machine.facts))
     return [
         name
-        for name in names
-        if machine.lacks_wheels(name, python=python, tags=tags) or machine.newest_source(name) is not None
+        for name in error.names
+        if (name, error.versions.get(name)) in bound
+        or machine.lacks_wheels(name, python=python, tags=tags)
+        or machine.newest_source(name) is not None
     ]
 
 
