@@ -119,6 +119,12 @@ def local_header(head: bytes) -> Local | None:
     return Local(name, flags, method, crc, packed, size, data)
 
 
+def rest_of_header(head: bytes) -> int:
+    """Length in bytes of the variable part of a local header."""
+    *_, named, more = LOCAL.unpack_from(head)
+    return int(named) + int(more)
+
+
 def check_local(local: Local, member: ArchiveMember) -> None:
     """Make sure that a local header agrees with the central directory.
 
@@ -127,15 +133,20 @@ def check_local(local: Local, member: ArchiveMember) -> None:
     """
     if local.flags & (_ENCRYPTED | _PATCHED):
         raise RefusedError(f"`{member.name}` is encrypted")
-    if _decoded(local) != member.name:
+    if decoded(local) != member.name:
         raise RefusedError(f"`{member.name}` has a different name in its local header")
     same = (_METHODS.get(local.method), local.crc, local.packed, local.size)
     listed = (member.deflated, member.crc, member.packed, member.size)
     if same[0] is not member.deflated or (local.complete and same != listed):
-        raise RefusedError(f"`{member.name}` has a local header that contradicts the central directory")
+        raise contradiction(member)
 
 
-def _decoded(local: Local) -> str:
+def contradiction(member: ArchiveMember) -> RefusedError:
+    """The refusal of a member whose local header and entry in the central directory do not agree."""
+    return RefusedError(f"`{member.name}` has a local header that contradicts the central directory")
+
+
+def decoded(local: Local) -> str:
     """The name in a local header.
 
     Raises:
@@ -145,6 +156,19 @@ def _decoded(local: Local) -> str:
         return local.name.decode("utf-8" if local.flags & _UTF8 else "cp437")
     except UnicodeDecodeError as error:
         raise RefusedError("a name is not UTF-8") from error
+
+
+def from_local(local: Local, offset: int) -> ArchiveMember:
+    """A member as described by its local header alone; the name of a folder ends with a slash.
+
+    Raises:
+        RefusedError: it must not be unpacked.
+    """
+    if local.flags & (_ENCRYPTED | _PATCHED):
+        raise RefusedError("a member is encrypted")
+    name = decoded(local)
+    check_name(name.removesuffix("/"))
+    return ArchiveMember(name, offset, _is_deflated(name, local.method), local.crc, local.packed, local.size)
 
 
 def _is_deflated(name: str, method: int) -> bool:

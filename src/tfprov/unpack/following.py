@@ -2,7 +2,8 @@
 
 The end of the file is requested first: the central directory there says where everything is, so members can be written
 in any order, and Python sources are requested before the rest, because they have to be compiled before the first
-import. If the server only sends files from front to back, the wheel is unpacked when it is complete.
+import. If the server only sends files from front to back, the wheel is read from the front by its local headers, which
+precede the data and contain nearly everything.
 
 Nothing of the wheel becomes a tree until it is complete and has the hash in the lock; then the central directory is
 checked again. If anything goes wrong before that, what was unpacked is thrown away, and the complete wheel is unpacked
@@ -32,6 +33,10 @@ _SHARE = 64
 """Number of small members that one task writes."""
 _BIG = 1024 * 1024
 """Compressed size from which on a member is inflated while it arrives, by a thread of its own."""
+_WINDOW = 64 * 1024
+_HEADER = 512
+"""Number of bytes that contain nearly every local header."""
+_DIRECTORY = b"PK\x01\x02"
 _LEAST_TAIL = 64 * 1024
 _TAIL_SHARE = 100
 """A hundredth of TensorFlow's wheel contains its central directory; where that is not enough, the rest is requested."""
@@ -88,7 +93,7 @@ class _Share:
 
 
 class LeftError(Exception):
-    """What was unpacked is of no use: the bytes were discarded, or come from front to back."""
+    """What was unpacked is of no use: the bytes were discarded, or cannot be read from the front."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,6 +122,7 @@ class Following:
     _edition: int = field(init=False)
     _folders: set[str] = field(default_factory=lambda: {""})
     _failed: bool = False
+    _executable: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._edition = self.arriving.edition
@@ -134,7 +140,10 @@ class Following:
         tasks: list[Future[None]] = []
         self.arriving.choosing = True
         try:
-            self._scatter(self._ahead(), tasks)
+            if (ahead := self._ahead()) is not None:
+                self._scatter(ahead, tasks)
+            else:
+                self._follow_front(tasks)
             wait(tasks)
             # The unpacked bytes are those whose hash was verified: they were never discarded.
             self._check()
@@ -152,6 +161,7 @@ class Following:
             raise
         finally:
             self.arriving.choosing = False
+        self._permit()
 
     def read(self, offset: int, count: int) -> bytes:
         """Bytes as in `ArchiveBytes`; waits for them."""
@@ -169,21 +179,17 @@ class Following:
         while not self.whole.is_set():
             self._wait_a_little()
 
-    def _ahead(self) -> _Ahead:
-        """The archive as a file, once its end has arrived.
-
-        Raises:
-            LeftError: it arrives only from front to back.
-        """
+    def _ahead(self) -> _Ahead | None:
+        """The archive as a file, once its end has arrived; None if it arrives only from front to back."""
         while (size := self.arriving.total) is None and not self.whole.is_set():
             self._wait_a_little()
         if not size:
-            raise LeftError("its size is not known")
+            return None
         tail = max(_LEAST_TAIL, size // _TAIL_SHARE)
         self.arriving.first = [(max(0, size - tail), size)]
         while self.arriving.reaches(size - 1) < size and not self.whole.is_set():
             if self.arriving.in_order:
-                raise LeftError("the server sends it only from front to back")
+                return None
             self._wait_a_little()
         return _Ahead(self._read_ahead, size)
 
@@ -230,6 +236,62 @@ class Following:
         if not ahead.agrees_with(self.source):
             raise LeftError("its central directory changed")
 
+    def _follow_front(self, tasks: list[Future[None]]) -> None:
+        """Submit members as they are read from the front, then those that only the central directory lists."""
+        followed = list(self._walk(tasks))
+        self._wait_for_the_whole()
+        left = self._compare(followed)
+        for member in left:
+            self._make_folder(member.name.rpartition("/")[0])
+        shares = (left[at : at + _SHARE] for at in range(0, len(left), _SHARE))
+        tasks += [self.workers.small.submit(self._write, share, self.source) for share in shares]
+
+    def _walk(self, tasks: list[Future[None]]) -> Iterator[ArchiveMember]:
+        """Members, each as soon as its header has arrived; their content is written by tasks."""
+        offset = 0
+        share: list[ArchiveMember] = []
+
+        def hand_over() -> None:
+            nonlocal share
+            if share:
+                tasks.append(self.workers.small.submit(self._write, share, self.source))
+                share = []
+
+        seen, begins = b"", 0
+        while True:
+            head = seen[offset - begins :]
+            if len(head) < _HEADER:
+                # Everything that has arrived: usually many small members.
+                if self.arriving.reaches(0) < offset + LOCAL.size:
+                    hand_over()
+                here = self._wait_for(offset, offset + LOCAL.size)
+                head = seen = self.read(offset, max(LOCAL.size, min(_WINDOW, here - offset)))
+                begins = offset
+            if head[:4] == _DIRECTORY or len(head) < LOCAL.size:
+                break
+            header = LOCAL.size + archive.rest_of_header(head)
+            if len(head) < header:
+                head = self.read(offset, header)
+            local = archive.local_header(head)
+            if local is None or not local.complete:
+                # The sizes follow the data: only the central directory says where the next member begins.
+                break
+            member = archive.from_local(local, offset)
+            offset += local.data + member.packed
+            if not member.name.endswith("/"):
+                self._make_folder(member.name.rpartition("/")[0])
+                yield member
+                if member.packed >= _BIG:
+                    tasks.append(self._begin_big([member], offset))
+                else:
+                    if self.arriving.reaches(0) < offset:
+                        hand_over()
+                        self._wait_for(0, offset)
+                    share.append(member)
+                    if len(share) >= _SHARE:
+                        hand_over()
+        hand_over()
+
     def _make_folder(self, folder: str) -> None:
         if folder not in self._folders:
             os.makedirs(f"{self.root}/{folder}", exist_ok=True)  # noqa: PTH103 - as many as there are folders
@@ -252,6 +314,30 @@ class Following:
             self._failed = True
             raise
         self.landed(self.root, [member.name for member in share])
+
+    def _compare(self, followed: Sequence[ArchiveMember]) -> tuple[ArchiveMember, ...]:
+        """Members in the central directory that were not followed; those that were must agree with it.
+
+        Raises:
+            RefusedError: they do not agree.
+        """
+        with self.source.stream() as stream:
+            listed = archive.directory(stream).members
+        left = {member.name: member for member in listed}
+        for member in followed:
+            other = left.pop(member.name, None)
+            if other is None or other._replace(executable=False) != member:
+                raise archive.contradiction(member)
+            if other.executable:
+                self._executable.append(member.name)
+        return tuple(left.values())
+
+    def _permit(self) -> None:
+        """Make files executable that the central directory marks so, for everybody who may read them."""
+        for name in self._executable:
+            path = Path(f"{self.root}/{name}")
+            mode = path.stat().st_mode
+            path.chmod(mode | (mode & 0o444) >> 2)
 
     def _wait_a_little(self) -> None:
         self._check()

@@ -26,9 +26,9 @@ from unit.unpack.test_unpacking import HOSTILE, left, wheel_at
 class Download:
     """A file that grows when the test says so, from its front unless that brings parts."""
 
-    def __init__(self, content: bytes, path: Path, *, in_order: bool = False) -> None:
+    def __init__(self, content: bytes, path: Path, *, in_order: bool = True) -> None:
         self.content, self.path, self.edition, self.in_order = content, path, 0, in_order
-        self.total: int | None = None
+        self.total = len(content) if in_order else None
         self.first: Sequence[Span] = ()
         self.choosing = False
         self._spans: list[Span] = []
@@ -71,7 +71,7 @@ def follow(
     *,
     steps: Callable[[Download], None],
     emit: Callable[[Event], None] = ignore,
-    in_order: bool = False,
+    in_order: bool = True,
     environ: Mapping[str, str] | None = None,
 ) -> Tree:
     """The tree of a wheel that arrives as `steps` says."""
@@ -88,7 +88,6 @@ def follow(
 
 def in_pieces(download: Download) -> None:
     chance = random.Random(len(download.content))
-    download.total = len(download.content)
     sizes = [1, 29, 30, 31, 100, 5000, 70_000, 1_000_000]
     while download.prefix < len(download.content):
         download.advance(download.prefix + chance.choice(sizes) * (1 + len(download.content) // 1_000_000))
@@ -125,28 +124,21 @@ def whole(folder: Path, wheel: Path) -> Tree:
 def test_it_gives_the_same_tree(tmp_path: Path, name: str, steps: str) -> None:
     wheel = KINDS[name].write(tmp_path / "made", name)
     said: list[Event] = []
-    tree = follow(tmp_path, wheel, steps=STEPS[steps], emit=said.append)
+    tree = follow(tmp_path, wheel, steps=STEPS[steps], emit=said.append, in_order=steps == "in pieces")
     assert content(tree) == content(whole(tmp_path, wheel))
     assert left(tmp_path / "trees") == []
     assert not [event for event in said if isinstance(event, Note)], "it was unpacked as it came"
 
 
-def test_what_comes_from_front_to_back_is_unpacked_when_it_is_complete(tmp_path: Path) -> None:
-    wheel = KINDS["package"].write(tmp_path / "made", "package")
-    said: list[Event] = []
+def test_what_has_arrived_is_written_before_the_rest_comes(tmp_path: Path) -> None:
+    wheel = KINDS["many_files"].write(tmp_path / "made", "many_files")
 
-    def from_the_front(download: Download) -> None:
-        download.total = len(download.content)
-        while not any(isinstance(event, Note) for event in said):
+    def half(download: Download) -> None:
+        download.advance(len(download.content) // 2)
+        while not list((tmp_path / "trees").glob(".*.new/tree/many_one/p3/m100.py")):
             threading.Event().wait(0.01)
-        download.advance(len(download.content))
 
-    tree = follow(tmp_path, wheel, steps=from_the_front, emit=said.append, in_order=True)
-    assert content(tree) == content(whole(tmp_path, wheel))
-    assert left(tmp_path / "trees") == []
-    (note,) = (event for event in said if isinstance(event, Note))
-    why = "the server sends it only from front to back"
-    assert note == Note(text=f"`{wheel.name}` will be unpacked once it is complete: {why}", level="detail")
+    assert len(follow(tmp_path, wheel, steps=half).files) == 4003
 
 
 def test_sources_are_written_when_only_what_is_wanted_first_is_here(tmp_path: Path) -> None:
@@ -163,7 +155,7 @@ def test_sources_are_written_when_only_what_is_wanted_first_is_here(tmp_path: Pa
         assert not download.choosing
         as_wanted(download)
 
-    assert len(follow(tmp_path, wheel, steps=sources).files) == 4003
+    assert len(follow(tmp_path, wheel, steps=sources, in_order=False).files) == 4003
 
 
 def test_a_directory_that_changes_while_the_rest_comes_is_not_believed(tmp_path: Path) -> None:
@@ -179,7 +171,7 @@ def test_a_directory_that_changes_while_the_rest_comes_is_not_believed(tmp_path:
         download.content = good
         download.path.write_bytes(good)
 
-    tree = follow(tmp_path, wheel, steps=changing, emit=said.append)
+    tree = follow(tmp_path, wheel, steps=changing, emit=said.append, in_order=False)
     assert content(tree) == content(whole(tmp_path, wheel))
     assert "once it is complete" in str(next(event for event in said if isinstance(event, Note)))
 
@@ -217,7 +209,6 @@ def test_threads_that_write_files_give_way_to_others(tmp_path: Path) -> None:
     own = os.getpriority(os.PRIO_PROCESS, 0)
     with Unpacking(TreeStore(tmp_path / "trees", boot="b"), ignore, landed=landed) as unpacking:
         download = Download(wheel.read_bytes(), tmp_path / "arriving.part")
-        download.total = len(download.content)
         unpacking.follow(wheel.name, sha256_of(wheel), download)
         download.advance(len(download.content))
         unpacking.add(download.finish(tmp_path / wheel.name))
@@ -227,7 +218,7 @@ def test_threads_that_write_files_give_way_to_others(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_dropped_do_not_count(tmp_path: Path) -> None:
-    """As after a wrong hash: the first half and the end were of something else, and give members."""
+    """As after a wrong hash: the first half was of something else, and gives whole members."""
     wheel, other = (KINDS[name].write(tmp_path / "made", name) for name in ("many_files", "incompressible"))
     said: list[Event] = []
 
@@ -235,7 +226,6 @@ def test_bytes_that_are_dropped_do_not_count(tmp_path: Path) -> None:
         good = download.content
         download.content, download.total = other.read_bytes(), other.stat().st_size
         download.advance(2_000_000)
-        download.bring(len(download.content) - 100_000, len(download.content))
         while not list((tmp_path / "trees").glob(".*.new/tree/random_one")):
             threading.Event().wait(0.01)
         download.content, download.total = good, len(good)
@@ -256,7 +246,7 @@ def test_an_archive_that_must_not_be_unpacked_is_refused_in_the_same_words(
     (tmp_path / "made").mkdir()
     wheel = make(tmp_path / "made" / "evil-1.0-py3-none-any.whl")
     with pytest.raises(TfprovError) as failure:
-        follow(tmp_path, wheel, steps=STEPS[steps])
+        follow(tmp_path, wheel, steps=STEPS[steps], in_order=steps == "in pieces")
     assert failure.value.code.name == "cache-corrupt"
     assert why in failure.value.evidence[0]
     assert left(tmp_path / "trees") == []
@@ -267,9 +257,8 @@ def test_a_download_that_never_ends_leaves_nothing(tmp_path: Path) -> None:
     wheel = KINDS["many_files"].write(tmp_path / "made", "many_files")
     download = Download(wheel.read_bytes(), tmp_path / "arriving.part")
     with none_left(), Unpacking(TreeStore(tmp_path / "trees", boot="b"), ignore) as unpacking:
-        download.total = len(download.content)
         unpacking.follow(wheel.name, sha256_of(wheel), download)
-        download.bring(1, len(download.content))
+        download.advance(len(download.content) - 1)
     assert left(tmp_path / "trees") == []
     assert TreeStore(tmp_path / "trees", boot="b").find(sha256_of(wheel)) is None
 
