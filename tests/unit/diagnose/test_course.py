@@ -24,6 +24,7 @@ ENDED_WELL = (
     "saved model to out/",
     "INFO:app:next run at 05:00",
     "3 pages crawled",
+    "PASS",
     "Setting up was successful.",
 )
 REPORTS = (

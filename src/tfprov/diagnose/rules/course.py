@@ -36,9 +36,9 @@ RULES: tuple[Rule, ...] = (
                 "carrying on",
                 "using ",
             ),
-            *("continuing", "done", "success", "passed", "complete", "ready", "info", "http/1"),
+            *("continuing", "done", "success", "pass", "complete", "ready", "info", "http/1"),
         ),
-        pattern=rf"{_STATEMENT}(?P<is_achieved>(?:.{{0,60}}[\s:])?(?:all )?(?:done|success(?:ful(?:ly)?)?|passed|complete|ready)[.! ✔✅]*$"
+        pattern=rf"{_STATEMENT}(?P<is_achieved>(?:.{{0,60}}[\s:])?(?:all )?(?:done|success(?:ful(?:ly)?)?|pass(?:ed)?|complete|ready)[.! ✔✅]*$"
         rf"|.{{0,80}}(?<!-)\b(?<!download )(?:{'|'.join(_DEEDS)})\b(?! ?:$)|(?!INFO: ).{{0,60}}(?<!NCCL )(?-i:\bINFO\b)[\]/:| -]|.{{0,120}} HTTP/1\.\d\" [23]\d\d (?:\d|-))"
         r"|^(?!\W)(?P<is_achieved__without>.{0,120}\b(?:skipping|falling back to|disabled$|handling it as success|carrying on|continuing (?:with|anyway)|using (?:the )?CPU\b|(?:using|used) .{1,40} instead|using (?:the |a |an )?(?:copy|last|previous|default|backup)\b))",
         examples=(
