@@ -13,18 +13,19 @@ from urllib.parse import quote, unquote, urlsplit
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from tfprov import project_folder
 from tfprov.contents import is_there
 from tfprov.default_index import is_default
-from tfprov.index_address import UNREADABLE, path_in, readable
+from tfprov.index_address import UNREADABLE, readable
 from tfprov.paths import expanded, relative
 from tfprov.redact import holds_password, redact
 from tfprov.structured import has_endless_number, version_in
 from tfprov.wants import names
 from tfprov.wants.as_wheels import minor_of
 from tfprov.wants.binaries import Binaries
+from tfprov.wants.links import file_of, is_link, project_of, with_variables, without_marker
 from tfprov.wants.mend import advice
 from tfprov.wants.records import Address, AddressKind, LocalProject, Want, Wants
 from tfprov.wants.repositories import repository_of, usual
@@ -38,13 +39,10 @@ _MOST = 20_000  # fifty times the requirements of the largest known project
 _MOST_PROBLEMS = 100
 _LINE = re.compile(r"[^:]+:\d+$")
 _PATCH = re.compile(r"==\s*\d+\.\d+(?:\.\d+)?")
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 CARRIED = "-adopted-files"
 """Suffix of the project name of wheels that `tfprov adopt` makes from files that belong to no package."""
 _BUILT_WHEEL = re.compile(r"/[\w.]+-(\d[\w.!]*)-[\w.-]+\.whl$")
 _REPOSITORY = re.compile(r"^(?:git|hg|svn|bzr)\+|^git@|\.git(?:@|#|$)", re.IGNORECASE)
-_LINK = re.compile(r"^(?:(?:git|hg|svn|bzr)\+)?[a-z]+://|^(?:git\+)?git@|^file:", re.IGNORECASE)
-_ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar")
 _SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})")
 _SUBDIRECTORY = re.compile(r"(?:^|&)(subdirectory=[^&]+)")
 _EXTRAS = re.compile(r"\[[^\[\]/]*\]$")
@@ -218,7 +216,7 @@ class Basket:
         named = _NAMED.match(text)
         if named:
             found = self._linked(text, f"{named['name']}{named['extras'] or ''}", named["link"], where)
-        elif _LINK.match(text) or _is_path(text, self.origin):
+        elif is_link(text, self.origin):
             found = self._linked(text, "", text, where)
         else:
             found = self._named(text, where, part)
@@ -268,7 +266,7 @@ class Basket:
 
     def _linked(self, text: str, name: str, link: str, where: str) -> Want | None:
         """A requirement with an address or a path; `name` includes extras, and is empty where it has none."""
-        link, marker = _without_marker(link)
+        link, marker = without_marker(link)
         extras = "" if name else _EXTRAS.search(link)
         if extras:
             link, extras = link.removesuffix(extras[0]), extras[0]
@@ -277,13 +275,13 @@ class Basket:
         if _REPOSITORY.search(link):
             return self._repository(text, f"{name}{extras or ''}", link, marker, where)
         address, _, fragment = link.partition("#")
-        file = _file_of(address, self.origin)
+        file = file_of(address, self.origin)
         if file is not None and not is_there(file):
             return self._elsewhere(text, name, address, marker, where)
         last = unquote(urlsplit(address).path.rsplit("/", 1)[-1]) if file is None else file.name
         if file is not None and file.is_dir():
             return self._folder(text, file, name=name, extras=extras or "", marker=marker, where=where, kind="wheel")
-        project = _project_of(last)
+        project = project_of(last)
         if project is None and file is None and not name and (name := repository_of(address)):
             self._note_guess(text, name, where)
         if project is None and (last.endswith(".whl") or not name):
@@ -317,12 +315,12 @@ class Basket:
 
     def editable(self, text: str, where: str) -> None:
         """Add an editable install of the project in a folder: pip's `-e PATH`."""
-        link, marker = _without_marker(with_variables(text.strip()))
+        link, marker = without_marker(with_variables(text.strip()))
         if extras := _EXTRAS.search(link):
             link = link.removesuffix(extras[0])
         if not self._is_usable(link, text, where):
             return
-        file = _file_of(link, self.origin)
+        file = file_of(link, self.origin)
         if file is None or not is_there(file) or not file.is_dir():
             self.problem(where, f"`-e {redact(text)}`: there is no such folder here")
             return
@@ -428,45 +426,3 @@ class Basket:
             self.problem(where, f"`{redact(text)}`: there is no such file here; {way}")
             self._absent.append(self._problems[-1])
         return None
-
-
-def with_variables(text: str) -> str:
-    """Replace variables that are set, as pip does; those in addresses stay, to keep secrets out of locks."""
-    if "://" in text:
-        return text
-    return _VARIABLE.sub(lambda found: os.environ.get(found[1]) or found[0], text)
-
-
-def _project_of(filename: str) -> str | None:
-    """The project in the file name of a wheel or a source distribution; None for any other file name."""
-    try:
-        return (parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename)(filename)[0]
-    except ValueError:
-        return None
-
-
-def _without_marker(link: str) -> tuple[str, str]:
-    """Split an address from its marker, at ` ; ` with spaces, because an address may contain a semicolon.
-
-    Returns:
-        The address, and the marker with its separator; that is empty without a marker.
-    """
-    address, divider, marker = re.sub(r"\s+;\s*", " ; ", link).partition(" ; ")
-    return address.strip(), f" ; {marker.strip()}" if divider else ""
-
-
-def _is_path(text: str, origin: SourceFile) -> bool:
-    """Whether pip would read a line as a path: it begins like one, is the name of an archive, or exists as a path."""
-    head = re.split(r";|\[[^\[\]]*\]$", text, maxsplit=1)[0].strip()
-    if head.startswith((".", "/", "~")) or re.match(r"^[A-Za-z]:[\\/]", head) or "\\" in head:
-        return True
-    return head.endswith(_ARCHIVES) or ("/" in head and is_there(origin.path.parent / head))
-
-
-def _file_of(address: str, origin: SourceFile) -> Path | None:
-    """The local path of an address or path, relative to the file; None for a remote address."""
-    if (path := path_in(address)) is not None:
-        return Path(path) if Path(path).is_absolute() else origin.path.parent / path
-    if "://" in address:
-        return None
-    return (origin.path.parent / expanded(address)).absolute()

@@ -17,7 +17,8 @@ from tfprov.contents import content_of
 from tfprov.index_address import path_in
 from tfprov.paths import expanded
 from tfprov.redact import redact
-from tfprov.wants.basket import Basket, Part, with_variables
+from tfprov.wants.basket import Basket, Part
+from tfprov.wants.links import with_variables
 from tfprov.wants.names import OF_SYSTEM
 from tfprov.wants.text import decoded
 from tfprov.wants.unfit import BUILT_BY_CONDA, SourceFile
