@@ -261,38 +261,14 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...] | None, 
         TfprovError: see `resolve`.
     """
     fixed = [f"{name}=={version}" for name, version in question.provided.items()]
-    changes = {"overrides": question.overrides, "excludes": question.exclude}
     files = {
         "requirements.in": _lines(question.requirements, resolver),
         "constraints.txt": _lines((*question.constraints, *fixed), resolver),
-        **{f"{name}.txt": _lines(lines, resolver) for name, lines in changes.items() if lines},
+        **{f"{name}.txt": _lines(lines, resolver) for name, lines in _changes(question).items() if lines},
         # uv takes versions from an existing output file as preferences.
         **({_OUTPUT: _document(question.prefer)} if question.prefer else {}),
     }
-    arguments: tuple[str | Path, ...] = (
-        *("requirements.in", "--format", "pylock.toml", "--output-file", _OUTPUT),
-        *("--constraints", "constraints.txt", "--python", question.python),
-        *(
-            part
-            for name in ((*TENSORFLOWS, *question.never_built, *wheels) if built is None else (":all:",))
-            for part in ("--only-binary", name)
-        ),
-        # --no-binary overrides --only-binary for these projects.
-        *(part for name in (question.sources if built is None else built) for part in ("--no-binary", name)),
-        *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),
-        *(part for link in resolver.find_links for part in ("--find-links", link)),
-        *(("--index-strategy", "unsafe-best-match") if resolver.merge_indexes else ()),
-        *(part for name, lines in changes.items() if lines for part in (f"--{name}", f"{name}.txt")),
-        *(("--python-platform", question.platform) if question.platform else ()),
-        *(("--python-version", question.python_version) if question.python_version else ()),
-        *(part for name in (*question.provided, *question.left_out) for part in ("--no-emit-package", name)),
-        *(("--prerelease", "allow") if question.prereleases else ()),
-        *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
-        *(("--refresh",) if resolver.fresh else ()),
-        # Otherwise uv would reuse cached metadata unless `pyproject.toml`, `setup.py` or `setup.cfg` changed.
-        *(part for name in question.folders for part in ("--refresh-package", name)),
-        *(() if question.dependencies else ("--no-deps",)),
-    )
+    arguments = _arguments(question, resolver, built, wheels)
     resolver = resolver if built == () else replace(resolver, environ=resolver.bare_environ)
     answer = _compiled(arguments, files, resolver)
     if not answer.ok and (bound := older_setuptools(answer.stderr)):
@@ -309,6 +285,41 @@ def _ask(question: Question, resolver: Resolver, built: tuple[str, ...] | None, 
     resolved = _NAMED_FOLDER.sub(partial(_absolute, answer.work, question.editable), resolved)
     resolved = _PATH.sub(lambda found: f'url = "{(answer.work / found[1]).resolve().as_uri()}"', resolved)
     return only_allowed(resolved, question.hashes) if question.hashes else resolved
+
+
+def _changes(question: Question) -> dict[str, tuple[str, ...]]:
+    """The lines of the files that change what packages require, by the name of uv's option."""
+    return {"overrides": question.overrides, "excludes": question.exclude}
+
+
+def _arguments(
+    question: Question, resolver: Resolver, built: tuple[str, ...] | None, wheels: tuple[str, ...]
+) -> tuple[str | Path, ...]:
+    """Those of `uv pip compile`, in a folder with the files that they name."""
+    return (
+        *("requirements.in", "--format", "pylock.toml", "--output-file", _OUTPUT),
+        *("--constraints", "constraints.txt", "--python", question.python),
+        *(
+            part
+            for name in ((*TENSORFLOWS, *question.never_built, *wheels) if built is None else (":all:",))
+            for part in ("--only-binary", name)
+        ),
+        # --no-binary overrides --only-binary for these projects.
+        *(part for name in (question.sources if built is None else built) for part in ("--no-binary", name)),
+        *("--no-header", "--no-config", "--no-progress", "--cache-dir", resolver.cache),
+        *(part for link in resolver.find_links for part in ("--find-links", link)),
+        *(("--index-strategy", "unsafe-best-match") if resolver.merge_indexes else ()),
+        *(part for name, lines in _changes(question).items() if lines for part in (f"--{name}", f"{name}.txt")),
+        *(("--python-platform", question.platform) if question.platform else ()),
+        *(("--python-version", question.python_version) if question.python_version else ()),
+        *(part for name in (*question.provided, *question.left_out) for part in ("--no-emit-package", name)),
+        *(("--prerelease", "allow") if question.prereleases else ()),
+        *(("--exclude-newer", question.exclude_newer) if question.exclude_newer else ()),
+        *(("--refresh",) if resolver.fresh else ()),
+        # Otherwise uv would reuse cached metadata unless `pyproject.toml`, `setup.py` or `setup.cfg` changed.
+        *(part for name in question.folders for part in ("--refresh-package", name)),
+        *(() if question.dependencies else ("--no-deps",)),
+    )
 
 
 def _absolute(work: Path, editable: tuple[str, ...], found: re.Match[str]) -> str:

@@ -75,20 +75,9 @@ def without_lag(
         return [each for each in able if all(_can_take(machine, each, newest[name], name) for name in names)]
 
     def raised(names: Collection[str]) -> Solution | None:
-        held = with_requirements(
-            profile,
-            tuple(
-                on_any_version(requirement, str(requirement.specifier & SpecifierSet(f">={newest[name].version}")))
-                if name in names
-                else text
-                for text in profile.packages.requirements
-                for requirement in (Requirement(text),)
-                for name in (canonicalize_name(requirement.name),)
-            ),
-        )
-        fitting = takers(names)
-        if not fitting:
+        if not (fitting := takers(names)):
             return None
+        held = _in_newest(profile, {name: newest[name].version for name in names})
         try:
             found = best_by_wheels(context, machine, held, fitting, once=True, earlier=earlier.copy())
         except TfprovError:
@@ -108,6 +97,19 @@ def without_lag(
             # What goes with the rest stays raised while the others are tried.
             best, kept = found, (*kept, name)
     return best, frozenset(untried)
+
+
+def _in_newest(profile: Profile, oldest: Mapping[str, str]) -> Profile:
+    """The profile with no requested package older than the version given for its normalised name."""
+    requirements = []
+    for text in profile.packages.requirements:
+        requirement = Requirement(text)
+        if (version := oldest.get(canonicalize_name(requirement.name))) is None:
+            requirements.append(text)
+        else:
+            at_least = requirement.specifier & SpecifierSet(f">={version}")
+            requirements.append(on_any_version(requirement, str(at_least)))
+    return with_requirements(profile, tuple(requirements))
 
 
 def _is_worth_it(found: Solution, best: Solution, profile: Profile) -> bool:

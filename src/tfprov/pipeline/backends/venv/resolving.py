@@ -74,6 +74,11 @@ class Selection:
     provided: Provided | None = None
     build: Buildable = "never"
 
+    @property
+    def python(self) -> str:
+        """Version of the Python that the wheels are for."""
+        return self.provided.python if self.provided else self.interpreter.version
+
 
 def ask_resolver(
     context: Context,
@@ -104,6 +109,36 @@ def ask_resolver(
         TfprovError: the resolver's failure; `offline-missing` when it needs pages that are not on this machine;
             `index-setting-invalid` when a project comes from another place than `index.only` says.
     """
+    question = _question(context, machine, selection, lines, prefer=prefer, alone=alone, builds=builds, built=built)
+    with index_access(context, machine, question.lines) as access:
+        steps = _steps(context, machine, question, access, facts=selection.facts, python=selection.python, once=once)
+        policy = Policy(tries=2, deadline=context.deadline)
+        emit = _without_attempts(context.emit) if once else context.emit
+        try:
+            resolved = climb("lock", steps, emit=emit, skip=context.skip, policy=policy)
+        except TfprovError as error:
+            if not machine.network.offline:
+                raise
+            if error.code.group is not Group.NETWORK:
+                error.evidence = (*error.evidence, _ONLY_HERE)
+                raise
+            raise nothing_to_resolve_from(("no page that was read before answers it", *error.evidence)) from error
+    require_own_index(resolved, machine.network)
+    return resolved
+
+
+def _question(
+    context: Context,
+    machine: Machine,
+    selection: Selection,
+    lines: tuple[str, ...],
+    *,
+    prefer: Pinned,
+    alone: bool,
+    builds: Builds,
+    built: tuple[str, ...],
+) -> Question:
+    """What the resolver is asked; the arguments are those of `ask_resolver`."""
     decision, provided, interpreter = selection.decision, selection.provided, selection.interpreter
     absent = provided is not None or not interpreter.path
     folders = context.loaded.folders
@@ -112,9 +147,8 @@ def ask_resolver(
     # the compat table limit the most important packages instead.
     is_undated = newest is not None and machine.offers is not None and not is_dated(machine.offers)
     in_time = bounds_of_time(moment(newest)) if newest is not None and is_undated else ()
-    python = provided.python if provided else interpreter.version
     packages = context.loaded.profile.packages
-    question = Question(
+    return Question(
         requirements=(*lines, *(also.requirement for also in decision.also)),
         constraints=(
             *(known.requirement for known in decision.constraints),
@@ -127,7 +161,7 @@ def ask_resolver(
         exclude=(*packages.exclude, *(each.requirement for each in decision.without)),
         hashes=MappingProxyType({}) if alone else context.loaded.hashes,
         python=Path(sys.executable if absent else interpreter.path),
-        python_version=python if absent else None,
+        python_version=selection.python if absent else None,
         provided=provided.projects if provided else MappingProxyType({}),
         exclude_newer=None if is_undated else newest,
         platform=selection.platform,
@@ -144,21 +178,6 @@ def ask_resolver(
         editable=tuple(folder.name for folder in folders if folder.kind == "editable"),
         left_out=tuple(folder.name for folder in folders if folder.kind == "dependencies"),
     )
-    with index_access(context, machine, question.lines) as access:
-        steps = _steps(context, machine, question, access, facts=selection.facts, python=python, once=once)
-        policy = Policy(tries=2, deadline=context.deadline)
-        emit = _without_attempts(context.emit) if once else context.emit
-        try:
-            resolved = climb("lock", steps, emit=emit, skip=context.skip, policy=policy)
-        except TfprovError as error:
-            if not machine.network.offline:
-                raise
-            if error.code.group is not Group.NETWORK:
-                error.evidence = (*error.evidence, _ONLY_HERE)
-                raise
-            raise nothing_to_resolve_from(("no page that was read before answers it", *error.evidence)) from error
-    require_own_index(resolved, machine.network)
-    return resolved
 
 
 def nothing_to_resolve_from(evidence: tuple[str, ...]) -> TfprovError:
