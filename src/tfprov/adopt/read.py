@@ -24,6 +24,7 @@ from tfprov.envs.fronts import followed
 from tfprov.envs.layout import executables_in, is_conda, python_in, site_packages
 from tfprov.envs.manifest import SEAL
 from tfprov.errors import TfprovError
+from tfprov.paths import expanded
 from tfprov.structured import json_of
 
 _LIBRARY = re.compile(r"^python(\d+\.\d+)t?$")
@@ -155,9 +156,9 @@ def root_of(path: Path) -> Path:
 
 def _led_to(path: Path) -> Path | None:
     """The folder whose path is the first line of a text file, as `.venv` may be; None for any other file."""
-    with contextlib.suppress(OSError, ValueError, RuntimeError), regular(path) as stream:
+    with contextlib.suppress(OSError, ValueError), regular(path) as stream:
         line = stream.read(_LONGEST_PATH).decode().partition("\n")[0].strip()
-        folder = Path(os.path.normpath(path.parent / Path(line).expanduser()))
+        folder = Path(os.path.normpath(path.parent / expanded(line)))
         return folder if line and folder.is_dir() else None
     return None
 
