@@ -616,7 +616,7 @@ def test_nothing_of_a_file_outside_of_the_project_is_shown(tmp_path: Path, name:
         (project / name).write_text(text.format(place))
         found = wants_of(project / name)
         assert found.problems
-        assert not [told for told in (*found.problems, *found.notes) if "Hidden" in told or "root" in told]
+        assert not [told for told in (*found.problems, *found.notes) if "Hidden" in told or "root:" in told]
 
 
 def test_the_line_of_such_a_file_is_named(tmp_path: Path) -> None:
