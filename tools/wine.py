@@ -75,6 +75,9 @@ def main() -> int:
     except subprocess.CalledProcessError as error:
         print(f"wine.py: the system to run in cannot be made here: {error}", file=sys.stderr)
         return 77
+    if asked.short and python(root, "-c", "").returncode:
+        print("wine.py: Windows' Python does not start under the Wine of this machine", file=sys.stderr)
+        return 77
     # The life of an environment takes ten minutes there on a busy machine, which is the limit of each test elsewhere.
     tests = ("-m", "pytest", "-q", "--timeout=3600", "-p", "no:cacheprovider", "-p", "no:xdist", *SHORT)
     arguments = tests if asked.short else asked.arguments or ("-m", "tfprov", "--version")
