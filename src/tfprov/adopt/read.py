@@ -269,7 +269,7 @@ def _made_at(root: Path, named: Path) -> Path | None:
     """Where the environment was when its commands were written; None if it has not moved, or they do not tell."""
     here = {str(root), str(named)}
     counted = _named_by_scripts(executables_in(root))
-    if not counted or any(place in here or os.path.realpath(place) == str(root) for place in counted):
+    if not counted or any(place in here or followed(place) == str(root) for place in counted):
         return None
     # An environment of conda or an interpreter has commands of the system beside its own.
     likely = counted.most_common(1)[0][0]
