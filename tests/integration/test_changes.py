@@ -39,14 +39,14 @@ def test_a_plan_names_what_an_update_changes_and_moves(site: Site) -> None:
     assert (nothing["changes"], nothing["fetch_bytes"]) == ([], 0)
     site.write('[packages]\nrequirements = ["helper>=2", "other"]\n')
     update = planned(site)
-    assert update["changes"] == ["helper 1.0 → 2.0", "+ other 3.1"]
+    assert update["changes"] == ["helper 1.0 -> 2.0", "+ other 3.1"]
     there = {path.name for path in site.home.glob("cache/store/**/*.whl")}
     lacking = [path for path in (site.root / "index").glob("*/*.whl") if path.name not in there]
     assert update["fetch_bytes"] in (None, sum(path.stat().st_size for path in lacking))
     words = site.run("plan", "train.toml").stdout
-    assert "  changes   helper 1.0 → 2.0, + other 3.1" in words.splitlines()
+    assert "  changes   helper 1.0 -> 2.0, + other 3.1" in words.splitlines()
     made = site.run("up", "train.toml")
-    assert "  changes   helper 1.0 → 2.0, + other 3.1" in made.stdout.splitlines()
+    assert "  changes   helper 1.0 -> 2.0, + other 3.1" in made.stdout.splitlines()
     site.write('[packages]\nrequirements = ["helper>=2"]\n')
     assert planned(site)["changes"] == ["- other 3.1"]
     assert site.up()["changes"] == ["- other 3.1"]

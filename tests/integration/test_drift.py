@@ -124,7 +124,7 @@ def test_what_cannot_be_had_again_is_not_left_in_the_profile(site: Site) -> None
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("install", "helper==2.0"), "helper 1.0 → 2.0"),
+        (("install", "helper==2.0"), "helper 1.0 -> 2.0"),
         (("uninstall", "helper"), "- helper 1.0"),
     ],
 )

@@ -31,7 +31,7 @@ def _is_wheel(metadata: Path) -> bool:
 
 
 def between(older: Mapping[str, str], newer: Mapping[str, str]) -> tuple[str, ...]:
-    """One line for each package that was added (`+`), removed (`-`) or has another version (`name old → new`).
+    """One line for each package that was added (`+`), removed (`-`) or has another version (`name old -> new`).
 
     Python and TensorFlow come first, because long lists are cut.
     """
@@ -45,7 +45,7 @@ def between(older: Mapping[str, str], newer: Mapping[str, str]) -> tuple[str, ..
         elif now is None:
             found.append(f"- {name} {was}")
         elif was != now:
-            found.append(f"{name} {was} → {now}")
+            found.append(f"{name} {was} -> {now}")
     return tuple(found)
 
 

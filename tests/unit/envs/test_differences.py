@@ -14,7 +14,7 @@ def fill(root: Path, *projects: str) -> None:
 def test_what_came_went_and_moved_is_told_with_its_versions() -> None:
     older = {"numpy": "2.1.0", "pillow": "11.0", "wheel": "1"}
     newer = {"numpy": "2.2.0", "seaborn": "0.13.2", "wheel": "1"}
-    assert differences.between(older, newer) == ("numpy 2.1.0 → 2.2.0", "- pillow 11.0", "+ seaborn 0.13.2")
+    assert differences.between(older, newer) == ("numpy 2.1.0 -> 2.2.0", "- pillow 11.0", "+ seaborn 0.13.2")
     assert differences.between({}, {"mine": ""}) == ("+ mine",)
 
 
@@ -22,8 +22,8 @@ def test_python_and_tensorflow_come_first() -> None:
     older = {"Python": "3.12.1", "absl-py": "2.1", "tensorflow-cpu": "2.20.0", "keras": "3.11"}
     newer = {"Python": "3.13.0", "absl-py": "2.2", "tensorflow": "2.21.0", "keras": "3.12"}
     changes = differences.between(older, newer)
-    assert changes[:3] == ("Python 3.12.1 → 3.13.0", "+ tensorflow 2.21.0", "- tensorflow-cpu 2.20.0")
-    assert changes[3:] == ("absl-py 2.1 → 2.2", "keras 3.11 → 3.12")
+    assert changes[:3] == ("Python 3.12.1 -> 3.13.0", "+ tensorflow 2.21.0", "- tensorflow-cpu 2.20.0")
+    assert changes[3:] == ("absl-py 2.1 -> 2.2", "keras 3.11 -> 3.12")
 
 
 def test_generations_are_compared_with_those_before_them(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_what_came_went_and_has_another_version_is_told(root: Path) -> None:
     assert (str(drift(root)), drift(root).only_more) == ("+ seaborn 0.13", True)
     (library(root) / "Num_Py-2.1.0.dist-info").rename(library(root) / "numpy-2.2.0.dist-info")
     (library(root) / "numpy-2.2.0.dist-info").rename(library(root) / "num.py-2.2.0.dist-info")
-    assert (str(drift(root)), drift(root).only_more) == ("num-py 2.1.0 → 2.2.0, + seaborn 0.13", False)
+    assert (str(drift(root)), drift(root).only_more) == ("num-py 2.1.0 -> 2.2.0, + seaborn 0.13", False)
     assert drift(root).wanted == ("num-py==2.2.0", "seaborn==0.13")
 
 
