@@ -20,48 +20,66 @@ _ODD_USERINFO = re.compile(
     _BEGIN + r"(?=(?P<user>[^\s/?#@\"'<>]*?:(?!\d{1,5}(?:[/?#\s\"'<>`),;\]}]|$))))(?P=user)"
     r"(?:[^\s\"]{0,4096}|(?!\s)(?:(?!://)[^\n]){0,80})@(?=[\w\[*])"
 )
-# Conda's token channels: https://host/t/<token>/channel. A variable in place of the token is not a secret.
-_PATH_TOKEN = re.compile(r"(?P<key>://[^\s/]+/t/)(?!\$\{)[^\s/\"'`<>]+")
+# Conda's token channels: https://host/t/<token>/channel. A variable in place of the token is not a secret, nor is the
+# title of a thread in a forum, which its number follows.
+_PATH_TOKEN = re.compile(r"(?P<key>://[^\s/]+/t/)(?!\$\{|[a-z-]+/\d)[^\s/\"'`<>]+")
 # Signed download addresses: ...?X-Amz-Signature=...&token=..., also where JSON or another address quotes them.
-_QUERY = re.compile(r"(?i)(?P<key>(?:[?&;#]|\\u0026|%3f|%26)" + SIGNING + r"(?:=|%3d))[^&\s\"']+")
+_QUERY = re.compile(
+    r"(?P<key>[?&;#\\%](?i:(?:(?<=[?&;#])|(?<=\\)u0026|(?<=%)(?:3f|26))" + SIGNING + r"(?:=|%3d)))[^&\s\"']+"
+)
 _QUERY_PART = re.compile(r"(?P<key>[?&;][^=\s&?;#\"']{1,80}=)(?P<value>[A-Za-z0-9_+/%~-]{20,}=*)(?![\w.])")
 _QUOTED_USERINFO = re.compile(r"(?i)(?P<key>%3a%2f%2f)(?:(?!%2f|%3a%2f)[^\s&\"'])+(?=%40)")
 # As a header, as a JSON member, or as the repr of a dictionary. The secret follows the scheme (`Bearer`, `token`, …);
 # with some schemes it is one of several parameters.
 _HEADER = re.compile(
     r"(?i)(?P<key>(?:\b(?:proxy-)?authorization|(?<=[a-z]-)(?:token|secret|(?:api|access|auth|subscription)-key|art-api))"
-    r"[\"']?\s*[:=]\s*[\"']?)(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
-    r"(?:\"[^\s\"]*\")?(?:,[ \t]?\w+=(?:\\?\"[^\"\\\n]*\\?\"|[^\s\"',]+))*"
+    r"[\"']?\s*[:=]\s*[\"']?)(?!(?:none|read|required|write|[<>=!~^]*\d+\.\d[\w.]*)(?:[\s\"',;]|$))"
+    r"(?:[a-z][a-z0-9-]*[ \t]+)?[^\s\"',]+"
+    r"(?:\"(?![,:}\]])[^\s\"]*\")?(?:,[ \t]?\w+=(?:\\?\"[^\"\\\n]*\\?\"|[^\s\"',]+))*"
 )
-_COOKIE = re.compile(r"(?i)\b(?P<key>(?:set-)?cookie[\"']?:[ \t]*[\"']?)[^\r\n\"']+")
+_COOKIE = re.compile(r"(?i)\b(?P<key>(?:set-)?cookie[\"']?:[ \t]*[\"']?)(?!\s|null\b)[^\r\n\"']+")
 # What is known by its beginning: tokens of GitLab, GitHub, package indexes, Slack, clouds and vaults; JSON Web Tokens;
 # private keys.
 _TOKEN = re.compile(
-    r"(?<![A-Za-z0-9])(?P<key>gl[a-z]{2,6}-|gh[pousr]_|github_pat_|pypi-A|npm_|rubygems_|xox[a-z]-|xapp-|hf_|AKCp|AIza"
-    r"|sk-|ya29\.|hvs\.|SG\.|dckr_[op]at_|do[op]_v1_|A[KS]IA|hooks\.slack\.com/services/)"
+    r"(?<![A-Za-z0-9])(?P<key>gl(?:pat|oas|dt|rtr?|cbt|ptt|ft|imt|agent|wt|soat|ffct)-|github_pat_|pypi-Ag"
+    r"|xox[a-z]-|xapp-|(?:gh[pousr]|npm|rubygems|hf)_(?=[A-Za-z0-9]{16})|sk-(?=[a-z0-9-]{0,60}[A-Z])|AKCp|AIza"
+    r"|ya29\.|hvs\.|SG\.|dckr_[op]at_|do[op]_v1_|A[KS]IA|hooks\.slack\.com/services/)"
     r"(?=[A-Za-z_/-]{0,60}[0-9])[A-Za-z0-9_/-]{16,}[\w.=/-]*"
 )
-_WEB_TOKEN = re.compile(r"(?P<key>(?<![\w-])eyJ)[\w-]{8,}\.[\w.-]{8,}")
+_WEB_TOKEN = re.compile(r"(?P<key>eyJ(?<![\w-]eyJ))[\w-]{8,}\.[\w.-]{8,}")
 _PRIVATE_KEY = re.compile(r"(?P<key>-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)[^-]+")
 # By the name of a setting (INI, JSON, XML, forms) or of an option. A word, a number or code behind such a name is not
 # one, except for a password.
 _SETTING = re.compile(
     r"(?i)(?P<key>(?:(?P<certain>passw(?:or)?d|passphrase)|token|secret|credentials?|(?<=_)auth|(?:api|access)[_-]?key)"
     r"(?:[_-]?(?:access[_-]?)?key|_\d+)?(?:[\"']?[ \t]{0,8}=[ \t]{0,8}|[\"'][ \t]?:[ \t]{0,8}))"
-    r"(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;&)}\]<`]+)"
+    r"(?P<value>\"(?:[^\"\\\n]|\\.)*\"|\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;&)}\]<`]+)"
 )
 _OPTION = re.compile(
-    r"(?i)(?P<key>(?:(?<!-)--(?=\w)[\w-]{0,40}(?:token|secret|key|(?P<certain>passw(?:or)?d|passphrase))|\bbearer)"
+    r"(?i)(?P<key>(?:(?<!-)--(?=\w)[\w-]{0,40}(?:token|secret|(?<!cache-)(?<!public-)(?<!recv-)(?<!restore-)(?<!sort-)key"
+    r"|(?P<certain>passw(?:or)?d|passphrase))|\bbearer)"
     r"[ \t]+)(?P<value>(?!(?-i:[a-z]+\b|[A-Z]+\b))[^\s\"'`,;]+)"
 )
 _LOGIN = re.compile(
-    r"(?im)(?P<key>\b(?:sshpass|twine)\b[^\n|;]{0,200}?[ \t]-p[ \t]?|\blogin[ \t]+\S{1,80}[ \t]+password[ \t]+"
-    r"|\bcurl\b[^\n|;]{0,200}?[ \t](?:-u|--user)[ =]?[^\s:]{1,80}:"
-    r"|(?:password|passphrase):[ \t]+(?=\S+[ \t]*$)|(?:password|passphrase|token|secret|key)>(?=[^<\s]{1,200}</))"
+    r"(?im)(?P<key>\b(?:sshpass|twine[ \t]+upload)\b[^\n|;]{0,200}?[ \t]-p[ \t]?"
+    r"|\blogin[ \t]+\S{1,80}[ \t]+password[ \t]+|\bcurl\b[^\n|;]{0,200}?[ \t](?:-u|--user)[ =]?[^\s:]{1,80}:"
+    r"|(?:password|passphrase):[ \t]+(?!(?:none|null|true|false|yes|no|required)\b)(?=\S+[ \t]*$)"
+    r"|(?:password|passphrase|token|secret|(?:api|access|secret)[_-]?key)>(?=[^<\s]{1,200}</))"
     r"[^\s\"'`,;<]+"
 )
-_AFTER_KEY = (_PATH_TOKEN, _QUERY, _QUOTED_USERINFO, _HEADER, _COOKIE, _TOKEN, _WEB_TOKEN, _PRIVATE_KEY, _LOGIN)
+_AFTER_KEY = (_PATH_TOKEN, _QUERY, _QUOTED_USERINFO, _TOKEN, _WEB_TOKEN, _PRIVATE_KEY)
+# Without one of these words, the patterns that ignore case, which are slow, find nothing.
+_TELLING = (
+    *("passw", "passphrase", "token", "secret", "credential", "key", "auth", "art-api", "cookie", "bearer"),
+    *("sshpass", "twine", "curl"),
+)
 _PLACEHOLDER = re.compile(r"(?i)[$*%<{\[(]|(?:none|null|true|false|0x\w+|\d{1,5})$|[a-z_][\w.]*[(\[]")
+_VERSION = r"(?:[<>=!~^]=?=?[ ]?)?v?\d{1,6}(?:\.\d{1,6})+(?:\.?(?:a|b|rc|dev|post)\d{1,6})*(?:\.\*)?"
+# Behind the name of a package, with the build of conda; an attribute in a traceback; a file.
+_PLAIN = re.compile(
+    rf"{_VERSION}(?:,[ ]?{_VERSION})*(?:=[\w*]+)?$|\d{{4}}-\d\d-\d\d|(?:self|cls|args|config|os|settings)\.[a-z_]"
+    r"|[/.~][\w./~ -]*\.(?:cfg|ini|json|pem|toml|txt|ya?ml)$|/(?:var/)?run/secrets/[\w./-]+$"
+)
 _SHORTEST_TOKEN = 6
 _DIGITS_INSIDE = re.compile(r"(?<=[A-Za-z])\d+(?=[A-Za-z])")
 _GROUPS_OF_DIGITS = 2
@@ -78,16 +96,39 @@ def redact(text: str) -> str:
     text = _ODD_USERINFO.sub("://****@", _USERINFO.sub("://****@", text))
     for pattern in _AFTER_KEY:
         text = pattern.sub(r"\g<key>****", text)
-    for pattern in (_SETTING, _OPTION):
-        text = pattern.sub(_without_value, text)
+    if _is_telling(text):
+        lines = _HEADER.sub(r"\g<key>****", text).split("\n")
+        text = "\n".join(_without_named(line) if _is_telling(line) else line for line in lines)
     return _QUERY_PART.sub(lambda found: f"{found['key']}****" if _is_random(found["value"]) else found[0], text)
 
 
+def _is_telling(text: str) -> bool:
+    text = text.lower()
+    return any(word in text for word in _TELLING)
+
+
+def _without_named(line: str) -> str:
+    """A line without the secrets that it names."""
+    for pattern in (_COOKIE, _LOGIN):
+        line = pattern.sub(r"\g<key>****", line)
+    for pattern in (_SETTING, _OPTION):
+        line = pattern.sub(_without_value, line)
+    return line
+
+
 def _without_value(found: re.Match[str]) -> str:
-    """A setting with `****` as its value, unless that is a placeholder, or too plain for what is not a password."""
+    """A setting with `****` as its value, unless that is a placeholder, or too plain for what is not a password.
+
+    Quotes stay, so that a document of JSON or TOML is still one; JSON gets them for a number.
+    """
     value = found["value"].strip("\"'")
-    is_secret = found["certain"] or (len(value) >= _SHORTEST_TOKEN and any(map(str.isdigit, value)))
-    return found["key"] + "****" if value and is_secret and not _PLACEHOLDER.match(value) else found[0]
+    is_secret = found["certain"] or (
+        len(value) >= _SHORTEST_TOKEN and any(map(str.isdigit, value)) and not _PLAIN.match(value)
+    )
+    if not value or not is_secret or _PLACEHOLDER.match(value):
+        return found[0]
+    mark = found["value"][0] if found["value"][0] in "\"'" else '"' if found["key"].rstrip().endswith('":') else ""
+    return f"{found['key']}{mark}****{mark}"
 
 
 def _is_random(value: str) -> bool:

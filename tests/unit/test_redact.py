@@ -70,6 +70,14 @@ def test_secrets_are_replaced_and_what_is_around_them_stays(text: str, expected:
         "https://host/a?file=ManyLongWordsOfOneNamePart2&v=d41d8cd98f00b204e9800998ecf8427e&id=PyYAML-6.0.1-cp311-x.whl",
         f"https://host/a.whl#sha256={'0123456789abcdef' * 4}&egg=sk-learn",
         "task-scheduling-with-1000-workers, npm_config_registry, hf_hub_download, sk-learn, xoxo-2",
+        "hf_transfer_0_1_8_manylinux_2_17, glibc-common-2_17_x, npm_package_name_of_2024, sk-learn-contrib-hdbscan-0",
+        "tiktoken==0.8.0 google_auth>=2.35.0rc1,<3.0; tiktoken=0.8.0=py312hcfe5e24_0, python-secret==0.10.12",
+        'tiktoken = "==0.8.0", google_auth = ">=2.35.0, <3.0.*", {"tiktoken": "0.10.12"}, token = "2024-05-01"',
+        "GOOGLE_APPLICATION_CREDENTIALS=/home/me/key2.json token=/var/run/secrets/token2 token=self.token2",
+        "apt-key adv --recv-key A4B469963BF863CC --cache-key v1-linux --restore-key Linux-py3.12",
+        "https://discuss.tensorflow.org/t/unable-to-install/18742",
+        "<Error><Code>NoSuchKey</Code><Key>x/tensorflow-2.16.1.whl</Key></Error>",
+        'id-token: write, authorization: required, "cookie": null, password: required',
     ],
 )
 def test_text_without_secrets_is_unchanged(text: str) -> None:
@@ -114,6 +122,25 @@ def test_a_value_is_a_secret_by_the_name_before_it(line: str) -> None:
     found = redact(f"said: {line % SECRET}" if "BEGIN" in line else line % SECRET)
     assert SECRET not in found
     assert redact(found) == found
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_document_is_still_one_without_its_secrets(separators: tuple[str, str], indent: int | None) -> None:
+    secrets = {
+        **dict.fromkeys(("password", "api_key", "authorization", "x-api-token", "PRIVATE-TOKEN", "cookie"), SECRET),
+        "Authorization": f"Basic {SECRET}==",
+        "client_secret": f'{SECRET}"\\',
+        "url": f"https://host/x?sig={SECRET}",
+        "token": 20_401_999,
+    }
+    for name, value in secrets.items():
+        document = {name: value, "tiktoken": "0.10.12", "other": ["b", {name: value}], "author": None}
+        found = redact(json.dumps(document, separators=separators, indent=indent))
+        shown = value.replace(SECRET, "****") if name == "url" else "****"
+        assert json.loads(found) == {**document, name: shown, "other": ["b", {name: shown}]}
+    table = f'token = "{SECRET}" # old\ntiktoken = "==0.8.0"\n'
+    assert redact(table) == table.replace(SECRET, "****")
 
 
 @pytest.mark.parametrize(
