@@ -56,14 +56,15 @@ def nearest(cwd: Path) -> Path | None:
     """The profile for a folder: `tfprov.toml` or `[tool.tfprov]` in `pyproject.toml`, there or in a folder above.
 
     Without either, a dependency file in the folder itself; None when there is none of these. In a folder above, a file
-    counts only if it is of this user, of root, or of whoever owns the folder itself: anybody may put one into `/tmp`.
+    counts only if it is of this user, of root, or of whoever owns the folder itself or the one above that it is in:
+    anybody may put one into `/tmp`.
 
     Raises:
         OSError: a `pyproject.toml` or `setup.cfg` cannot be read.
     """
     for folder in (cwd, *cwd.parents):
         for path in (folder / PROFILE, folder / "pyproject.toml"):
-            is_ours = path.is_file() and (folder == cwd or _owner(path) in (*_users(), _owner(cwd)))
+            is_ours = path.is_file() and (folder == cwd or _owner(path) in (*_users(), *map(_owner, (cwd, folder))))
             if is_ours and (path.name == PROFILE or _has_own_table(path)):
                 return path
     return next(iter(lists(cwd)), None)
@@ -181,6 +182,9 @@ def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
             hint = f"name the file that says what is needed, as in `tfprov up {quoted(there[0])}`"
         elif any(next(cwd.glob(each), None) for each in ("*.py", "*.ipynb")):
             hint = "`tfprov init` writes one with the packages that the Python files here import"
+        if foreign := next((path for folder in cwd.parents if (path := folder / PROFILE).is_file()), None):
+            evidence[0] = f"`{foreign}` belongs to another user, and counts only if you name it"
+            hint = f"if you trust it, name it: `tfprov up {quoted(str(foreign))}`"
         raise TfprovError("profile-missing", f"`{cwd}` has no profile", evidence=tuple(evidence), hint=hint)
     path = cwd / expanded(name)
     if path.is_file():

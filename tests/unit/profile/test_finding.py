@@ -13,6 +13,7 @@ from tfprov.profile import finding
 from tfprov.profile.finding import find, namesakes, nearest, shipped, shipped_folder, with_companions
 from tfprov.profile.load import load
 from tfprov.profile.source import glance
+from tfprov.words import quoted
 
 
 class TestShipped:
@@ -255,3 +256,30 @@ def test_a_profile_of_whoever_owns_the_folder_is_taken(tmp_path: Path, monkeypat
     (tmp_path / "tfprov.toml").write_text("")
     monkeypatch.setattr(finding, "_owner", lambda _: 4242)
     assert nearest(tmp_path / "work") == tmp_path / "tfprov.toml"
+
+
+def test_a_profile_of_whoever_owns_the_folder_that_it_is_in_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As below a folder that somebody shares with a team: its owner may put anything in place of what is there."""
+    work, profile = tmp_path / "shared" / "work", tmp_path / "shared" / "tfprov.toml"
+    work.mkdir(parents=True)
+    profile.write_text("")
+    owners = {profile: 4242, profile.parent: 4242}
+    monkeypatch.setattr(finding, "_owner", lambda path: owners.get(path, os.getuid() if os.name == "posix" else 0))
+    assert nearest(work) == profile
+
+
+def test_a_profile_of_another_user_that_is_not_taken_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, planted = tmp_path / "common" / "work", tmp_path / "common" / "tfprov.toml"
+    work.mkdir(parents=True)
+    planted.write_text("")
+    own = os.getuid() if os.name == "posix" else 0
+    monkeypatch.setattr(finding, "_owner", lambda path: 4242 if path == planted else own)
+    with pytest.raises(TfprovError) as failure:
+        find("", cwd=work)
+    assert failure.value.evidence == (
+        f"`{planted}` belongs to another user, and counts only if you name it",
+        "no file here that says what a project needs, such as `requirements.txt`",
+    )
+    assert failure.value.hint == f"if you trust it, name it: `tfprov up {quoted(str(planted))}`"
