@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,16 @@ class Snapshot(Generic[_Site]):
 
 def _copy(source: Path, target: Path) -> None:
     if sys.platform == "win32":
-        shutil.copytree(source, target, symlinks=True)
+        copied: dict[tuple[int, int], str] = {}
+
+        def copy_or_link(file: str, place: str) -> None:
+            status = os.stat(file)
+            key = (status.st_dev, status.st_ino)
+            if key in copied:
+                os.link(copied[key], place)
+            else:
+                shutil.copy2(file, copied.setdefault(key, place))
+
+        shutil.copytree(source, target, symlinks=True, copy_function=copy_or_link)
     else:
         subprocess.run(["cp", "-a", source, target], check=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from site_under_test import LIBRARY, OLDER, RELEASE, Site, needs_shell, needs_signals, only_here, sham_wheel
+from site_under_test import LIBRARY, OLDER, RELEASE, WINDOWS, Site, needs_shell, needs_signals, only_here, sham_wheel
 from snapshots import Snapshot
 from tfprov.envs import layout
 from tfprov.unpack.members import ArchiveBytes, Written
@@ -173,13 +173,14 @@ def test_locked_refuses_to_make_a_lock_and_to_change_one(site: Site) -> None:
 
 
 def test_a_lock_for_another_platform_is_refused_with_both_named(made: Site) -> None:
-    made.lock.write_text(made.lock.read_text().replace("linux-x86_64-glibc", "macos-arm64"))
+    own = "windows-x86_64" if WINDOWS else "linux-x86_64-glibc"
+    made.lock.write_text(made.lock.read_text().replace(own, "macos-arm64"))
     done = made.run("up", "train.toml", "--json")
     assert done.returncode == 2
     error = json.loads(done.stdout)["error"]
     assert error["code"] == "lock-unfit"
     assert "macos-arm64" in error["evidence"][0]
-    assert "linux-x86_64-glibc" in error["evidence"][0]
+    assert own in error["evidence"][0]
 
 
 def test_a_lock_of_another_tool_is_never_overwritten(site: Site) -> None:
