@@ -30,6 +30,7 @@ from tfprov.wants.mend import advice
 from tfprov.wants.records import Address, AddressKind, LocalProject, Want, Wants
 from tfprov.wants.repositories import repository_of, usual
 from tfprov.wants.unfit import SourceFile, release_at, unfit, unusable, was_built_by_conda
+from tfprov.words import quoted
 
 Part = Literal["requirements", "constraints", "overrides"]
 
@@ -37,7 +38,7 @@ _SHOWN = 40  # characters shown of a text that is too long
 _LONGEST = 8192  # characters of a requirement; the time that some patterns take grows with their square
 _MOST = 20_000  # fifty times the requirements of the largest known project
 _MOST_PROBLEMS = 100
-_LINE = re.compile(r"[^:]+:\d+$")
+_LINE = re.compile(r":\d+$")
 _PATCH = re.compile(r"==\s*\d+\.\d+(?:\.\d+)?")
 CARRIED = "-adopted-files"
 """Suffix of the project name of wheels that `tfprov adopt` makes from files that belong to no package."""
@@ -122,8 +123,10 @@ class Basket:
         if self.is_hopeless:
             return
         if not self.origin.is_in_project:
-            where = where if _LINE.match(where) else self.name
-            words = f"it cannot be used, and is not shown, because it is not in `{self.origin.folder}`"
+            path = self.origin.path.resolve()
+            where = f"{path}{line[0]}" if (line := _LINE.search(where)) else str(path)
+            shown = f"`tfprov plan {quoted(str(path))}`"
+            words = f"it cannot be used, and is not shown, because it is outside of the project: {shown} shows it"
         self._problems.append(f"{where}: {words}")
         if self.is_hopeless:
             self._problems.append(

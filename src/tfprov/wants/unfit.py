@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,8 +40,18 @@ class SourceFile:
 
     @property
     def is_in_project(self) -> bool:
-        """Whether the file is below the folder of the profile, also after following links."""
-        return self.path.resolve().is_relative_to(self.folder.resolve())
+        """Whether the file is below the folder of the profile, or in the repository around it, after following links.
+
+        Hidden files and folders of the repository, such as those in a home under version control, do not count.
+        """
+        path, folder = self.path.resolve(), self.folder.resolve()
+        if path.is_relative_to(folder):
+            return True
+        for top in (folder, *folder.parents):
+            if os.path.exists(top / ".git"):  # noqa: PTH110 - `Path` raises where this user may not look
+                rest = path.relative_to(top).parts if path.is_relative_to(top) else (".",)
+                return not any(part.startswith(".") for part in rest)
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 from tfprov.default_index import default_index
 from tfprov.wants.recognise import read
 from tfprov.wants.records import ProjectParts, Wants
+from tfprov.words import quoted
 
 
 def files(folder: Path, **contents: str) -> Path:
@@ -623,9 +624,24 @@ def test_the_line_of_such_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     (tmp_path / "shadow").write_text("numpy\nHidden1 Word\n")
     main = files(tmp_path / "project", main="-r ../shadow\n")
-    words = f"shadow:2: it cannot be used, and is not shown, because it is not in `{tmp_path / 'project'}`"
+    shadow = tmp_path.resolve() / "shadow"
+    words = (
+        f"{shadow}:2: it cannot be used, and is not shown, because it is outside of the project: "
+        f"`tfprov plan {quoted(str(shadow))}` shows it"
+    )
     assert wants_of(main).problems == (words,)
     assert requirements(main) == ["numpy"]
+
+
+def test_a_line_of_a_file_elsewhere_in_the_repository_is_shown(tmp_path: Path) -> None:
+    for folder in ("app", "common", ".secret", ".git"):
+        (tmp_path / folder).mkdir()
+    for folder in ("common", ".secret"):
+        (tmp_path / folder / "list.txt").write_text("a Word\n")
+    main = files(tmp_path / "app", main="-r ../common/list.txt\n-r ../.secret/list.txt\n")
+    first, second = wants_of(main).problems
+    assert first.startswith("list.txt:1: `a Word`")
+    assert "Word" not in second
 
 
 @pytest.mark.parametrize("line", ["~~ rubbish", "--nothing x", "x==1 --hash=sha256:0", "-r nowhere"])
