@@ -141,17 +141,16 @@ def root_of(path: Path) -> Path:
         for above in (path.parent, path.parent.parent):
             if (above / "pyvenv.cfg").exists() or (above / "conda-meta").is_dir():
                 return above
+    what = f"there is no environment at `{path}`"
     if path.is_file() and (led := _led_to(path)) is not None:
         return led
-    if path.is_file():
+    if path.is_file() and path.name == ".venv":
+        what = f"`{path}` is a file, and its first line is not the path of a folder"
+    elif path.is_file():
         folder = Path(os.path.realpath(path)).parent
         # The installer for Windows puts `python.exe` beside `Lib`, elsewhere it is in a folder of its own.
         return folder if (folder / "Lib" / "os.py").exists() else folder.parent
-    raise TfprovError(
-        "environment-missing",
-        f"there is no environment at `{path}`",
-        hint=_NAME_ONE,
-    )
+    raise TfprovError("environment-missing", what, hint=_NAME_ONE)
 
 
 def _led_to(path: Path) -> Path | None:

@@ -314,6 +314,15 @@ def test_a_file_with_the_path_of_an_environment_leads_to_it(tmp_path: Path, text
     assert os.path.samefile(read(tmp_path / "project" / ".venv").root, there)
 
 
+@pytest.mark.parametrize("content", ["gone\n", "", "\n", "x" * 5000])
+def test_a_venv_file_that_leads_nowhere_is_no_environment_itself(tmp_path: Path, content: str) -> None:
+    (tmp_path / ".venv").write_text(content)
+    with pytest.raises(TfprovError) as failure:
+        read(tmp_path / ".venv")
+    assert failure.value.code.name == "environment-missing"
+    assert failure.value.what == f"`{tmp_path / '.venv'}` is a file, and its first line is not the path of a folder"
+
+
 def test_in_place_of_a_folder_the_environment_in_it_is_to_be_named(tmp_path: Path) -> None:
     for name in ("env", ".venv"):
         (tmp_path / name).mkdir()
