@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import re
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from tfprov.diagnose.lines import clean
+from tfprov.diagnose.lines import clean, is_quoted
 from tfprov.diagnose.quotes import any_quotes
 from tfprov.diagnose.records import Hit, LogLine, Rule
 from tfprov.redact import redact
@@ -59,17 +59,18 @@ class Found:
     def __post_init__(self) -> None:
         self.latest = deque(maxlen=self.compiled.rule.latest)
 
-    def add(self, number: int, text: str, captures: dict[str, str]) -> None:
+    def add(self, number: int, raw: bytes, text: str, captures: dict[str, str]) -> None:
         """Add a matching line.
 
         Args:
             number: of the line, counted from 1.
-            text: of the line.
+            raw: the line as it is in the log.
+            text: of the line, or of the part that matches.
             captures: named groups of the match; empty text for a group that did not participate.
         """
         self.count += 1
         self.first = self.first or number
-        line = LogLine(number=number, text=text[:EVIDENCE_LENGTH])
+        line = LogLine(number=number, text=text[:EVIDENCE_LENGTH], is_quoted=is_quoted(raw))
         if len(self.lines) < MOST_LINES and (not self.lines or self.lines[-1] != line):
             self.lines.append(line)
         elif len(self.lines) >= MOST_LINES:
@@ -85,13 +86,16 @@ class Found:
 
     def hit(self) -> Hit:
         """The matches as an immutable record, with secrets redacted."""
-        latest = (LogLine(number=number, text=clean(raw)[:EVIDENCE_LENGTH]) for number, raw in self.latest)
+        latest = (
+            LogLine(number=number, text=clean(raw)[:EVIDENCE_LENGTH], is_quoted=is_quoted(raw))
+            for number, raw in self.latest
+        )
         lines = [*self.lines, *latest]
         return Hit(
             rule=self.compiled.rule,
             count=self.count,
             first=self.first,
             last=lines[-1].number,
-            lines=tuple(LogLine(number=line.number, text=redact(line.text)) for line in lines),
+            lines=tuple(replace(line, text=redact(line.text)) for line in lines),
             captures=MappingProxyType({name: redact(value) for name, value in self.captures.items()}),
         )

@@ -11,8 +11,10 @@ from types import MappingProxyType
 from tfprov.diagnose.certainty import KERNEL_TELLS, sureness
 from tfprov.diagnose.conditions import holds
 from tfprov.diagnose.course import done_without, installed_later, overcome, worked_after
+from tfprov.diagnose.follows import Rows, explains, first_of, says_so
 from tfprov.diagnose.mentions import is_mentioned
-from tfprov.diagnose.raising import Raised, is_exception, raised
+from tfprov.diagnose.outlived import survived
+from tfprov.diagnose.raising import Raised, raised
 from tfprov.diagnose.records import NOISE, NOTHING, UNKNOWN, Diagnosis, Finding, Hit, LogContext, LogLine, Role
 from tfprov.diagnose.remedies import remedy, what_happened
 from tfprov.diagnose.rules.own import is_own
@@ -27,61 +29,12 @@ from tfprov.diagnose.survived import (
     searched,
     warned,
 )
-from tfprov.diagnose.view import ACHIEVED, SUCCESS, View, look
+from tfprov.diagnose.view import View, look
 from tfprov.errors import CODES, Group
 
 _LINES = 20
 _KILLED = frozenset({-9, 137})
 _ILLEGAL = frozenset({-4, 132, 0xC000001D, 0xC000001D - (1 << 32)})
-
-_BEFORE_INSTALL = ("network", "artifact", "machine", "resolve", "interpreter", "platform")
-# Codes and labels of groups that a code is a consequence of when both are found in a log, whichever rules found them.
-_FOLLOWS: dict[str, tuple[str, ...]] = {
-    # The final errors of an installer that could not reach its index, or of a program whose installation failed.
-    "tf-not-in-env": _BEFORE_INSTALL,
-    "install-failed": (*_BEFORE_INSTALL, "python-deps", "gpu"),
-    "import-failed": ("python-deps", "gpu", "platform", "machine"),
-    "probe-crashed": ("python-deps", "gpu", "platform", "machine", "python-broken"),
-    "package-name-wrong": ("network", "python-unsupported", "musl-libc", "python-32bit", "tensorflow-gpu-package"),
-    "python-unsupported": ("network", "musl-libc", "python-32bit", "tensorflow-gpu-package", "pip-too-old"),
-    "version-not-available": ("network", "python-unsupported", "musl-libc", "python-32bit", "pip-too-old"),
-    "platform-no-wheel": ("network", "musl-libc", "python-32bit"),
-    "resolver-conflict": (
-        "network",
-        "python-unsupported",
-        "version-not-available",
-        "platform-no-wheel",
-        "package-name-wrong",
-        "tensorflow-gpu-package",
-    ),
-    "sdist-build-failed": (
-        "network",
-        "disk-full",
-        "disk-quota",
-        "filesystem-feature",
-        "oom-killed",
-        "read-only-fs",
-        "permission-denied",
-        "tensorflow-gpu-package",
-        "windows-long-path",
-        "file-in-use",
-    ),
-    "hash-mismatch": ("net-reset", "net-timeout", "net-portal"),
-    "cache-corrupt": ("disk-full", "disk-quota", "net-reset", "net-timeout", "net-portal"),
-    "conda-cache-corrupt": ("disk-full", "disk-quota", "windows-long-path", "permission-denied"),
-    "conda-http": ("net-proxy", "net-tls-cert", "net-dns"),
-    # Messages about the connection are vaguer than those about what refused it.
-    "net-reset": ("net-proxy", "net-tls-cert", "net-dns"),
-    "net-timeout": ("net-proxy", "net-dns"),
-    "net-refused": ("net-proxy", "conda-http"),
-    "gpu-missing-in-tf": ("gpu", "platform"),
-    "gpu-libs-missing": ("wheel-without-cuda", "windows-no-gpu"),
-    "gpu-no-device": ("gpu-driver-mismatch", "gpu-driver-too-old", "docker-no-gpu"),
-    "gpu-no-driver": ("docker-no-gpu", "wsl-libcuda", "gpu-driver-mismatch", "rocm"),
-    "cudnn-init-failed": ("cudnn-mismatch", "gpu-memory-in-use", "gpu-driver-too-old", "gpu-arch-unsupported"),
-    "gpu-memory-in-use": ("gpu-arch-unsupported", "gpu-driver-mismatch"),
-    "oom-killed": ("gpu-memory-in-use",),
-}
 
 
 def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
@@ -104,7 +57,7 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
         hit = hit or said
         if code:
             by_code.setdefault(code, []).append((rank, hit))
-    for code in _survived(by_code, view):
+    for code in survived(by_code, view):
         by_code.setdefault(NOISE, []).extend(by_code.pop(code))
     for code in _listed(by_code):
         by_code.setdefault(NOISE, []).extend(by_code.pop(code))
@@ -118,7 +71,7 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
         causes, consequences = _sorted(by_code, view, None)
     unknown: list[Finding] = []
     if not causes and context.returncode != 0:
-        unaccounted = view.unaccounted or _raised_last(scanned.tail, view)
+        unaccounted = view.unaccounted or _raisedlast_of(scanned.tail, view)
         told = raised(view, unaccounted)
         if told is not None and told.code:
             causes = [_of_frames(told, view)]
@@ -133,37 +86,7 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
     )
 
 
-def _survived(by_code: Mapping[str, Sequence[tuple[int, Hit]]], view: View) -> list[str]:
-    """Codes of failures that the run went on after, and that nothing which failed later follows from.
-
-    Where the run does not say that it ignores a failure, or what it achieved after it, another one has to have ended
-    it: after a failure that did, scripts run commands that clean up.
-    """
-    faults = {code: rows for code, rows in by_code.items() if code != NOISE}
-    return [code for code in faults if _has_survived(code, faults, view)]
-
-
-def _has_survived(code: str, faults: Mapping[str, Sequence[tuple[int, Hit]]], view: View) -> bool:
-    last = _last(faults[code])
-    traced = view.after(last, "ignored", "traced")
-    # What an installer has installed need not be what it did not find.
-    deeds = (ACHIEVED,) if CODES[code].group in {Group.RESOLVE, Group.INTERPRETER} else (ACHIEVED, SUCCESS)
-    achieved = None if _lasts(code) else view.after(last, *deeds)
-    at = min((number for number in (traced, achieved) if number is not None), default=None)
-    if at is None:
-        return False
-    if any(line.number > at and is_exception(line) for line in view.unaccounted):
-        return True
-    later = [other for other, rows in faults.items() if _last(rows) > at]
-    if later:
-        return not any(_explains(code, other, faults[other]) for other in later)
-    if achieved is not None and not any(line.number > achieved for line in view.unaccounted):
-        return True
-    # What a later command has installed is more than cleaning up.
-    return view.last.get("is_ignored", 0) > last or (traced is not None and view.last.get("is_success", 0) > traced)
-
-
-def _listed(by_code: Mapping[str, Sequence[tuple[int, Hit]]]) -> list[str]:
+def _listed(by_code: Mapping[str, Rows]) -> list[str]:
     """Codes that a text lists: nothing fails in three ways at once that have nothing to do with each other.
 
     What tfprov printed may quote such lines as its evidence.
@@ -175,7 +98,7 @@ def _listed(by_code: Mapping[str, Sequence[tuple[int, Hit]]]) -> list[str]:
     apart = [
         code
         for code, rows in faults.items()
-        if not any(other != code and (_explains(other, code, rows) or lines[code] & lines[other]) for other in faults)
+        if not any(other != code and (explains(other, code, rows) or lines[code] & lines[other]) for other in faults)
     ]
     near = sorted(number for numbers in lines.values() for number in numbers)
     is_close = all(second - first <= _LISTED_WITHIN for first, second in pairwise(near))
@@ -187,13 +110,6 @@ _LISTED_WITHIN = 12
 """Most lines between two lines of a list."""
 
 
-def _lasts(code: str) -> bool:
-    """Whether programs may go on as if nothing had failed, but without what is missing."""
-    return code in _LASTING or (CODES[code].group in {Group.GPU, Group.PLATFORM} and code not in _RAISED_BY_GPUS)
-
-
-_LASTING = frozenset({"resolver-conflict", "conda-clobber", "conda-pip-mix", "known-bad-release"})
-_RAISED_BY_GPUS = frozenset({"gpu-memory-in-use", "cudnn-init-failed", "nccl-failed"})
 _FULL = frozenset({"disk-full", "disk-quota"})
 
 
@@ -253,13 +169,13 @@ def _said(hit: Hit, view: View) -> tuple[str, int]:
 def _sorted(
     by_code: dict[str, list[tuple[int, Hit]]], view: View, ended: Finding | None
 ) -> tuple[list[Finding], list[Finding]]:
-    order = sorted(by_code, key=lambda code: (-max(rank for rank, _ in by_code[code]), _first(by_code[code])))
+    order = sorted(by_code, key=lambda code: (-max(rank for rank, _ in by_code[code]), first_of(by_code[code])))
     ranks = {code: max(rank for rank, _ in rows) for code, rows in by_code.items()}
     causes: list[Finding] = []
     consequences: list[Finding] = []
     for code in order:
         rows = by_code[code]
-        root = ended.code if ended is not None and _explains(ended.code, code, rows) else None
+        root = ended.code if ended is not None and explains(ended.code, code, rows) else None
         root = root or next((other for other in order if other != code and _is_root(other, code, by_code, ranks)), None)
         finding = _finding(code, rows, view, "consequence" if root else "cause", root)
         (consequences if root else causes).append(finding)
@@ -272,35 +188,14 @@ def _is_same(consequence: Finding, cause: Finding) -> bool:
     return set(consequence.lines) <= set(cause.lines)
 
 
-def _is_root(other: str, code: str, by_code: Mapping[str, Sequence[tuple[int, Hit]]], ranks: Mapping[str, int]) -> bool:
+def _is_root(other: str, code: str, by_code: Mapping[str, Rows], ranks: Mapping[str, int]) -> bool:
     """Whether `code` is a consequence of `other`. What a rule itself `follows` applies regardless of ranks."""
-    if _says_so(other, by_code[code]) and not _says_so(code, by_code[other]):
+    if says_so(other, by_code[code]) and not says_so(code, by_code[other]):
         return True
-    return ranks[other] >= ranks[code] and _explains(other, code, by_code[code])
+    return ranks[other] >= ranks[code] and explains(other, code, by_code[code])
 
 
-def _explains(cause: str, code: str, rows: Sequence[tuple[int, Hit]]) -> bool:
-    return _says_so(cause, rows) or bool(_names(cause) & set(_FOLLOWS.get(code, ())))
-
-
-def _says_so(cause: str, rows: Sequence[tuple[int, Hit]]) -> bool:
-    _, deciding = max(rows, key=lambda row: row[0])
-    return bool(_names(cause) & set(deciding.rule.follows))
-
-
-def _names(code: str) -> set[str]:
-    return {code, CODES[code].group.label}
-
-
-def _first(rows: Sequence[tuple[int, Hit]]) -> int:
-    return min(hit.first for _, hit in rows)
-
-
-def _last(rows: Sequence[tuple[int, Hit]]) -> int:
-    return max(hit.last for _, hit in rows)
-
-
-def _finding(code: str, rows: Sequence[tuple[int, Hit]], view: View, role: Role, follows: str | None) -> Finding:
+def _finding(code: str, rows: Rows, view: View, role: Role, follows: str | None) -> Finding:
     ranked = [hit for _, hit in sorted(rows, key=lambda row: (-row[0], row[1].first))]
     evidence: dict[str, LogLine] = {}
     for hit in ranked:
@@ -335,7 +230,7 @@ _BELOW_FRAME = 3
 """Most lines from a frame of a traceback to what was raised: the line of code, carets below it, the exception."""
 
 
-def _raised_last(tail: Sequence[LogLine], view: View) -> tuple[LogLine, ...]:
+def _raisedlast_of(tail: Sequence[LogLine], view: View) -> tuple[LogLine, ...]:
     """The exception that ends a log with a traceback, whatever it is called; empty where a rule accounts for it.
 
     Most exceptions have a name such as `KeyError`, which a rule recognises anywhere. Others, such as `NoSuchFile` and

@@ -119,6 +119,11 @@ def clean(raw: bytes) -> str:
     return text
 
 
+def is_quoted(raw: bytes) -> bool:
+    """Whether a line is indented as an example in a text is, stands behind the `>` of a quotation, or is JSON."""
+    return raw.startswith((b"    ", b"> ", b"\t", b"{"))
+
+
 def joined(texts: list[str]) -> str:
     """Join lines that a tool wrapped, without the frames that pip, uv and rich draw around them."""
     return " ".join(" ".join(_BOX.sub(" ", text) for text in texts).split())

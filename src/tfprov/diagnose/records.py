@@ -115,10 +115,14 @@ class LogContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
-    """A line of evidence: its number in the log, counted from 1, and its text without colours, prefixes and secrets."""
+    """A line of evidence: its number in the log, counted from 1, and its text without colours, prefixes and secrets.
+
+    It is quoted where it is indented or stands behind the `>` of a quotation.
+    """
 
     number: int
     text: str
+    is_quoted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,7 +227,7 @@ class _Pass:
                 if match is not None:
                     outcome.append(rule)
                     captures = {name: read[slice(*match.span(name))] for name in match.re.groupindex}
-                    self._add(rule, number + index, text, captures)
+                    self._add(rule, number + index, raw, text, captures)
             if not spans and len(text) <= _SHAPE_LENGTH:
                 if len(self._exact) >= _MOST_SHAPES:
                     self._exact.clear()
@@ -281,13 +281,13 @@ class _Pass:
         if times > _VAIN_TRIES and len(self._tedious) < _MOST_SHAPES and not _TELLING_NUMBER.search(kind):
             self._tedious.add(kind)
 
-    def _add(self, rule: int, number: int, text: str, captures: dict[str, str]) -> None:
+    def _add(self, rule: int, number: int, raw: bytes, text: str, captures: dict[str, str]) -> None:
         if number <= self._read_until.get(rule, 0):
             return
         found = self._found.get(rule)
         if found is None:
             found = self._found[rule] = Found(self._compiled[rule])
-        found.add(number, text, captures)
+        found.add(number, raw, text, captures)
         is_clue = found.compiled.rule.rank == 0
         if found.count >= (_MOST_CLUES if is_clue else _MOST_HITS) and not (is_clue and self._is_patient):
             self._vocabulary.give_up(rule)
@@ -298,7 +298,7 @@ class _Pass:
         for rule in rules:
             found = self._found[rule]
             if found.count < MOST_LINES:
-                found.add(number, clean(raw), {})
+                found.add(number, raw, clean(raw), {})
             else:
                 # A line may repeat millions of times, so only the last ones are cleaned, at the end.
                 found.count += 1

@@ -39,6 +39,7 @@ class View:
         installed: lines in which pip names what it has installed, the first few and the last one.
         unaccounted: lines that report a failure after the last sign of success, and that no other rule explains; the
             most relevant first.
+        ends: lines which say that a program, a step or a run of tests ended as a failure.
         passed_over: numbers of lines about exceptions that Python passes over.
         clues: lines of each clue by the name of its rule, the first few and the last ones.
         tail: the last lines that are not blank.
@@ -54,6 +55,7 @@ class View:
     hints: tuple[LogLine, ...] = ()
     installed: tuple[LogLine, ...] = ()
     unaccounted: tuple[LogLine, ...] = ()
+    ends: tuple[LogLine, ...] = ()
     passed_over: frozenset[int] = frozenset()
     clues: Mapping[str, tuple[LogLine, ...]] = field(default_factory=lambda: MappingProxyType({}))
     tail: tuple[LogLine, ...] = ()
@@ -148,6 +150,7 @@ def look(hits: Sequence[Hit], context: LogContext, tail: Sequence[LogLine] = ())
         hints=hints,
         installed=installed,
         unaccounted=unaccounted,
+        ends=tuple(line for hit in hits for line in hit.lines if _is_end(hit, line)),
         passed_over=over,
         clues=MappingProxyType({hit.rule.name: hit.lines for hit in hits if hit.rule.code == CLUE}),
         tail=tuple(tail),
@@ -175,6 +178,14 @@ def asking_frame(view: View, hit: Hit) -> str | None:
     before = (frame.text for frame in reversed(view.frames) if frame.number < hit.first)
     return next((frame for frame in before if not _LAZY.search(frame)), None)
 
+
+def _is_end(hit: Hit, line: LogLine) -> bool:
+    return hit.rule.name in _ENDS or (hit.rule.name == "sign-error" and bool(_OF_TOOL.match(line.text)))
+
+
+_ENDS = frozenset({"sign-status", "sign-state"})
+_OF_TOOL = re.compile(r"(?:ERROR|error): ")
+"""How pip, uv and git begin the message that they end with."""
 
 HINT = "own-hint"
 SUCCESS = "success"
@@ -239,7 +250,11 @@ def _unaccounted(signs: Sequence[Hit], rules: Sequence[Hit], *, worked: int) -> 
 
 # What curl shows of a transfer; it counts up to 100 where that was whole.
 _METER = re.compile(r"\s*(?!100\b)\d{1,2}\s+\d|\s*% Total|\s*Dload ")
-_STATUS = re.compile(r"\b(?:exit(?:ed)?|completed|finished)\b.{0,40}\b(?:code|status)\b", re.IGNORECASE)
+_STATUS = re.compile(
+    r"\b(?:exit(?:ed)?|completed|finished)\b.{0,40}\b(?:code|status)\b"
+    r"|\b(?:stage|step|task|phase) \S{1,60}:? failed\b|\d (?:failed|errors?)\b.{0,60} in [\d.]+s",
+    re.IGNORECASE,
+)
 _EXCEPTION = 3
 """Rank of the sign that matches the last line of a traceback."""
 

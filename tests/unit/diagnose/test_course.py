@@ -42,6 +42,24 @@ QUIET = tuple(
     for report, raised, well in zip(REPORTS, [*RAISED.values()] * 2, [*ENDED_WELL] * 2, strict=False)
 )
 LOGS = tuple(log for log in read() if log.code and CODES[log.code].group in {Group.NETWORK, Group.MACHINE})[::9]
+GIVEN_UP = tuple(
+    log
+    for log in read()
+    if log.code
+    and (
+        CODES[log.code].group in {Group.RESOLVE, Group.INTERPRETER}
+        or (CODES[log.code].group is Group.NETWORK and log.content.startswith((b"Looking in indexes", b"error: ")))
+        or log.code in {"conda-http", "externally-managed", "oom-killed"}
+    )
+)[::6]
+FAILED_ENDS = (
+    "##[error]Process completed with exit code 1.",
+    "exit status: 2",
+    "srun: error: node1: task 0: Exited with exit code 1",
+    'ERROR: process "/bin/sh -c python train.py" did not complete successfully: exit code: 1',
+    "[pipeline] stage setup: failed",
+    "2 passed, 1 error in 0.62s",
+)
 ASSERTED = (
     "=================================== FAILURES ===================================\n"
     "    def test_a():\n>       assert load() == 5\nE       assert 4 == 5\n\ntest_a.py:16: AssertionError\n"
@@ -81,6 +99,19 @@ def test_a_failure_before_what_the_program_achieved_is_none(well: str, code: str
 @pytest.mark.parametrize("code", sorted(RAISED))
 def test_what_is_said_of_an_end_is_no_achievement(code: str, words: str) -> None:
     assert root_of(f"{FRAMES}{RAISED[code]}\n{words}\n") == code
+
+
+@pytest.mark.parametrize("code", sorted(RAISED))
+@pytest.mark.parametrize(("end", "well"), [*zip(FAILED_ENDS, ENDED_WELL, strict=True)])
+def test_what_others_say_of_their_own_work_is_no_achievement_of_what_failed(end: str, well: str, code: str) -> None:
+    assert root_of(f"{FRAMES}{RAISED[code]}\n{end}\n{well}\n") == code
+    assert root_of(f"{FRAMES}{RAISED[code]}\n{well}\n{end}\n{well}\n") == code
+
+
+@pytest.mark.parametrize(("log", "well"), [*zip(GIVEN_UP, ENDED_WELL * 9, strict=False)])
+def test_what_an_installer_gave_up_on_is_not_there_whatever_the_script_says_it_achieved(log: Log, well: str) -> None:
+    text = log.content.decode("utf-8", "replace").rstrip("\n")
+    assert root_of(f"INFO:setup:begin\n{text}\n{well}\n") == root_of(text)
 
 
 @pytest.mark.parametrize("code", sorted(RAISED))
