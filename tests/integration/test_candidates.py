@@ -13,7 +13,7 @@ import pytest
 
 from journals import events
 from sdists import project, sdist
-from site_under_test import OLDER, PYTHON, RELEASE, Site, needs_two_processors, only_here, sham_wheel
+from site_under_test import OLDER, PYTHON, RELEASE, WINDOWS, Site, needs_two_processors, only_here, sham_wheel
 from tfprov.lock.renew import versions_in
 from wheels import build_wheel, simple_index
 
@@ -148,6 +148,7 @@ def test_two_processors_give_the_lock_of_one(site: Site, tmp_path: Path) -> None
     assert len(set(made.values())) == 1
 
 
+@pytest.mark.skipif(WINDOWS, reason="its wheels are for the Pythons of a Linux machine")
 def test_a_python_with_wheels_is_preferred_where_something_else_has_to_be_built(site: Site, tmp_path: Path) -> None:
     more, pythons = tmp_path / "more", [f"cp3{minor}" for minor in (10, 11, 12, 13)]
     tags = [f"{python}-{python}-manylinux_2_17_x86_64" for python in pythons]
