@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tfprov.structured import toml_of
 _DESCRIPTIONS = ("pyproject.toml", "setup.py", "setup.cfg")
 # Requirements files, which the metadata of a project is often computed from.
 _LISTS = ("*.txt", "*.in", "requirements/*.txt", "requirements/*.in")
+_REPOSITORY = re.compile(rb"\bgit(?:\+|\s*=)")
 _NEVER = frozenset({"node_modules", "__pycache__"})
 _OF_BUILDS = frozenset({"build", "dist"})
 
@@ -57,10 +60,16 @@ def content_of(folder: Path) -> str:
 def description_of(folder: Path) -> str:
     """Digest of the files that a project's metadata and requirements come from."""
     digest = hashlib.sha256()
-    for path in sorted({path for pattern in (*_DESCRIPTIONS, *_LISTS) for path in folder.glob(pattern)}):
-        if path.is_file():
-            digest.update(bytes_of(f"{path.name}\0{sha256_of(path)}\0"))
+    for path in _descriptions(folder):
+        digest.update(bytes_of(f"{path.name}\0{sha256_of(path)}\0"))
     return digest.hexdigest()
+
+
+def requires_repository(folder: Path) -> bool:
+    """Whether a project may require something from a repository of Git, judged by the text of these files."""
+    with contextlib.suppress(OSError, ValueError):
+        return any(_REPOSITORY.search(contents.content_of(path)) for path in _descriptions(folder))
+    return False
 
 
 def files_of(folder: Path) -> Iterator[Path]:
@@ -73,6 +82,11 @@ def files_of(folder: Path) -> Iterator[Path]:
             path = here / name
             if not name.endswith((".pyc", ".pyo")) and (path.is_symlink() or path.is_file()):
                 yield path
+
+
+def _descriptions(folder: Path) -> list[Path]:
+    found = {path for pattern in (*_DESCRIPTIONS, *_LISTS) for path in folder.glob(pattern)}
+    return sorted(path for path in found if path.is_file())
 
 
 def traces_of_builds(folder: Path) -> frozenset[Path]:

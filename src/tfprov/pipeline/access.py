@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from tfprov import project_folder
 from tfprov.errors import TfprovError
 from tfprov.fetch.routes import Route
 from tfprov.fetch.store import Store
@@ -79,8 +80,8 @@ class IndexAccess:
             index: URL of an index to use in place of the profile's; None for the profile's.
             bare: whether uv may run third-party code. It then gets, of the user's variables, only those that
                 `bare_environment` passes on and those of git and SSH, and the login of a proxy only if a requirement is
-                a repository. Otherwise it also gets those that requirements
-                name: it replaces `${NAME}` in the metadata of any package, too, and sends or prints the value.
+                a repository, or a folder that requires one. Otherwise it also gets those that requirements name: it
+                replaces `${NAME}` in the metadata of any package, too, and sends or prints the value.
             wheels_first: system for which to keep back the source distributions of versions that have a wheel, only
                 if `can_hide`; empty for none.
         """
@@ -99,7 +100,7 @@ class IndexAccess:
         else:
             variables.update({"UV_DEFAULT_INDEX": index} if index else {})
             variables.update({"UV_INDEX": " ".join(extra)} if extra else {})
-        if bare and not any("git+" in line for line in self._requirements):
+        if bare and not any(map(self._is_for_git, self._requirements)):
             # What is built would see the login of a proxy, which only git needs here: uv asks the relay or a folder.
             proxies = ("HTTPS_PROXY",) if self._relay is not None else ("HTTPS_PROXY", "HTTP_PROXY")
             for name in (*proxies, *map(str.lower, proxies)):
@@ -114,6 +115,15 @@ class IndexAccess:
             kept = clean_environment(environ)
             passed |= {name: kept[name] for name in kept if name in named or name.startswith(_OF_UV)}
         return {**bare_environment(environ), **passed, **variables}
+
+    def _is_for_git(self, requirement: str) -> bool:
+        """Whether a requirement is a repository, or a folder that requires one."""
+        if "git+" in requirement:
+            return True
+        address = requirement.partition(" @ ")[2].partition(" ")[0]
+        own = f"{self._context.loaded.folder.as_uri()}/"
+        folder = local_path(address.replace("file://${PROJECT_ROOT}/", own)) if address else None
+        return folder is not None and project_folder.requires_repository(folder)
 
     def _git_over_http(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Settings that make git bypass the relay, which does not serve repositories; empty if none are needed."""

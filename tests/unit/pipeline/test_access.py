@@ -28,11 +28,9 @@ PROXY = proxy_at("http://me:pr0xy@proxy:3128")
 NETWORK = Network(index_url="file:///index", routes=(Route(name="the proxy", http=PROXY, https=PROXY),))
 
 
-def access(*lines: str, relay: Relay | None = None) -> IndexAccess:
+def access(*lines: str, relay: Relay | None = None, folder: Path = Path("/project")) -> IndexAccess:
     """Access for these requirements, over a proxy with a login."""
-    context: Any = SimpleNamespace(
-        request=SimpleNamespace(environ=ENVIRON), loaded=SimpleNamespace(folder=Path("/project"))
-    )
+    context: Any = SimpleNamespace(request=SimpleNamespace(environ=ENVIRON), loaded=SimpleNamespace(folder=folder))
     machine: Any = SimpleNamespace(network=NETWORK)
     return IndexAccess(context, machine, relay, lines)
 
@@ -61,3 +59,24 @@ def test_what_is_built_sees_no_login_of_a_proxy_unless_git_needs_it(relayed: boo
             assert any("pr0xy" in value for value in found.values()) is told
             assert found["https_proxy"] == ("http://me:pr0xy@proxy:3128" if told else "http://proxy:3128")
             assert ("tfprov:" in found["HTTP_PROXY"]) is relayed
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("pyproject.toml", '[project]\ndependencies = ["a @ git+https://host/a"]\n', True),
+        ("pyproject.toml", '[tool.poetry.dependencies]\na = { git = "https://host/a" }\n', True),
+        ("setup.py", 'setup(install_requires=["a @ git+https://host/a"])\n', True),
+        ("pyproject.toml", '[project]\ndependencies = ["a", "digit"]\n', False),
+    ],
+)
+def test_git_has_the_login_of_a_proxy_for_what_a_folder_requires(
+    tmp_path: Path, name: str, text: str, told: bool
+) -> None:
+    (tmp_path / "my lib").mkdir()
+    (tmp_path / "project").mkdir()
+    (tmp_path / "my lib" / name).write_text(text)
+    beside = "lib @ file://${PROJECT_ROOT}/../my%20lib ; os_name == 'nt'"
+    for line in (f"lib @ {(tmp_path / 'my lib').as_uri()}", beside):
+        found = access(line, folder=tmp_path / "project").environment(bare=True)
+        assert any("pr0xy" in value for value in found.values()) is told
