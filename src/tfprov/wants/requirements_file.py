@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from tfprov.contents import content_of
 from tfprov.index_address import path_in
-from tfprov.paths import expanded
+from tfprov.paths import expanded, relative
 from tfprov.redact import redact
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.links import with_variables
@@ -166,15 +166,18 @@ class Reader:
         if (path.resolve(), self._part) in self._seen:
             return
         self._seen.add((path.resolve(), self._part))
+        # Lists in several folders often have one name.
+        name = relative(path, self._basket.origin.folder)
+        name = name if name.startswith("../") else path.name
         try:
             found = tuple(lines(text))
         except ValueError as error:
             number, _, words = str(error).partition(": ")
-            self._basket.problem(f"{path.name}:{number}", words)
+            self._basket.problem(f"{name}:{number}", words)
             return
         self._basket = self._basket.inside(_of(found, self._basket.origin))
         for line in found:
-            self.line(line, f"{path.name}:{line.number}")
+            self.line(line, f"{name}:{line.number}")
 
     def listed(self, texts: Iterable[tuple[str, str]]) -> None:
         """Add the lines of a list inside another file to the basket, each given with its place, for messages."""

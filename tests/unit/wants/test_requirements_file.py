@@ -640,7 +640,7 @@ def test_a_line_of_a_file_elsewhere_in_the_repository_is_shown(tmp_path: Path) -
         (tmp_path / folder / "list.txt").write_text("a Word\n")
     main = files(tmp_path / "app", main="-r ../common/list.txt\n-r ../.secret/list.txt\n")
     first, second = wants_of(main).problems
-    assert first.startswith("list.txt:1: `a Word`")
+    assert first.startswith("../common/list.txt:1: `a Word`")
     assert "Word" not in second
 
 
