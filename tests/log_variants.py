@@ -104,6 +104,7 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "colours": _colours,
         "progress": _progress,
         "quoted": _quoted,
+        # Azure writes the same.
         "github": _each(lambda number: b"2026-01-02T03:04:%02d.%07dZ " % (number % 60, number)),
         "gitlab": _each(lambda number: b"2026-01-02T03:04:%02d.%06dZ 01O " % (number % 60, number)),
         "jenkins": _each(lambda number: b"[2026-01-02T03:04:%02d.%03dZ] " % (number % 60, number % 1000)),
@@ -113,7 +114,6 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "journald": _each(lambda _: b"Jan 02 03:04:05 node7 train[4242]: "),
         "logging": _each(lambda number: b"2026-01-02 03:04:%02d,%03d " % (number % 60, number % 1000)),
         "clock": _each(lambda number: b"[03:04:%02d] " % (number % 60)),
-        "azure": _each(lambda number: b"2026-01-02T03:04:%02d.%07dZ " % (number % 60, number)),
         "indented": _each(lambda _: b"    "),
         "translated": _translated,
         "latin-1": _latin1,
