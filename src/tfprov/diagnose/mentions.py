@@ -62,9 +62,10 @@ _ERRNO = re.compile(r"\d{1,3}(?: E[A-Z\d]{2,12} \w| {3,}[A-Z].*[a-z]\.? )")
 """A row of a list of all errors that a system has, or of all statuses of a program."""
 _COMPARED = re.compile(
     r"(?:AssertionError: (?:assert )?|\bassert )(?P<quote>['\"])[^'\"]*(?P=quote) (?:[=!]=|(?:not )?in|is(?: not)?) "
-    r"|^E {3,}[-+?] "
+    r"|^E {3,}[-+?] |^(?:Expected|Received|want|got): "
+    r"|\bexpect\(.{1,200}\)\.(?:not\.)?to\w+\(|_test\.go:\d+: .*\bwant\b"
 )
-"""What pytest and unittest say of two texts that a test compares, and the lines in which they differ."""
+"""What pytest, unittest, Jest and Go's tests say of two texts that a test compares, and lines in which they differ."""
 _STATEMENT = (
     r"(?:raise \w[\w.]*\(|(?:print|log(?:g(?:er|ing))?\.\w+)\(f?[\"']|assert \S"
     r"|(?:return|yield) [\"'({\[]|(?:async )?def \w+\(.*:|(?:el)?if .*:$|except\b.*:"
