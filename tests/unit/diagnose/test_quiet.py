@@ -293,3 +293,8 @@ def test_a_configured_build_does_without_a_driver() -> None:
 def test_a_check_that_make_starts_is_not_a_build(target: str) -> None:
     assert root_of(f"1c1\n< timeout 30\nmake: *** [{target}] Error 1\n") is None
     assert root_of("x.c:3: oops\nmake: *** [Makefile:9: lib/x.o] Error 1\n") == "sdist-build-failed"
+
+
+def test_a_database_that_refuses_a_password_is_no_repository() -> None:
+    refused = 'failed: FATAL:  password authentication failed for user "etl"'
+    assert root_of(f"psycopg2.OperationalError: connection to server at 10.2.0.4, port 5432 {refused}\n") is None

@@ -51,7 +51,7 @@ RULES: tuple[Rule, ...] = (
             "fatal: repository",
             "invalid username or",
         ),
-        pattern=r"could not read (?:Username|Password) for|Authentication failed for|Permission denied \(publickey|Host key verification failed|Repository not found|Could not read from remote repository|does not appear to be a git repository|fatal: repository '(?!['./~]).{1,200} (?:not found|does not exist)",
+        pattern=r"could not read (?:Username|Password) for|(?<!password )Authentication failed for|Permission denied \(publickey|Host key verification failed|Repository not found|Could not read from remote repository|does not appear to be a git repository|fatal: repository '(?!['./~]).{1,200} (?:not found|does not exist)",
         examples=(
             "fatal: could not read Username for 'https://host.example': terminal prompts disabled",
             "fatal: Authentication failed for 'https://host.example/team/lib.git/'",
