@@ -32,7 +32,7 @@ def _has_survived(code: str, faults: Mapping[str, Rows], view: View) -> bool:
     at = min((number for number in (traced, achieved) if number is not None), default=None)
     if at is None:
         return False
-    if any(line.number > at and is_exception(line) for line in view.unaccounted):
+    if _raised_after(at, view):
         return True
     later = [other for other, rows in faults.items() if last_of(rows) > at]
     if later:
@@ -51,11 +51,17 @@ def _achieved(code: str, rows: Rows, view: View) -> int | None:
     is_final = _is_final(code, rows, view)
     done = view.after(last_of(rows), ACHIEVED)
     if done is not None and not _is_shown(rows, done, view):
-        is_ended = is_final or any(line.number >= first_of(rows) for line in view.ends)
-        done = None if is_ended else done
+        is_ended = any(line.number >= first_of(rows) for line in view.ends) and not _raised_after(done, view)
+        done = None if is_final or is_ended else done
     # What an installer has installed need not be what it did not find.
     installed = None if is_final else view.after(last_of(rows), SUCCESS)
     return min((number for number in (done, installed) if number is not None), default=None)
+
+
+def _raised_after(number: int, view: View) -> bool:
+    """Whether something that no rule explains is raised after a line."""
+    raised = (line for line in view.unaccounted if is_exception(line) or line.text.startswith("panic: "))
+    return any(line.number > number for line in raised)
 
 
 def _is_shown(rows: Rows, achieved: int, view: View) -> bool:

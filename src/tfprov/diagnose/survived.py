@@ -141,8 +141,11 @@ _QUIET = 40
 """How many lines tests that do not say where they begin are taken to have printed at most."""
 _VALUE = tuple("[({0123456789")
 _OF_SYSTEMS = frozenset({Group.NETWORK, Group.ARTIFACT, Group.MACHINE})
-_RECORD = re.compile(r"(?:WARNING|INFO|DEBUG):(?!tensorflow)[\w.]+:|(?:[\w.]+ )?\[?(?:WARNING|INFO|DEBUG)\]?(?: |\|)")
-"""Records of Python's logging and of the like; pip and bazel write `WARNING: `."""
+_RECORD = re.compile(
+    r"(?:WARNING|INFO|DEBUG):(?!tensorflow)[\w.]+:|(?:[\w.]+ )?\[?(?:WARNING|INFO|DEBUG)\]?(?: |\|)"
+    r"|[IW]\d{4} [\d:.]+ +\d+ (?!gpu|cuda)\w+\.cc:\d+\] "
+)
+"""Records of Python's logging, of glog and of the like; pip and bazel write `WARNING: `."""
 _WARNED = re.compile(r"\S+:\d+: \w*Warning: ")
 _OWN = "AssertionError: "
 _ERRORS = re.compile(r"\d errors?\b|\berrors=", re.IGNORECASE)

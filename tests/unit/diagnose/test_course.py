@@ -108,6 +108,15 @@ def test_what_others_say_of_their_own_work_is_no_achievement_of_what_failed(end:
     assert root_of(f"{FRAMES}{RAISED[code]}\n{well}\n{end}\n{well}\n") == code
 
 
+@pytest.mark.parametrize("code", sorted(RAISED))
+@pytest.mark.parametrize("raised", [f"{FRAMES}KeyError: 'loss'", "panic: runtime error: index out of range\n"])
+def test_what_the_program_got_over_is_not_what_ended_it_later(raised: str, code: str) -> None:
+    said = f"{FRAMES}{RAISED[code]}\n"
+    for end in FAILED_ENDS[:3]:
+        assert root_of(f"{said}connected to peer\n{raised}\n{end}\n") is None
+        assert root_of(f"{said}{end}\nlogs were saved\n{end}\n") == code
+
+
 @pytest.mark.parametrize(("log", "well"), [*zip(GIVEN_UP, ENDED_WELL * 9, strict=False)])
 def test_what_an_installer_gave_up_on_is_not_there_whatever_the_script_says_it_achieved(log: Log, well: str) -> None:
     text = log.content.decode("utf-8", "replace").rstrip("\n")
@@ -153,7 +162,15 @@ def test_a_row_of_data_is_no_fault(row: str, code: str) -> None:
     assert root_of(f'{{"level": "error", "message": "{RAISED[code]}"}}\n') == code
 
 
-@pytest.mark.parametrize("record", ["WARNING:root:retrying after {}", "[WARNING] app: {}", "fetch WARNING {}"])
+@pytest.mark.parametrize(
+    "record",
+    [
+        "WARNING:root:retrying after {}",
+        "[WARNING] app: {}",
+        "fetch WARNING {}",
+        "I0102 03:04:05.000001 140 peer.cc:55] {}",
+    ],
+)
 def test_a_record_that_warns_of_a_system_is_not_how_a_program_ends(record: str) -> None:
     said = f"{record.format('Connection reset by peer')}\n"
     assert root_of(f"{said}{FRAMES}ZeroDivisionError: division by zero\n") is None
