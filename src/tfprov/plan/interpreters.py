@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import PurePath, PurePosixPath, PureWindowsPath
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -69,7 +70,16 @@ def admits(specifier: str | None, minor: str) -> bool:
 
 def is_named(interpreter: Interpreter, profile: Profile) -> bool:
     """Whether it is the one that the profile names; in the facts of another machine, only the path can tell."""
-    return interpreter.found_by == "profile" or interpreter.path == profile.python.path
+    if interpreter.found_by == "profile":
+        return True
+    named, path = profile.python.path, interpreter.path
+    return bool(named and path) and _of_its_system(named) == _of_its_system(path)
+
+
+def _of_its_system(path: str) -> PurePath:
+    """A path as its own system compares it: Windows takes both slashes, and makes no difference between cases."""
+    windows = PureWindowsPath(path)
+    return windows if windows.drive else PurePosixPath(path)
 
 
 def sort_out(

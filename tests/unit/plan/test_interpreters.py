@@ -11,7 +11,7 @@ import hosts
 from hosts import Host, python
 from profiles import write
 from tfprov.host.records import Interpreter, Libc, Problem
-from tfprov.plan.interpreters import admits, bringable, fitting, name, sort_out, span, why_none_brought
+from tfprov.plan.interpreters import admits, bringable, fitting, is_named, name, sort_out, span, why_none_brought
 from tfprov.plan.offers import Offer
 from tfprov.plan.records import Refusal
 from tfprov.profile.load import load
@@ -202,3 +202,20 @@ def test_spans_are_short() -> None:
 def test_an_interpreter_that_could_not_be_asked_is_named_by_its_path() -> None:
     assert name(python("3.12.1")) == "Python 3.12.1 (/opt/python/3.12.1/bin/python)"
     assert name(python("", path="/x/python")) == "/x/python"
+
+
+@pytest.mark.parametrize(
+    ("there", "named", "is_it"),
+    [
+        (r"C:\Python313\python.exe", "C:/Python313/python.exe", True),
+        (r"C:\Python313\python.exe", "c:/python313/PYTHON.exe", True),
+        (r"C:\Python313\python.exe", "D:/Python313/python.exe", False),
+        ("/opt/python/bin/python", "/opt/python/bin/python", True),
+        ("/opt/python/bin/python", "/opt//python/./bin/python", True),
+        ("/opt/python/bin/python", "/opt/Python/bin/python", False),
+        ("", "/opt/python/bin/python", False),
+    ],
+)
+def test_a_path_is_compared_as_its_own_system_does(there: str, named: str, is_it: bool) -> None:
+    found = python("3.13.1", path=there)
+    assert is_named(found, profile(python={"path": named})) is is_it
