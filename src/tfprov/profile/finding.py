@@ -168,24 +168,9 @@ def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
     """
     if not name:
         here = nearest(cwd)
-        if here is not None:
-            return here, False
-        from tfprov.profile.nearby import lists_under_other_names
-
-        evidence = [
-            "neither `tfprov.toml` nor `[tool.tfprov]` in `pyproject.toml`, here or in a folder above",
-            "no file here that says what a project needs, such as `requirements.txt`",
-        ]
-        hint = "make one with `tfprov init`, or name a profile"
-        if there := lists_under_other_names(cwd):
-            evidence.append(f"files that may say it: {', '.join(f'`{each}`' for each in there)}")
-            hint = f"name the file that says what is needed, as in `tfprov up {quoted(there[0])}`"
-        elif any(next(cwd.glob(each), None) for each in ("*.py", "*.ipynb")):
-            hint = "`tfprov init` writes one with the packages that the Python files here import"
-        if foreign := next((path for folder in cwd.parents if (path := folder / PROFILE).is_file()), None):
-            evidence[0] = f"`{foreign}` belongs to another user, and counts only if you name it"
-            hint = f"if you trust it, name it: `tfprov up {quoted(str(foreign))}`"
-        raise TfprovError("profile-missing", f"`{cwd}` has no profile", evidence=tuple(evidence), hint=hint)
+        if here is None:
+            raise _none_here(cwd)
+        return here, False
     path = cwd / expanded(name)
     if path.is_file():
         return path.absolute(), False
@@ -215,3 +200,23 @@ def find(name: str, *, cwd: Path) -> tuple[Path, bool]:
         evidence=tuple(evidence),
         hint=f"did you mean `{close[0]}`?" if close else "make one with `tfprov init`, or name a shipped profile",
     )
+
+
+def _none_here(cwd: Path) -> TfprovError:
+    """The error for a folder without a profile, with what may be meant instead."""
+    from tfprov.profile.nearby import lists_under_other_names
+
+    evidence = [
+        "neither `tfprov.toml` nor `[tool.tfprov]` in `pyproject.toml`, here or in a folder above",
+        "no file here that says what a project needs, such as `requirements.txt`",
+    ]
+    hint = "make one with `tfprov init`, or name a profile"
+    if there := lists_under_other_names(cwd):
+        evidence.append(f"files that may say it: {', '.join(f'`{each}`' for each in there)}")
+        hint = f"name the file that says what is needed, as in `tfprov up {quoted(there[0])}`"
+    elif any(next(cwd.glob(each), None) for each in ("*.py", "*.ipynb")):
+        hint = "`tfprov init` writes one with the packages that the Python files here import"
+    if foreign := next((path for folder in cwd.parents if (path := folder / PROFILE).is_file()), None):
+        evidence[0] = f"`{foreign}` belongs to another user, and counts only if you name it"
+        hint = f"if you trust it, name it: `tfprov up {quoted(str(foreign))}`"
+    return TfprovError("profile-missing", f"`{cwd}` has no profile", evidence=tuple(evidence), hint=hint)
