@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -52,10 +53,27 @@ def _achieved(code: str, rows: Rows, view: View) -> int | None:
     done = view.after(last_of(rows), ACHIEVED)
     if done is not None and not _is_shown(rows, done, view):
         is_ended = any(line.number >= first_of(rows) for line in view.ends) and not _raised_after(done, view)
-        done = None if is_final or is_ended else done
+        done = None if is_final or is_ended or _is_uncaught(code, rows, done, view) else done
     # What an installer has installed need not be what it did not find.
     installed = None if is_final else view.after(last_of(rows), SUCCESS)
     return min((number for number in (done, installed) if number is not None), default=None)
+
+
+def _is_uncaught(code: str, rows: Rows, achieved: int, view: View) -> bool:
+    """Whether an exception ended the program, so that what was achieved after it is of another.
+
+    A shell asks for the next command, or the traceback begins where a program does: one that was caught begins at the
+    frame that caught it. What a network did not give may be there when the program is started again.
+    """
+    last = last_of(rows)
+    if not any(is_exception(line) for _, hit in rows for line in hit.lines):
+        return False
+    if any(last < line.number < achieved and _PROMPT.match(line.text) for line in view.tail):
+        return True
+    if CODES[code].group in {Group.NETWORK, Group.ARTIFACT}:
+        return False
+    begin = max((number for number in view.tracebacks if number < last), default=0)
+    return any(frame.number == begin + 1 and frame.text.endswith("in <module>") for frame in view.frames)
 
 
 def _raised_after(number: int, view: View) -> bool:
@@ -84,6 +102,11 @@ def _is_final(code: str, rows: Rows, view: View) -> bool:
     return any(asker(view, replace(hit, first=hit.last)) in _INSTALLERS for _, hit in rows)
 
 
+_PROMPT = re.compile(
+    r"(?:\([\w./-]+\) ?)?(?:[$%] (?!Total)[a-z./~]|\[?[\w.-]+@[\w.-]+(?:[: ][\w./~-]+)?\]? ?[$%](?: |$)"
+    r"|(?:PS )?[A-Z]:\\[^<>|:*?]*>)"
+)
+"""With which a shell asks for a command: `$ ls`, `(tf) me@host:~/lab$`, `me@mac ml %`, `PS C:\\ml> ls`."""
 _INSTALLERS = frozenset({"pip", "conda", "poetry", "pdm", "pipenv"})
 _FINAL = frozenset({"oom-killed", "conda-http", "conda-cache-corrupt"})
 _LASTING = frozenset({"resolver-conflict", "conda-clobber", "conda-pip-mix", "known-bad-release"})

@@ -60,6 +60,14 @@ FAILED_ENDS = (
     "[pipeline] stage setup: failed",
     "2 passed, 1 error in 0.62s",
 )
+PROMPTS = (
+    "$ ls",
+    "(tf) me@host:~/lab$ ls",
+    "[me@host lab]$ ls",
+    "me@mac ml % ls",
+    "(base) C:\\ml>dir",
+    "PS C:\\ml> ls",
+)
 ASSERTED = (
     "=================================== FAILURES ===================================\n"
     "    def test_a():\n>       assert load() == 5\nE       assert 4 == 5\n\ntest_a.py:16: AssertionError\n"
@@ -106,6 +114,25 @@ def test_what_is_said_of_an_end_is_no_achievement(code: str, words: str) -> None
 def test_what_others_say_of_their_own_work_is_no_achievement_of_what_failed(end: str, well: str, code: str) -> None:
     assert root_of(f"{FRAMES}{RAISED[code]}\n{end}\n{well}\n") == code
     assert root_of(f"{FRAMES}{RAISED[code]}\n{well}\n{end}\n{well}\n") == code
+
+
+@pytest.mark.parametrize("code", sorted(RAISED))
+@pytest.mark.parametrize(("prompt", "well"), [*zip(PROMPTS, ENDED_WELL, strict=True)])
+def test_what_is_achieved_by_the_next_command_is_no_achievement_of_what_failed(
+    prompt: str, well: str, code: str
+) -> None:
+    assert root_of(f"{FRAMES}{RAISED[code]}\n{prompt}\n{well}\n") == code
+    assert root_of(f"{FRAMES}{RAISED[code]}\n{well}\n{prompt}\n") is None
+
+
+@pytest.mark.parametrize("code", sorted(RAISED))
+@pytest.mark.parametrize("well", ENDED_WELL)
+def test_an_exception_that_nothing_caught_ended_its_program_though_another_goes_on(well: str, code: str) -> None:
+    uncaught = f"{FRAMES.replace('in handle', 'in <module>')}{RAISED[code]}\n"
+    # What a network did not give may be there for the program that is started again.
+    may_be_there = CODES[code].group is Group.NETWORK
+    assert root_of(f"{uncaught}{well}\n") == (None if may_be_there else code)
+    assert root_of(f"{REPORTS[0]}\n{uncaught}{well}\n") is None
 
 
 @pytest.mark.parametrize("code", sorted(RAISED))
