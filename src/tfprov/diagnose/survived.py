@@ -56,7 +56,7 @@ def reported(view: View, _hit: Hit, line: LogLine) -> bool:
     """It belongs to an exception that the program itself reports, and it says more after it."""
     heads = {head.number for head in view.clues.get(REPORTED, ()) if head.number + 1 in view.tracebacks}
     if line.number in heads:
-        return says_more(view, line)
+        return says_more(view, line) and not _ends_at_once(view, line)
     frame = max((one.number for one in view.frames if one.number < line.number), default=0)
     # The code of the frame, or the exception itself.
     if line.number != frame + 1 and not (line.number - frame <= _BELOW and is_exception(line)):
@@ -65,7 +65,13 @@ def reported(view: View, _hit: Hit, line: LogLine) -> bool:
     chained = {one.number for one in view.clues.get(CHAINED, ())}
     while begin - 1 not in heads and chained & {begin - 1, begin - 2}:
         begin = max((number for number in view.tracebacks if number < begin), default=0)
-    return begin - 1 in heads and says_more(view, line)
+    return begin - 1 in heads and says_more(view, line) and not _ends_at_once(view, line)
+
+
+def _ends_at_once(view: View, line: LogLine) -> bool:
+    """Something ends as a failure right after the line, before anything is achieved."""
+    achieved = view.after(line.number, ACHIEVED) or view.end
+    return any(0 < end.number - line.number <= _BELOW and end.number <= achieved for end in view.ends)
 
 
 def warned(view: View, _hit: Hit, line: LogLine) -> bool:
@@ -119,7 +125,8 @@ _REFUSED = re.compile(
 _ARGUMENT = re.compile(r"'(\w+)'(?=[:,)\]]|$)")
 _OF_SOME_KERAS = frozenset({*DISTINCT, *PLAIN})
 _BELOW = 5
-"""How many lines uv's words about an interpreter have at most, and how far an exception is below its last frame."""
+"""How many lines uv's words about an interpreter have at most, and how far below its last frame an exception is, or
+below it the end."""
 _GOES_ON = re.compile(
     r"\b(?:re-?trying(?! \(Retry|\.$)|will (?:re)?try(?: again)?|trying again|restarting|skipp(?:ed|ing)"
     r"|ignor(?:ed|ing)|continu(?:es|ing)|(?:attempt|retry|try) (?P<number>\d{1,3})(?:/| of )(?!(?P=number)\b)\d{1,3}"

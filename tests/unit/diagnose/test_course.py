@@ -157,6 +157,8 @@ def test_an_exception_that_is_reported_ends_a_part_of_a_program(report: str, cod
     assert root_of(f"{said}tick 2\n") is None
     chained = f"{FRAMES}{RAISED[code]}\n\nDuring handling of the above exception, another exception occurred:\n\n"
     assert root_of(f"{report}\n{chained}{FRAMES}{RAISED[code]}\ntick 2\n") is None
+    # A worker that could not start.
+    assert root_of(f"{said}[7] [INFO] Worker exiting (pid: 7)\nWorker (pid:7) exited with code 3\ndone\n") == code
     # The last one was not reported.
     assert root_of(f"{said}tick 2\n{FRAMES}{RAISED[code]}\n") == code
 
