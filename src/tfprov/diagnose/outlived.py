@@ -108,6 +108,6 @@ _PROMPT = re.compile(
 )
 """With which a shell asks for a command: `$ ls`, `(tf) me@host:~/lab$`, `me@mac ml %`, `PS C:\\ml> ls`."""
 _INSTALLERS = frozenset({"pip", "conda", "poetry", "pdm", "pipenv"})
-_FINAL = frozenset({"oom-killed", "conda-http", "conda-cache-corrupt"})
+_FINAL = frozenset({"oom-killed", "interrupted", "conda-http", "conda-cache-corrupt"})
 _LASTING = frozenset({"resolver-conflict", "conda-clobber", "conda-pip-mix", "known-bad-release"})
 _RAISED_BY_GPUS = frozenset({"gpu-memory-in-use", "cudnn-init-failed", "nccl-failed"})

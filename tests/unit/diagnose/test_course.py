@@ -116,6 +116,12 @@ def test_what_others_say_of_their_own_work_is_no_achievement_of_what_failed(end:
     assert root_of(f"{FRAMES}{RAISED[code]}\n{well}\n{end}\n{well}\n") == code
 
 
+@pytest.mark.parametrize("well", ENDED_WELL)
+def test_a_run_that_was_cancelled_has_ended(well: str) -> None:
+    cancelled = "slurmstepd: error: *** JOB 7 ON node1 CANCELLED AT 2026-01-02T03:04:05 DUE TO TIME LIMIT ***"
+    assert root_of(f"{cancelled}\n{well}\n") == "interrupted"
+
+
 @pytest.mark.parametrize("code", sorted(RAISED))
 @pytest.mark.parametrize(("prompt", "well"), [*zip(PROMPTS, ENDED_WELL, strict=True)])
 def test_what_is_achieved_by_the_next_command_is_no_achievement_of_what_failed(
