@@ -114,11 +114,13 @@ RULES: tuple[Rule, ...] = (
     _sign(
         "sign-status",
         1,
-        ("exit", "non-zero", "command not found"),
-        r"(?:[Ee]xit(?:ed)?(?: with)?(?: a)?(?: error)?(?: status| code)?|non-zero (?:exit )?(?:status|code)(?: of)?|exitcode)[:= ]{1,3}(?!0\b)-?\d{1,10}\b|: command not found",
+        ("exit", "non-zero", "command not found", "code="),
+        r"\bcode=(?:exited|killed|dumped), status=(?!0\b)\d|(?:[Ee]xit(?:ed)?(?: with)?(?: a)?(?: error| return)?(?: status| code)?|non-zero (?:exit )?(?:status|code)(?: of)?|exitcode)[:= ]{1,3}(?!0\b)-?\d{1,10}\b|: command not found",
         "##[error]Process completed with exit code 1.",
         "subprocess.CalledProcessError: Command '['make']' returned non-zero exit status 2.",
         "The replica master 0 exited with a non-zero status of 1.",
+        "train.service: Main process exited, code=exited, status=1/FAILURE",
+        "Task exited with return code 1",
     ),
     # An exception that Python itself or its logging prints and passes over.
     Rule(
