@@ -54,7 +54,11 @@ def passed_over(view: View, hit: Hit) -> bool:
 
 def reported(view: View, _hit: Hit, line: LogLine) -> bool:
     """It belongs to an exception that the program itself reports, and it says more after it."""
-    heads = {head.number for head in view.clues.get(REPORTED, ()) if head.number + 1 in view.tracebacks}
+    heads = {
+        head.number
+        for head in view.clues.get(REPORTED, ())
+        if head.number + 1 in view.tracebacks and not (_OF_ALL.search(head.text) and view.ends)
+    }
     if line.number in heads:
         return says_more(view, line) and not _ends_at_once(view, line)
     frame = max((one.number for one in view.frames if one.number < line.number), default=0)
@@ -141,6 +145,8 @@ _NEVER = 10**9
 """More than any program counts."""
 _DIGITS = re.compile(r"\d+")
 _COUNT = re.compile(r"\b[a-z]+[ #:=_-]{1,2}(?P<number>\d{1,9})\b(?![-.:]\d)", re.IGNORECASE)
+_OF_ALL = re.compile(r"\b(?:task|job|step|stage|build|run) failed\b", re.IGNORECASE)
+"""What a scheduler reports of all that it ran, and not a program of a part of its own."""
 _VERDICT = re.compile(
     r"::.* (?:PASSED|SKIPPED|XFAIL|XPASS)\b|^(?:PASSED|SKIPPED|XFAIL|XPASS) |\.\.\. (?:ok|skipped|expected failure)\b"
 )

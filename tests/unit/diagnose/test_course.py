@@ -144,6 +144,14 @@ def test_an_exception_that_nothing_caught_ended_its_program_though_another_goes_
 
 
 @pytest.mark.parametrize("code", sorted(RAISED))
+def test_a_scheduler_that_reports_an_exception_of_all_that_it_ran_reports_its_end(code: str) -> None:
+    said = f"[2026-01-02, 03:04:05 UTC] {{task.py:9}} ERROR - Task failed with exception\n{FRAMES}{RAISED[code]}\n"
+    told = "[2026-01-02, 03:04:05 UTC] {task.py:9} INFO - message sent"
+    assert root_of(f"{said}{told}\nTask exited with return code 1\n") == code
+    assert root_of(f"{said}{told}\n") is None
+
+
+@pytest.mark.parametrize("code", sorted(RAISED))
 @pytest.mark.parametrize("raised", [f"{FRAMES}KeyError: 'loss'", "panic: runtime error: index out of range\n"])
 def test_what_the_program_got_over_is_not_what_ended_it_later(raised: str, code: str) -> None:
     said = f"{FRAMES}{RAISED[code]}\n"
