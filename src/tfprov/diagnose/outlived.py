@@ -9,6 +9,7 @@ from dataclasses import replace
 from tfprov.diagnose.follows import Rows, explains, first_of, last_of
 from tfprov.diagnose.raising import is_exception
 from tfprov.diagnose.records import NOISE
+from tfprov.diagnose.rules.course import WITHOUT
 from tfprov.diagnose.view import ACHIEVED, SUCCESS, View, asker
 from tfprov.errors import CODES, Group
 
@@ -53,7 +54,10 @@ def _achieved(code: str, rows: Rows, view: View) -> int | None:
     done = view.after(last_of(rows), ACHIEVED)
     if done is not None and not _is_shown(rows, done, view):
         is_ended = any(line.number >= first_of(rows) for line in view.ends) and not _raised_after(done, view)
-        done = None if is_final or is_ended or _is_uncaught(code, rows, done, view) else done
+        if is_final or is_ended:
+            done = None
+        elif _is_uncaught(code, rows, done, view):
+            done = _gone_on(rows, view)
     # What an installer has installed need not be what it did not find.
     installed = None if is_final else view.after(last_of(rows), SUCCESS)
     return min((number for number in (done, installed) if number is not None), default=None)
@@ -73,7 +77,16 @@ def _is_uncaught(code: str, rows: Rows, achieved: int, view: View) -> bool:
     if CODES[code].group in {Group.NETWORK, Group.ARTIFACT}:
         return False
     begin = max((number for number in view.tracebacks if number < last), default=0)
-    return any(frame.number == begin + 1 and frame.text.endswith("in <module>") for frame in view.frames)
+    return any(frame.number == begin + 1 and _PROGRAM.search(frame.text) for frame in view.frames)
+
+
+def _gone_on(rows: Rows, view: View) -> int | None:
+    """Number of the first line after a failure that a program said the like of before, or does without it in."""
+    lines = view.clues[ACHIEVED]
+    before = {_DIGITS.sub("#", line.text) for line in lines if line.number < first_of(rows)}
+    later = (line for line in lines if line.number > last_of(rows))
+    said = (line.number for line in later if _DIGITS.sub("#", line.text) in before or _WITHOUT.search(line.text))
+    return next(said, None)
 
 
 def _raised_after(number: int, view: View) -> bool:
@@ -102,6 +115,10 @@ def _is_final(code: str, rows: Rows, view: View) -> bool:
     return any(asker(view, replace(hit, first=hit.last)) in _INSTALLERS for _, hit in rows)
 
 
+_PROGRAM = re.compile(r'File "(?!<stdin>|<ipython|<console>)[^"]+", line \d+, in <module>')
+"""Where a program begins. A session, in which the next line is typed, goes on."""
+_DIGITS = re.compile(r"\d+")
+_WITHOUT = re.compile(WITHOUT, re.IGNORECASE)
 _PROMPT = re.compile(
     r"(?:\([\w./-]+\) ?)?(?:[$%] (?!Total)[a-z./~]|\[?[\w.-]+@[\w.-]+(?:[: ][\w./~-]+)?\]? ?[$%](?: |$)"
     r"|(?:PS )?[A-Z]:\\[^<>|:*?]*>)"

@@ -141,6 +141,10 @@ def test_an_exception_that_nothing_caught_ended_its_program_though_another_goes_
     may_be_there = CODES[code].group is Group.NETWORK
     assert root_of(f"{uncaught}{well}\n") == (None if may_be_there else code)
     assert root_of(f"{REPORTS[0]}\n{uncaught}{well}\n") is None
+    assert root_of(f"{uncaught.replace('/srv/app.py', '<stdin>')}{well}\n") is None
+    # It says the like of what it said before, or that it does without.
+    for said in ("processed {} files", "{} skipping the file"):
+        assert root_of(f"{said.format(1)}\n{uncaught}{said.format(20)}\n") is None
 
 
 @pytest.mark.parametrize("code", sorted(RAISED))

@@ -18,6 +18,8 @@ UNDONE = (
     r"|crash|corrupt|missing|abort|kill|terminat|clean|shut|stopp|exit|cancel|giv(?:e|ing) up|retr(?:y|ies)|interrupt|timed? ?out|denied|refused|wrong|incompatib|unsupported|critical|traceback)"
 )
 """Words with which a line says something else than that something was done."""
+WITHOUT = r"\b(?:skipping|falling back to|disabled$|handling it as success|carrying on|continuing (?:with|anyway)|using (?:the )?CPU\b|(?:using|used) .{1,40} instead|using (?:the |a |an )?(?:copy|last|previous|default|backup)\b)"
+"""Words with which a line says that something is done without what failed."""
 _STATEMENT = rf"^(?!.*(?:{UNDONE}))(?!Successfully |File \"|at |E  |from |import |def |class |return |raise |\S+\(|[<>|`│├└╰*-]|[\w.]+ = )"
 
 RULES: tuple[Rule, ...] = (
@@ -40,7 +42,7 @@ RULES: tuple[Rule, ...] = (
         ),
         pattern=rf"{_STATEMENT}(?P<is_achieved>(?:.{{0,60}}[\s:])?(?:all )?(?:done|success(?:ful(?:ly)?)?|pass(?:ed)?|complete|ready)[.! ✔✅]*$"
         rf"|.{{0,80}}(?<!-)\b(?<!download )(?:{'|'.join(_DEEDS)})\b(?! ?:$)|(?!INFO: ).{{0,60}}(?<!NCCL )(?-i:\bINFO\b)[\]/:| -]|.{{0,120}} HTTP/1\.\d\" [23]\d\d (?:\d|-))"
-        r"|^(?!\W)(?P<is_achieved__without>.{0,120}\b(?:skipping|falling back to|disabled$|handling it as success|carrying on|continuing (?:with|anyway)|using (?:the )?CPU\b|(?:using|used) .{1,40} instead|using (?:the |a |an )?(?:copy|last|previous|default|backup)\b))",
+        rf"|^(?!\W)(?P<is_achieved__without>.{{0,120}}{WITHOUT})",
         examples=(
             "Done.",
             "saved model to out/",
