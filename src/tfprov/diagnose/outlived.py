@@ -53,31 +53,19 @@ def _achieved(code: str, rows: Rows, view: View) -> int | None:
     is_final = _is_final(code, rows, view)
     done = view.after(last_of(rows), ACHIEVED)
     if done is not None and not _is_shown(rows, done, view):
-        is_ended = any(line.number >= first_of(rows) for line in view.ends) and not _raised_after(done, view)
-        if is_final or is_ended:
+        another_ended_it = _raised_after(done, view)
+        if is_final or (any(line.number >= first_of(rows) for line in view.ends) and not another_ended_it):
             done = None
-        elif _is_uncaught(code, rows, done, view):
+        elif not another_ended_it and (CODES[code].group not in _TRIED_AGAIN or _is_at_prompt(rows, done, view)):
             done = _gone_on(rows, view)
     # What an installer has installed need not be what it did not find.
     installed = None if is_final else view.after(last_of(rows), SUCCESS)
     return min((number for number in (done, installed) if number is not None), default=None)
 
 
-def _is_uncaught(code: str, rows: Rows, achieved: int, view: View) -> bool:
-    """Whether an exception ended the program, so that what was achieved after it is of another.
-
-    A shell asks for the next command, or the traceback begins where a program does: one that was caught begins at the
-    frame that caught it. What a network did not give may be there when the program is started again.
-    """
-    last = last_of(rows)
-    if not any(is_exception(line) for _, hit in rows for line in hit.lines):
-        return False
-    if any(last < line.number < achieved and _PROMPT.match(line.text) for line in view.tail):
-        return True
-    if CODES[code].group in {Group.NETWORK, Group.ARTIFACT}:
-        return False
-    begin = max((number for number in view.tracebacks if number < last), default=0)
-    return any(frame.number == begin + 1 and _PROGRAM.search(frame.text) for frame in view.frames)
+def _is_at_prompt(rows: Rows, achieved: int, view: View) -> bool:
+    """Whether a shell asked for the next command, so that what was achieved then is of another program."""
+    return any(last_of(rows) < line.number < achieved and _PROMPT.match(line.text) for line in view.tail)
 
 
 def _gone_on(rows: Rows, view: View) -> int | None:
@@ -115,8 +103,6 @@ def _is_final(code: str, rows: Rows, view: View) -> bool:
     return any(asker(view, replace(hit, first=hit.last)) in _INSTALLERS for _, hit in rows)
 
 
-_PROGRAM = re.compile(r'File "(?!<stdin>|<ipython|<console>)[^"]+", line \d+, in <module>')
-"""Where a program begins. A session, in which the next line is typed, goes on."""
 _DIGITS = re.compile(r"\d+")
 _WITHOUT = re.compile(WITHOUT, re.IGNORECASE)
 _PROMPT = re.compile(
@@ -124,6 +110,8 @@ _PROMPT = re.compile(
     r"|(?:PS )?[A-Z]:\\[^<>|:*?]*>)"
 )
 """With which a shell asks for a command: `$ ls`, `(tf) me@host:~/lab$`, `me@mac ml %`, `PS C:\\ml> ls`."""
+_TRIED_AGAIN = frozenset({Group.NETWORK, Group.ARTIFACT})
+"""Groups of failures that a program may get over by trying again, whatever it says then."""
 _INSTALLERS = frozenset({"pip", "conda", "poetry", "pdm", "pipenv"})
 _FINAL = frozenset({"oom-killed", "interrupted", "conda-http", "conda-cache-corrupt"})
 _LASTING = frozenset({"resolver-conflict", "conda-clobber", "conda-pip-mix", "known-bad-release"})
