@@ -73,7 +73,7 @@ def is_named(interpreter: Interpreter, profile: Profile) -> bool:
     if interpreter.found_by == "profile":
         return True
     named, path = profile.python.path, interpreter.path
-    return bool(named and path) and _of_its_system(named) == _of_its_system(path)
+    return named is not None and _of_its_system(named) == _of_its_system(path)
 
 
 def _of_its_system(path: str) -> PurePath:
