@@ -13,7 +13,7 @@ from tfprov.diagnose.conditions import holds
 from tfprov.diagnose.course import done_without, installed_later, overcome, worked_after
 from tfprov.diagnose.follows import Rows, explains, first_of, says_so
 from tfprov.diagnose.mentions import is_mentioned
-from tfprov.diagnose.outlived import survived
+from tfprov.diagnose.outlived import TRIED_AGAIN, survived
 from tfprov.diagnose.raising import Raised, raised
 from tfprov.diagnose.records import NOISE, NOTHING, UNKNOWN, Diagnosis, Finding, Hit, LogContext, LogLine, Role
 from tfprov.diagnose.remedies import remedy, what_happened
@@ -117,11 +117,7 @@ _DONE_WITHOUT = frozenset({Group.PYTHON_DEPS, Group.INTERPRETER})
 """Groups of failures that a program which computes after them has done without, or that another run has overcome."""
 
 
-_TRIED_AGAIN = frozenset({Group.NETWORK, Group.ARTIFACT})
-"""Groups of failures that another try, or another server, may get over."""
-
-
-_GONE_ON_AFTER = _TRIED_AGAIN | {Group.MACHINE}
+_GONE_ON_AFTER = TRIED_AGAIN | {Group.MACHINE}
 """Groups of failures that a program may say it goes on after."""
 
 
@@ -152,7 +148,7 @@ def _meaning(hit: Hit, view: View) -> tuple[str, int]:
 
 
 def _got_over(hit: Hit, view: View, group: Group) -> bool:
-    if group in _TRIED_AGAIN and overcome(view, hit):
+    if group in TRIED_AGAIN and overcome(view, hit):
         return True
     if group in _GONE_ON_AFTER and passed_over(view, hit):
         return True

@@ -13,6 +13,9 @@ from tfprov.diagnose.rules.course import WITHOUT
 from tfprov.diagnose.view import ACHIEVED, SUCCESS, View, asker
 from tfprov.errors import CODES, Group
 
+TRIED_AGAIN = frozenset({Group.NETWORK, Group.ARTIFACT})
+"""Groups of failures that another try, or another server, may get over, whatever the program says then."""
+
 
 def survived(by_code: Mapping[str, Rows], view: View) -> list[str]:
     """Codes of failures that the run went on after, and that nothing which failed later follows from.
@@ -56,7 +59,7 @@ def _achieved(code: str, rows: Rows, view: View) -> int | None:
         another_ended_it = _raised_after(done, view)
         if is_final or (any(line.number >= first_of(rows) for line in view.ends) and not another_ended_it):
             done = None
-        elif not another_ended_it and (CODES[code].group not in _TRIED_AGAIN or _is_at_prompt(rows, done, view)):
+        elif not another_ended_it and (CODES[code].group not in TRIED_AGAIN or _is_at_prompt(rows, done, view)):
             done = _gone_on(rows, view)
     # What an installer has installed need not be what it did not find.
     installed = None if is_final else view.after(last_of(rows), SUCCESS)
@@ -110,8 +113,6 @@ _PROMPT = re.compile(
     r"|(?:PS )?[A-Z]:\\[^<>|:*?]*>)"
 )
 """With which a shell asks for a command: `$ ls`, `(tf) me@host:~/lab$`, `me@mac ml %`, `PS C:\\ml> ls`."""
-_TRIED_AGAIN = frozenset({Group.NETWORK, Group.ARTIFACT})
-"""Groups of failures that a program may get over by trying again, whatever it says then."""
 _INSTALLERS = frozenset({"pip", "conda", "poetry", "pdm", "pipenv"})
 _FINAL = frozenset({"oom-killed", "interrupted", "conda-http", "conda-cache-corrupt"})
 _LASTING = frozenset({"resolver-conflict", "conda-clobber", "conda-pip-mix", "known-bad-release"})
