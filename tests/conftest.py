@@ -60,7 +60,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     The slow tests wait more than they work, so there is one process more than processors. They stand together, and with
     any other way to share them out than `worksteal` they would all be left to one.
     """
-    from tfprov.pipeline.backends.venv.beside import processors
+    from tfprov.overlapped import processors
 
     if "PYTEST_XDIST_WORKER" in os.environ:
         return  # one of these processes, which would start as many again

@@ -1,4 +1,4 @@
-"""Runs one group of legs to its end. If a leg takes its process down, the remaining legs run in a new process."""
+"""Runs groups of legs to their end. If a leg takes its process down, the remaining legs run in a new process."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from tfprov.temporary import temporary
 
 ENVIRONMENT = "environment"
 _RECORDS = "records.jsonl"
-# Time limit of a process, in multiples of that of a leg. The watchdog inside the process fires first and prints a
-# traceback. This limit is for a process that cannot do even that (stopped, or waiting in the kernel), and for one that
-# does not end although each of its legs does.
+# Time limit of a process for each of its groups, in multiples of that of a leg. The watchdog inside the process fires
+# first and prints a traceback. This limit is for a process that cannot do even that (stopped, or waiting in the
+# kernel), and for one that does not end although each of its legs does.
 _PROCESS_FACTOR = 3.0
 _GRACE_S = 10.0
 # Time that a smoke test may lose to legs that time out, in multiples of their limit; after that no more are started.
@@ -39,7 +39,7 @@ _MANY = 256
 _LOOK_S = 0.2
 # Failure code for an unrecognised exception in these legs, which do only one thing.
 _UNRECOGNISED = {"import": "import-failed", "package": "import-failed", "keras": "keras-mismatch"}
-# What the request file of every group says of the request.
+# What every request file says of the request.
 _ASKED = (
     *("level", "accelerator", "require_gpus", "gpu"),
     *("timeout", "idle_timeout", "expected_version", "expected_package"),
@@ -117,6 +117,9 @@ def probe_session(
         activation: variables that activating the environment sets; passed to the probes unchanged.
     """
     with temporary("smoke") as scratch, resources.as_file(resources.files("tfprov.smoke") / "probes") as probes:
+        # TensorFlow leaves files in the temporary folder when a process ends without its teardown.
+        files = scratch / "temporary"
+        files.mkdir()
         yield ProbeSession(
             # Never resolved: a venv's interpreter is a link to an interpreter outside of the environment.
             python=python.absolute(),
@@ -124,7 +127,11 @@ def probe_session(
             probes=probes,
             scratch=scratch,
             # At level 0 TensorFlow logs why it does not use a GPU, which is evidence.
-            env={**process.clean_environment(environ, TF_CPP_MIN_LOG_LEVEL="0"), **activation},
+            env={
+                **process.clean_environment(environ, TF_CPP_MIN_LOG_LEVEL="0"),
+                **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(files)),
+                **activation,
+            },
             emit=emit,
         )
 
@@ -155,8 +162,7 @@ class GroupOutcome:
 
 def run_group(
     session: ProbeSession,
-    group: str,
-    *,
+    *groups: str,
     gpus: tuple[int, ...] | None = None,
     with_cpu: bool = True,
     done: tuple[tuple[str, Leg], ...] = (),
@@ -164,20 +170,20 @@ def run_group(
     env: Mapping[str, str] | None = None,
     options: Mapping[str, object] | None = None,
 ) -> GroupOutcome:
-    """Run the legs of one group, in as many processes as it takes.
+    """Run the legs of one or several groups, one after the other, in as few processes as possible.
 
     If a process dies, the leg in which it died has failed, and a new process continues with the next leg. The loop
     terminates, because each start either adds a leg to those that are done or is the last.
 
     Args:
         session: the setting, with the request.
-        group: name of the file in the probes folder, without its suffix.
+        groups: names of their files in the probes folder, without the suffix.
         gpus: numbers of the GPUs to make visible; None for all.
         with_cpu: whether the CPU is tested as well.
         done: legs that are not run again, each with its device.
         exit_normally: whether the exit of the process is part of the test.
         env: environment variables to use instead of the session's; None for those.
-        options: additional keys of the request file, for this group only.
+        options: additional keys of the request file, for these groups only.
 
     Raises:
         TfprovError: `python-broken` when the interpreter cannot be started.
@@ -188,13 +194,13 @@ def run_group(
         why = session.exhausted()
         if why is not None:
             owner = f"GPU:{gpus[0]}" if gpus else ENVIRONMENT
-            outcome.legs.append((owner, Leg(leg=group, ok=True, seconds=0.0, skipped=True, evidence=why)))
+            outcome.legs.append((owner, Leg(leg=groups[0], ok=True, seconds=0.0, skipped=True, evidence=why)))
             break
         numbers = [
             number for number in (range(_MANY) if gpus is None else gpus) if f"GPU:{number}" not in session.lost.devices
         ]
         given = {
-            "group": group,
+            "groups": groups,
             "gpus": gpus,
             "with_cpu": with_cpu,
             "done": finished_legs,
@@ -203,7 +209,8 @@ def run_group(
         }
         asked = _write_request(session, given)
         at = time.time()
-        finished = _start(session, asked, session.env if env is None else env)
+        limit = len(groups) * _PROCESS_FACTOR * session.request.timeout + _GRACE_S
+        finished = _start(session, asked, session.env if env is None else env, limit)
         # A process numbers the GPUs that are visible to it; messages use their numbers on the machine.
         finished = replace(finished, stderr=renumbered(finished.stderr, numbers))
         outcome.log += finished.stderr
@@ -211,7 +218,7 @@ def run_group(
         if ended and begun is None and (finished.ok or not exit_normally):
             outcome.ended = True
             break
-        last = begun or _Begun(device=ENVIRONMENT, leg=f"{group}-{'exit' if ended else 'start'}", at=at)
+        last = begun or _Begun(device=ENVIRONMENT, leg=f"{groups[-1]}-exit" if ended else f"{groups[0]}-start", at=at)
         _take_in_death(outcome, finished, last, session, seconds=max(0.0, at + finished.seconds - last.at))
         if begun is None or begun.leg in ("import", "context"):
             # There is no leg to leave out in another process, or the other legs depend on the one that failed.
@@ -222,7 +229,7 @@ def run_group(
 
 def _write_request(session: ProbeSession, given: Mapping[str, object]) -> Path:
     """The request file of a process, in a new folder."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{given['group']}-", dir=session.scratch))
+    folder = Path(tempfile.mkdtemp(prefix="probe-", dir=session.scratch))
     content = {
         **{key: getattr(session.request, key) for key in _ASKED},
         "records": str(folder / _RECORDS),
@@ -270,14 +277,14 @@ def renumbered(text: str, numbers: Sequence[int]) -> str:
     return re.sub(r"(?<!physical_device:)\bGPU:(\d+)", number, text)
 
 
-def _start(session: ProbeSession, asked: Path, env: Mapping[str, str]) -> Finished:
+def _start(session: ProbeSession, asked: Path, env: Mapping[str, str], limit: float) -> Finished:
     cwd = asked.parent / "empty"
     cwd.mkdir()
     # -I: no PYTHON* variables, no user site, neither this folder nor the script's on sys.path.
     argv = (session.python, "-I", "-X", "faulthandler", "-u", session.probes / "probe.py", asked)
     try:
         with _watching(session, asked.with_name(_RECORDS)):
-            return process.run(argv, env=env, cwd=cwd, timeout=_PROCESS_FACTOR * session.request.timeout + _GRACE_S)
+            return process.run(argv, env=env, cwd=cwd, timeout=limit)
     except OSError as error:
         raise causes.of_start(session.python, error) from error
 

@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from tfprov.events import Emit, Note
+from tfprov.overlapped import Overlapped
 from tfprov.smoke import causes, health, requirements, surroundings
 from tfprov.smoke.group import ENVIRONMENT, GroupOutcome, Lost, ProbeSession, add_facts, probe_session, run_group
 from tfprov.smoke.records import Device, Leg, Level, ShellHazard, SmokeRequest, Verdict
@@ -78,7 +81,9 @@ def _slow(verdict: Verdict) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeGroup:
-    """A group of legs, which share a process as long as none of them takes it down.
+    """A group of legs: one file of the probes folder.
+
+    Groups that follow each other and need the same share a process, because each import of TensorFlow takes seconds.
 
     Attributes:
         name: file in the probes folder, without its suffix.
@@ -106,34 +111,50 @@ GROUPS = (
 )
 
 
-def _beyond(session: ProbeSession, core: GroupOutcome, outcomes: list[GroupOutcome]) -> list[GroupOutcome]:
+def _beyond(session: ProbeSession, core: GroupOutcome, before: list[GroupOutcome]) -> list[GroupOutcome]:
     """Run the groups beyond the core of the quick level, without devices that the core found unusable."""
     request = session.request
     imported = core.leg(ENVIRONMENT, "import")
-    usable = imported is not None and imported.ok and any(leg.ok for _, leg in _legs(outcomes) if leg.leg == "context")
+    usable = imported is not None and imported.ok and any(leg.ok for _, leg in _legs(before) if leg.leg == "context")
     together = core.leg(ENVIRONMENT, "context")
     devices = core.leg(ENVIRONMENT, "devices")
     # GPUs that work prove that their libraries can be loaded. If no GPU may be used yet, or too few were found, the
     # libraries are loaded separately.
     must_link = request.accelerator == "cuda" and (request.gpu == "later" or devices is None or not devices.ok)
     # The driver numbers GPUs differently from TensorFlow, but both know the PCI bus ids.
-    buses = health.bus_ids("".join(outcome.log for outcome in outcomes))
-    return [
-        run_group(
-            session,
-            group.name,
-            # GPUs that work only one at a time have been tested as far as possible.
-            gpus=() if together is not None and not together.ok else None,
-            # The exit of a process is tested in the group that does the most work.
-            exit_normally=group.name == "training",
-            options={"logical_cpus": group.logical_cpus, "must_link": must_link, "buses": buses},
-        )
+    buses = health.bus_ids("".join(outcome.log for outcome in before))
+    wanted = [
+        group
         for group in GROUPS
         if request.level in group.levels
         and (usable or not group.needs_tensorflow)
         and (not group.only_cuda or (request.accelerator == "cuda" and request.gpu == "now"))
         and (group.name != "linkage" or must_link or request.level != "quick")
     ]
+    processes = [tuple(groups) for _, groups in groupby(wanted, key=attrgetter("needs_tensorflow", "only_cuda"))]
+
+    def run(groups: tuple[ProbeGroup, ...]) -> GroupOutcome:
+        return run_group(
+            session,
+            *(group.name for group in groups),
+            # GPUs that work only one at a time have been tested as far as possible.
+            gpus=() if together is not None and not together.ok else None,
+            # The exit of a process is tested in the one that does the most work.
+            exit_normally=any(group.name == "training" for group in groups),
+            options={
+                "logical_cpus": max(group.logical_cpus for group in groups),
+                "must_link": must_link,
+                "buses": buses,
+            },
+        )
+
+    outcomes: list[GroupOutcome] = []
+    with Overlapped(run, processes) as runs:
+        for index, groups in enumerate(processes):
+            # What needs no TensorFlow uses no device either: the next process may.
+            then = index + 1 if not groups[0].needs_tensorflow and index + 1 < len(processes) else None
+            outcomes.append(runs.answer(index, then=then))
+    return outcomes
 
 
 def _packages(session: ProbeSession, core: GroupOutcome) -> list[GroupOutcome]:

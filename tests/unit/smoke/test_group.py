@@ -16,7 +16,14 @@ from tfprov.smoke.records import SmokeRequest
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the sham environments are POSIX venvs")
 
 
-def run(folder: Path, sabotage: str = "", *, timeout: float = 60, exit_normally: bool = False) -> GroupOutcome:
+def run(
+    folder: Path,
+    sabotage: str = "",
+    *,
+    groups: tuple[str, ...] = ("core",),
+    timeout: float = 60,
+    exit_normally: bool = False,
+) -> GroupOutcome:
     scratch = folder / "scratch"
     scratch.mkdir()
     with resources.as_file(resources.files("tfprov.smoke") / "probes") as probes:
@@ -28,7 +35,7 @@ def run(folder: Path, sabotage: str = "", *, timeout: float = 60, exit_normally:
             env=process.clean_environment(os.environ),
             emit=ignore,
         )
-        return run_group(session, "core", exit_normally=exit_normally)
+        return run_group(session, *groups, exit_normally=exit_normally, options={"must_link": False})
 
 
 def codes(outcome: GroupOutcome) -> dict[str, str | None]:
@@ -53,6 +60,23 @@ def test_where_the_end_is_not_tested_nobody_waits_for_it(tmp_path: Path) -> None
     outcome = run(tmp_path, HANG_AT_EXIT)
     assert codes(outcome) == {}
     assert outcome.ended
+
+
+def test_groups_share_a_process_and_one_that_cannot_start_does_not_end_the_others(tmp_path: Path) -> None:
+    # The sham environment has no NumPy.
+    outcome = run(tmp_path, groups=("numerics", "core", "files"))
+    assert codes(outcome) == {"numerics-start": "import-failed"}
+    assert {"gradient", "hashes"} <= {leg.leg for _, leg in outcome.legs}
+    assert len(list((tmp_path / "scratch").iterdir())) == 1
+
+
+def test_a_group_behind_a_leg_that_died_is_run_and_none_is_run_twice(tmp_path: Path) -> None:
+    dies = "def matmul(left, right):\n    os.kill(os.getpid(), signal.SIGSEGV)\n"
+    outcome = run(tmp_path, dies, groups=("numerics", "core", "files"))
+    assert codes(outcome) == {"numerics-start": "import-failed", "matmul": "probe-crashed"}
+    names = [(device, leg.leg) for device, leg in outcome.legs]
+    assert len(names) == len(set(names))
+    assert (ENVIRONMENT, "hashes") in names
 
 
 def test_a_leg_that_dies_every_time_is_tried_once(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_probe_reports_what_it_found(tmp_path: Path, minor: str) -> None:
     python, version = old_python(minor)
     request = {
         "records": str(tmp_path / "records.jsonl"),
-        "group": "core",
+        "groups": ["core"],
         "done": [],
         "lost_devices": {},
         "timeout": 60,

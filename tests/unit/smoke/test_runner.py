@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -462,6 +463,18 @@ def test_a_gpu_that_the_driver_shows_and_tensorflow_does_not_is_told(
     assert "Ignoring visible gpu device" in finding.evidence
 
 
+def test_files_that_tensorflow_leaves_in_the_temporary_folder_are_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    leaves = "import tempfile\nos.close(tempfile.mkstemp()[0])\n"
+    assert run(make_environment(tmp_path / "e", leaves)).ok
+    assert list(temporary.iterdir()) == []
+
+
 # Levels
 
 
@@ -486,9 +499,9 @@ def test_a_group_that_cannot_run_at_all_is_a_failure_and_not_a_silence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     only(monkeypatch, "numerics")
-    # The sham environment has no NumPy, so that the probe dies before its first leg.
+    # The sham environment has no NumPy, so that the group fails before its first leg.
     verdict = run(make_environment(tmp_path / "e"), level="standard")
-    assert codes(verdict) == {"environment numerics-start": "probe-failed"}
+    assert codes(verdict) == {"environment numerics-start": "import-failed"}
     assert "numpy" in leg(verdict, "environment", "numerics-start").evidence
 
 

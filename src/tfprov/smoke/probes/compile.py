@@ -10,7 +10,7 @@ SLOW_S = 60.0
 def run(probe):
     """One leg a graph and device."""
     tf = probe.tensorflow()
-    for name, device in probe.devices():
+    for name, device in probe.one_cpu():
         probe.leg(name, "xla", chain, tf, device)
         if probe.request["level"] == "deep":
             probe.leg(name, "xla-softmax", softmax, tf, device)

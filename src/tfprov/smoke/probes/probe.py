@@ -1,4 +1,4 @@
-"""The entry of every probe: runs the legs of one group and streams one JSON record a leg.
+"""The entry of every probe: runs the legs of one or several groups and streams one JSON record a leg.
 
 Started by the environment's own Python as `python -I -X faulthandler -u probe.py REQUEST.json`. Everything in this
 folder imports the standard library and what is under test, nothing of tfprov, and runs on Python 3.6 and newer.
@@ -106,7 +106,7 @@ class Probe:
                         _end_in(min(left, self.request["idle_timeout"]))
 
     def leg(self, device, name, function, *arguments):
-        """Run one leg, unless an earlier process of this group did; whether it passed.
+        """Run one leg, unless an earlier process for these groups did; whether it passed.
 
         Args:
             device: `environment`, or the name of a device.
@@ -137,12 +137,24 @@ class Probe:
         except BaseException as error:  # SystemExit too: a plug-in that leaves must not end the other legs
             if isinstance(error, KeyboardInterrupt):
                 raise
-            self._record(
-                device, name, time.perf_counter() - started, ok=False, errors=chain_of(error), evidence=trace_of(error)
-            )
+            self.fail(device, name, time.perf_counter() - started, error)
             return False
         self._record(device, name, time.perf_counter() - started, ok=True, evidence=evidence)
         return True
+
+    def group(self, name):
+        """Run the legs of one group. What one group lacks for its start, another may not need."""
+        start = name + "-start"
+        if (ENVIRONMENT, start) in self._done:
+            return
+        try:
+            load(name).run(self)
+        except Exception as error:
+            self.fail(ENVIRONMENT, start, 0.0, error)
+
+    def fail(self, device, name, seconds, error):
+        """Report an exception that nothing expects."""
+        self._record(device, name, seconds, ok=False, errors=chain_of(error), evidence=trace_of(error))
 
     def tensorflow(self):
         """TensorFlow, imported at the first call and set up so that no operation moves to another device silently.
@@ -195,6 +207,10 @@ class Probe:
             pairs = [(f"GPU:{index}", f"GPU:{shown.index(index)}" if index in shown else "GPU") for index in chosen]
             self._devices = (cpus if self.request["with_cpu"] else []) + pairs
         return self._devices
+
+    def one_cpu(self):
+        """The devices, as the same pairs, without logical CPUs beyond the first."""
+        return [pair for pair in self.devices() if pair[0] == "CPU:0" or not pair[0].startswith("CPU")]
 
     def usable(self):
         """Those of the devices that are not lost, as the same pairs."""
@@ -262,14 +278,15 @@ def load(name):
 
 
 def main():
-    """Run the group that the request names."""
+    """Run the groups that the request names."""
     with open(sys.argv[1], encoding="utf-8") as stream:
         request = json.load(stream)
     # The siblings raise the exceptions of this file: they find it under this name.
     sys.modules["tfprov_probe"] = sys.modules["__main__"]
     probe = Probe(request)
     probe.arm()
-    load(request["group"]).run(probe)
+    for name in request["groups"]:
+        probe.group(name)
     probe.write({"end": True})
     sys.stdout.flush()
     sys.stderr.flush()

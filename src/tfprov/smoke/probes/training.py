@@ -16,7 +16,7 @@ def run(probe):
     steps = 200 if probe.request["level"] == "deep" else 60
     scratch = probe.request["scratch"]
     os.makedirs(scratch, exist_ok=True)
-    devices = probe.devices()
+    devices = probe.one_cpu()
     if not probe.leg(ENVIRONMENT, "keras", keras_version, probe, tf):
         return
     for name, device in devices:

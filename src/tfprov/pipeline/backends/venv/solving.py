@@ -20,7 +20,7 @@ from tfprov.lock.question import Builds, Pinned
 from tfprov.lock.refusals import NoWheelsError
 from tfprov.lock.renew import versions_in
 from tfprov.lock.resolve import OF_BUILDS, is_tensorflow, tensorflows_in
-from tfprov.pipeline.backends.venv.beside import Beside
+from tfprov.overlapped import Overlapped
 from tfprov.pipeline.backends.venv.lock_on_disk import older_built, older_versions
 from tfprov.pipeline.backends.venv.locking import asked_for
 from tfprov.pipeline.backends.venv.resolving import Selection, ask_resolver
@@ -207,7 +207,7 @@ class _Search:
         Raises:
             TfprovError: a failure that does not depend on the Python.
         """
-        with Beside(self._ask, self.candidates) as tries:
+        with Overlapped(self._ask, self.candidates) as tries:
             for index, candidate in enumerate(self.candidates):
                 if not self._may_be_better(candidate):
                     tries.drop(index)

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
+from tfprov import overlapped
 from tfprov.errors import TfprovError
 from tfprov.lock.question import Builds
 from tfprov.lock.refusals import NoWheelsError
-from tfprov.pipeline.backends.venv import beside, solving
+from tfprov.pipeline.backends.venv import solving
 from tfprov.pipeline.backends.venv.search_time import SearchTime
 from tfprov.pipeline.context import Context
 from tfprov.pipeline.machine import Machine
@@ -68,7 +69,7 @@ def test_a_python_that_has_wheels_of_all_that_has_some_anywhere_is_preferred_to_
         return SimpleNamespace(release=solving.Version("2.15.0"), candidate=each)
 
     monkeypatch.setattr(solving, "solve", solve)
-    monkeypatch.setattr(beside, "processors", lambda: 1)
+    monkeypatch.setattr(overlapped, "processors", lambda: 1)
     machine = cast("Machine", SimpleNamespace(has_wheels=lambda name: name == "compiled"))
     candidates = [candidate(minor, "2.15.0") for minor in (13, 12, 11)]
     best: Any = solving.best_by_wheels(cast("Context", None), machine, Profile(name="train"), candidates)
@@ -92,7 +93,7 @@ def test_single_versions_without_wheels_are_not_built_for_an_older_tensorflow(mo
         return SimpleNamespace(release=solving.Version(each.best.tensorflow.version), candidate=each)
 
     monkeypatch.setattr(solving, "solve", solve)
-    monkeypatch.setattr(beside, "processors", lambda: 1)
+    monkeypatch.setattr(overlapped, "processors", lambda: 1)
     machine = cast("Machine", SimpleNamespace(has_wheels=lambda name: True))
     candidates = [candidate(12), candidate(11), candidate(7, "1.15.5")]
     best: Any = solving.best_by_wheels(cast("Context", None), machine, Profile(name="train"), candidates)
@@ -127,7 +128,7 @@ def test_what_is_asked_beside_each_other_has_the_answer_of_one_after_the_other(
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(solving, "solve", solve)
-            patch.setattr(beside, "processors", lambda: processors)
+            patch.setattr(overlapped, "processors", lambda: processors)
             machine = cast("Machine", SimpleNamespace(has_wheels=lambda _: False))
             try:
                 best: Any = solving.best_by_wheels(
@@ -152,7 +153,7 @@ def test_what_has_no_solution_is_not_asked_again_when_more_is_wanted(
         raise TfprovError(code, "no")
 
     monkeypatch.setattr(solving, "solve", solve)
-    monkeypatch.setattr(beside, "processors", lambda: 1)
+    monkeypatch.setattr(overlapped, "processors", lambda: 1)
     profile = Profile.model_validate({"name": "train", "packages": {"build": "never"}})
     earlier = solving.Earlier()
     for _ in range(2):
@@ -178,7 +179,7 @@ def test_a_python_that_reached_no_newer_release_before_is_not_asked_again(monkey
         return SimpleNamespace(release=solving.Version(reached[asked[-1]]), candidate=each)
 
     monkeypatch.setattr(solving, "solve", solve)
-    monkeypatch.setattr(beside, "processors", lambda: 1)
+    monkeypatch.setattr(overlapped, "processors", lambda: 1)
     candidates, earlier = [candidate(minor) for minor in (13, 12, 11)], solving.Earlier()
 
     def best() -> tuple[str, list[str]]:
@@ -220,7 +221,7 @@ def test_a_source_that_no_python_can_build_is_not_tried_on_each(
         raise TfprovError("build-failed", "`python-rtmidi==1.1.2` has no wheel that fits", evidence=(said or "",))
 
     monkeypatch.setattr(solving, "solve", solve)
-    monkeypatch.setattr(beside, "processors", lambda: 1)
+    monkeypatch.setattr(overlapped, "processors", lambda: 1)
     profile = Profile.model_validate({"name": "train", "packages": {"build": "never"}})
     with contextlib.suppress(TfprovError):
         minors = [candidate(minor) for minor in (13, 12, 10, 9)]

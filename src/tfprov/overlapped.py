@@ -1,4 +1,4 @@
-"""Asks slow questions, such as resolves, concurrently when their answers are needed in order."""
+"""Asks slow questions, such as resolves or probes, concurrently when their answers are needed in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Beside(Generic[Q, A]):
+class Overlapped(Generic[Q, A]):
     """Answers questions in order, and asks the next one in a thread meanwhile. Use it as a context manager.
 
     With only one processor, questions are asked one after the other. On exit, questions still being asked are ended.
@@ -39,10 +39,10 @@ class Beside(Generic[Q, A]):
         self._ask = ask
         self._questions = questions
         self._most = min(_MOST, processors())
-        self._pool = ThreadPoolExecutor(max_workers=self._most, thread_name_prefix="beside")
+        self._pool = ThreadPoolExecutor(max_workers=self._most, thread_name_prefix="overlapped")
         self._asked: dict[int, tuple[Future[A], threading.Event]] = {}
 
-    def __enter__(self) -> Beside[Q, A]:
+    def __enter__(self) -> Overlapped[Q, A]:
         return self
 
     def __exit__(self, *exc: object) -> None:

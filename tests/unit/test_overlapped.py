@@ -9,16 +9,15 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from tfprov import process
-from tfprov.pipeline.backends.venv import beside
-from tfprov.pipeline.backends.venv.beside import Beside
+from tfprov import overlapped, process
+from tfprov.overlapped import Overlapped
 
 ENV = {"PATH": os.environ.get("PATH", os.defpath)}
 
 
 @pytest.fixture(autouse=True)
 def _two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beside, "processors", lambda: 2)
+    monkeypatch.setattr(overlapped, "processors", lambda: 2)
 
 
 def test_the_next_question_is_asked_while_one_is_waited_for() -> None:
@@ -28,12 +27,12 @@ def test_the_next_question_is_asked_while_one_is_waited_for() -> None:
         both.wait()
         return question.upper()
 
-    with Beside(ask, ("a", "b")) as questions:
+    with Overlapped(ask, ("a", "b")) as questions:
         assert [questions.answer(0, then=1), questions.answer(1)] == ["A", "B"]
 
 
 def test_without_a_next_question_nothing_is_asked_from_another_thread() -> None:
-    with Beside(lambda _: threading.current_thread(), ("a",)) as questions:
+    with Overlapped(lambda _: threading.current_thread(), ("a",)) as questions:
         assert questions.answer(0) is threading.current_thread()
 
 
@@ -52,7 +51,7 @@ def test_the_child_of_a_question_that_nobody_waits_for_is_ended(is_dropped: bool
         started.wait()
         return question
 
-    with Beside(ask, ("short", "endless")) as questions:
+    with Overlapped(ask, ("short", "endless")) as questions:
         assert questions.answer(0, then=1) == "short"
         if is_dropped:
             questions.drop(1)
@@ -63,7 +62,7 @@ def test_a_failure_is_that_of_its_question() -> None:
     def ask(question: str) -> str:
         raise ValueError(question)
 
-    with Beside(ask, ("a", "b")) as questions:
+    with Overlapped(ask, ("a", "b")) as questions:
         for index, text in enumerate("ab"):
             with pytest.raises(ValueError, match=text):
                 questions.answer(index, then=1)
