@@ -298,3 +298,9 @@ def test_a_check_that_make_starts_is_not_a_build(target: str) -> None:
 def test_a_database_that_refuses_a_password_is_no_repository() -> None:
     refused = 'failed: FATAL:  password authentication failed for user "etl"'
     assert root_of(f"psycopg2.OperationalError: connection to server at 10.2.0.4, port 5432 {refused}\n") is None
+
+
+def test_a_lock_that_pipenv_updates_is_not_unfit() -> None:
+    updated = "Pipfile.lock (16c839) out of date, updating to (1b0a2e)...\n"
+    assert root_of(f"{updated}Locking [packages] dependencies...\nSuccess!\n") is None
+    assert root_of("Pipfile.lock (16c839) out of date, run `pipenv lock`\n") == "lock-unfit"

@@ -177,7 +177,7 @@ RULES: tuple[Rule, ...] = (
             "not up to date",
             "not up-to-date",
         ),
-        pattern=r"lockfile at `[^`]+` needs to be updated, but|changed significantly since poetry\.lock was last generated|[Ll]ock ?file (?:hash doesn't match|does not match|is not compatible with)|Pipfile\.lock \([^)]*\) (?:out of|is out of) date|Your Pipfile\.lock .{0,40} is out of date"
+        pattern=r"lockfile at `[^`]+` needs to be updated, but|changed significantly since poetry\.lock was last generated|[Ll]ock ?file (?:hash doesn't match|does not match|is not compatible with)|Pipfile\.lock \([^)]*\) (?:out of|is out of) date(?!, updating)|Your Pipfile\.lock .{0,40} is out of date"
         r"|^(?:Error: +)?(?:× )?[Ll]ock-?file (?:is )?not up[- ]to[- ]date",
         examples=(
             "error: The lockfile at `uv.lock` needs to be updated, but `--locked` was provided. To update the lockfile, run `uv lock`.",

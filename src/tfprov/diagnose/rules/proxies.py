@@ -139,12 +139,13 @@ RULES: tuple[Rule, ...] = (
             "unable_to_get_issuer",
             "unable_to_verify_leaf",
             "legacy renegotiation disabled",
+            "roots in the final cert",
         ),
         pattern=r"TLSV1_ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|alert protocol version|\bCERTIFICATE_VERIFY_FAILED|certificate verify failed|problem confirming the ssl certificate(?!.*(?:SSL module is not available|EOF occurred|UNEXPECTED_EOF))|invalid peer certificate|UnknownIssuer|self[- ]signed certificate"
         r"|unable to get local issuer|SSL certificate problem|CondaSSLError: (?!OpenSSL appears)|Encountered an SSL error|CertificateError|certificate is not trusted|SSL peer certificate|alert unknown ca|x509: certificate"
         r"|hostname '.*' doesn't match|signed by unknown authority|TLS CA certificate bundle|NotValidForName|error setting certificate (?:verify locations|file)|Problem with the SSL CA cert|cannot verify \S+ certificate, issued by"
         r"|server certificate verification failed|PKIX path building failed|NO_CERTIFICATE_OR_CRL_FOUND|\b(?:DEPTH_ZERO_)?SELF_SIGNED_CERT\w*|UNABLE_TO_(?:GET_ISSUER|VERIFY_LEAF)\w+"
-        r"|unsafe legacy renegotiation disabled",
+        r"|unsafe legacy renegotiation disabled|roots in the final cert",
         examples=(
             "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1129)'))",
             "  cause: invalid peer certificate: UnknownIssuer",
@@ -155,6 +156,7 @@ RULES: tuple[Rule, ...] = (
             "fatal: unable to access 'https://host.example/lib.git/': server certificate verification failed. CAfile: none CRLfile: none",
             "javax.net.ssl.SSLHandshakeException: PKIX path building failed: unable to find valid certification path to requested target",
             "curl: (35) error:0A000152:SSL routines::unsafe legacy renegotiation disabled",
+            "  ╰─▶ unable to find any user-specified roots in the final cert",
         ),
         rank=90,
     ),
