@@ -113,7 +113,7 @@ _LISTED_WITHIN = 12
 _FULL = frozenset({"disk-full", "disk-quota"})
 
 
-_DONE_WITHOUT = frozenset({Group.PYTHON_DEPS, Group.INTERPRETER})
+_DONE_WITHOUT = frozenset({Group.PYTHON_DEPS, Group.INTERPRETER, Group.USAGE})
 """Groups of failures that a program which computes after them has done without, or that another run has overcome."""
 
 

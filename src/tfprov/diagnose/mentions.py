@@ -28,7 +28,11 @@ def is_mentioned(view: View, hit: Hit, line: LogLine) -> bool:
         or _COMPARED.search(text)
         or _COMMIT.match(text)
         or _OPTION.match(text)
+        or _METRIC.fullmatch(text)
+        or _PROBE.search(text)
     ):
+        return True
+    if code in CODES and CODES[code].group is Group.NETWORK and _OF_NCCL.search(text):
         return True
     if any(0 < line.number - dated.number <= _SUBJECT_BELOW for dated in view.clues.get(COMMIT_DATED, ())):
         return True
@@ -90,5 +94,11 @@ _COMMIT = re.compile(
     r"|(?:[*|/\\ ]{1,20})?(?=\w{0,9}\d)(?=\w{0,9}[a-f])[0-9a-f]{7,10} (?:\([\w/, >.:-]+\) )?[A-Z]"
 )
 """A commit with its subject in one line, as git prints it."""
+_METRIC = re.compile(r"\w+\{.{1,300}\} [-+.\dea-zA-Z]+")
+"""How often something occurred, as a program shows it to Prometheus."""
+_PROBE = re.compile(r"\b(?:Readiness|Liveness|Startup) probe (?:failed|errored)\b")
+"""What Kubernetes got when it asked a container whether it is ready, or runs: why it does not, the container says."""
+_OF_NCCL = re.compile(r"\bNCCL (?:WARN|INFO)\b")
+"""Why ranks do not reach each other; no server of files is meant."""
 _SUBJECT_BELOW = 2
 """How far below its date the subject of a commit stands, in lines."""

@@ -155,7 +155,7 @@ _QUIET = 40
 _VALUE = tuple("[({0123456789")
 _OF_SYSTEMS = frozenset({Group.NETWORK, Group.ARTIFACT, Group.MACHINE})
 _RECORD = re.compile(
-    r"(?:WARNING|INFO|DEBUG):(?!tensorflow)[\w.]+:|(?:[\w.]+ )?\[?(?:WARNING|INFO|DEBUG)\]?(?: |\|)"
+    r"(?:WARNING|INFO|DEBUG):(?!tensorflow)[\w.]+:|dpkg: warning: |(?:[\w.]+ )?\[?(?:WARNING|INFO|DEBUG)\]?(?: |\|)"
     r"|[IW]\d{4} [\d:.]+ +\d+ (?!gpu|cuda)\w+\.cc:\d+\] "
 )
 """Records of Python's logging, of glog and of the like; pip and bazel write `WARNING: `."""

@@ -229,6 +229,8 @@ def test_a_script_that_installs_something_after_a_failure_has_gone_on() -> None:
         "| {} | restart it |",
         "28 ENOSPC {}",
         "--on-failure=WORD         what to do after {}",
+        'failures_total{{kind="{}"}} 3',
+        "  Warning  Unhealthy  41s  kubelet  Readiness probe failed: Get http://10.8.1.4/: {}",
     ],
 )
 def test_a_failure_that_is_only_mentioned_is_none(line: str, code: str) -> None:
@@ -300,7 +302,49 @@ def test_a_database_that_refuses_a_password_is_no_repository() -> None:
     assert root_of(f"psycopg2.OperationalError: connection to server at 10.2.0.4, port 5432 {refused}\n") is None
 
 
+@pytest.mark.parametrize("program", ["train.py", "trainer", "python -m trainer.main"])
+def test_a_command_that_was_corrected_is_no_fault(program: str) -> None:
+    refused = f"{program}: error: argument --epochs: invalid int value: 'ten'\n"
+    assert root_of(f"{refused}$ {program} --epochs 10\nEpoch 1/10\nloss: 0.31\n") is None
+    assert root_of(f"Epoch 1/10\nloss: 0.31\n{refused}") == "usage"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "batch 512: {}",
+        "2026-01-02 03:04:05.678901: W tensorflow/core/framework/op_kernel.cc:1827] OP_REQUIRES failed at a.h:7 : {}",
+        "[tuner] {}, trying half of it",
+    ],
+)
+def test_a_program_that_takes_less_memory_and_trains_has_survived(line: str) -> None:
+    full = "RESOURCE_EXHAUSTED: OOM when allocating tensor with shape[512,64,112,112] on /device:GPU:0"
+    raised = f"tensorflow.python.framework.errors_impl.ResourceExhaustedError: {full}\n"
+    trained = "Epoch 1/2\nloss: 0.31\n"
+    assert root_of(f"{line.format(full)}\n{trained}") is None
+    assert root_of(f"{line.format(full)}\n") == "gpu-memory-in-use"
+    assert root_of(f"{line.format(full)}\n{raised}{trained}") == "gpu-memory-in-use"
+    assert root_of(f"{trained}{line.format(full)}\n{raised}") == "gpu-memory-in-use"
+
+
+def test_a_warning_of_dpkg_is_no_fault() -> None:
+    said = "dpkg: warning: unable to delete old directory '/usr/lib/x': Directory not empty\n"
+    assert root_of(f"{said}Setting up libx (1.2-3) ...\n") is None
+
+
 def test_a_lock_that_pipenv_updates_is_not_unfit() -> None:
     updated = "Pipfile.lock (16c839) out of date, updating to (1b0a2e)...\n"
     assert root_of(f"{updated}Locking [packages] dependencies...\nSuccess!\n") is None
     assert root_of("Pipfile.lock (16c839) out of date, run `pipenv lock`\n") == "lock-unfit"
+
+
+@pytest.mark.parametrize("reason", ["No route to host", "Connection refused", "Connection timed out"])
+def test_ranks_that_do_not_reach_each_other_fail_in_nccl(reason: str) -> None:
+    warned = f"node2:91:91 [0] include/socket.h:390 NCCL WARN Connect to 10.13.1.12<41225> failed : {reason}\n"
+    raised = "tensorflow.python.framework.errors_impl.UnknownError: ncclCommInitRank failed: unhandled system error\n"
+    assert root_of(f"{warned}{raised}") == "nccl-failed"
+
+
+@pytest.mark.parametrize("code", ["net-refused", "net-timeout"])
+def test_a_service_that_is_healthy_again_has_survived(code: str) -> None:
+    assert root_of(f"10:05 check: {FAULTS[code]}\n10:10 check: ok\nstate: healthy\n") is None

@@ -38,9 +38,9 @@ RULES: tuple[Rule, ...] = (
                 "carrying on",
                 "using ",
             ),
-            *("continuing", "done", "success", "pass", "complete", "ready", "info", "http/1"),
+            *("continuing", "done", "success", "pass", "complete", "ready", "healthy", "info", "http/1"),
         ),
-        pattern=rf"{_STATEMENT}(?P<is_achieved>(?:.{{0,60}}[\s:])?(?:all )?(?:done|success(?:ful(?:ly)?)?|pass(?:ed)?|complete|ready)[.! ✔✅]*$"
+        pattern=rf"{_STATEMENT}(?P<is_achieved>(?:.{{0,60}}[\s:])?(?:all )?(?:done|success(?:ful(?:ly)?)?|pass(?:ed)?|complete|ready|healthy)[.! ✔✅]*$"
         rf"|.{{0,80}}(?<!-)\b(?<!download )(?:{'|'.join(_DEEDS)})\b(?! ?:$)|(?!INFO: ).{{0,60}}(?<!NCCL )(?-i:\bINFO\b)[\]/:| -]|.{{0,120}} HTTP/1\.\d\" [23]\d\d (?:\d|-))"
         rf"|^(?!\W)(?P<is_achieved__without>.{{0,120}}{WITHOUT})",
         examples=(

@@ -180,6 +180,7 @@ RULES: tuple[Rule, ...] = (
         cases=(
             Case(when="no-failure", code=NOTHING),
             Case(when="host-memory and worked-after", code=NOTHING),
+            Case(when="not-raised and worked-after", code=NOTHING),
             Case(when="host-memory", code="oom-killed", rank=80),
             Case(when="informational-line", code="gpu-memory-in-use", rank=24),
         ),
@@ -397,7 +398,7 @@ RULES: tuple[Rule, ...] = (
             "collective ops is aborted",
             "nccl",
         ),
-        pattern=r"(?:NCCL operation|Error invoking NCCL|NCCL error|NCCL:|nccl_\w+\.cc:\d+ :).{0,200}(?:failed|unhandled|internal error)|\bnccl[A-Z]\w+(?:\(\))? failed: |NCCL WARN (?:Error while|Call to \S+ .{0,80}failed|Cuda failure|.{0,80}(?:completion with error|closed by remote))|NCCL WARN Bootstrap : no socket interface found|Collective ops is aborted by|nccl(?:SystemError|UnhandledCudaError|InternalError|RemoteError|InvalidUsage)"
+        pattern=r"(?:NCCL operation|Error invoking NCCL|NCCL error|NCCL:|nccl_\w+\.cc:\d+ :).{0,200}(?:failed|unhandled|internal error)|\bnccl[A-Z]\w+(?:\(\))? failed: |NCCL WARN (?:Error while|.{0,80}\bfailed\b|Cuda failure|.{0,80}(?:completion with error|closed by remote))|NCCL WARN Bootstrap : no socket interface found|Collective ops is aborted by|nccl(?:SystemError|UnhandledCudaError|InternalError|RemoteError|InvalidUsage)"
         r"|\[\d+\] (?:\S+:\d+ )?NCCL WARN (?:No suitable network|Failed to (?:initialize|find|open)|Mismatched NCCL version)",
         examples=(
             "InternalError: NCCL operation ncclGroupEnd() failed: unhandled system error",
@@ -407,6 +408,7 @@ RULES: tuple[Rule, ...] = (
             "NCCL WARN Error while creating shared memory segment /dev/shm/nccl-ab (size 9637888)",
             "UnknownError: ncclCommInitRank failed: unhandled system error",
             "node1:37:44 [4] ibvwrap.c:130 NCCL WARN Call to ibv_create_qp failed",
+            "node2:91:91 [0] include/socket.h:390 NCCL WARN Connect to 10.13.1.12<41225> failed : No route to host",
             "OP_REQUIRES failed at nccl_communicator.cc:116 : Internal: unhandled system error",
             "gpu07:4242:4300 [0] init.cc:128 NCCL WARN No suitable network found",
         ),
