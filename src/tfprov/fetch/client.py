@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import socket
 import ssl
 from collections.abc import Collection
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 # pip follows 30 and uv 10; a longer chain is a loop.
 _MOST_REDIRECTS = 10
+_LARGEST_REDIRECT = 64 << 10
 
 
 def client(
@@ -51,6 +54,7 @@ def client(
             # Here this is an `httpx.InvalidURL`; when the library follows it, a connection that broke.
             _ = httpx.URL(location).host
             _refuse_downgrade(str(response.request.url), location, allow_http)
+            _leave_body(response)
 
     return httpx.Client(
         event_hooks={"response": [check]},
@@ -62,6 +66,17 @@ def client(
         # Wheels are compressed already, and a transfer encoding would make offsets meaningless.
         headers={"User-Agent": f"tfprov/{__version__}", "Accept-Encoding": "identity"},
     )
+
+
+def _leave_body(response: httpx.Response) -> None:
+    """Take the body of a redirect, which nobody shows: the HTTP library would read and unpack any amount of it."""
+    import httpx
+
+    if isinstance(response.stream, httpx.SyncByteStream):
+        with contextlib.closing(response.stream) as body:
+            sizes = itertools.accumulate(map(len, body))
+            any(size > _LARGEST_REDIRECT for size in sizes)  # read to its end, the connection serves another request
+        response.stream = httpx.ByteStream(b"")
 
 
 def _refuse_downgrade(url: str, location: str, allow_http: Collection[str]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -131,6 +132,36 @@ def test_what_trickles_is_given_up_for_good(act: Act, words: str) -> None:
     assert words in error.what
     assert error.stubborn
     assert not error.transient
+
+
+def endlessly(handler: BaseHTTPRequestHandler) -> None:
+    for _ in range(4000):
+        handler.wfile.write(b"x" * (1 << 20))
+
+
+REDIRECTS = {"an endless one": ("identity", endlessly), "a bomb": ("gzip", lambda handler: handler.wfile.write(BOMB))}
+
+
+@pytest.mark.parametrize("name", REDIRECTS)
+def test_the_body_of_a_redirect_is_neither_read_nor_unpacked(name: str) -> None:
+    encoding, body = REDIRECTS[name]
+
+    def act(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path == "/there":
+            return sending(b"a page", Content_Length="6")(handler)
+        handler.send_response(302)
+        handler.send_header("Location", "/there")
+        handler.send_header("Content-Encoding", encoding)
+        handler.end_headers()
+        return body(handler)
+
+    tracemalloc.start()
+    try:
+        with server(act) as url:
+            assert get(url) == b"a page"
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_redirects_in_a_circle_end() -> None:
