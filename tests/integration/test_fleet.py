@@ -6,6 +6,7 @@ A rollout takes Ansible a dozen seconds for each host. What the module for a hos
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import json
 import os
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import pytest
 import forks
 import used_home
 from site_under_test import OLDER, RELEASE, Site, first_home, only_here, sham_wheel
-from tfprov.bundle.starter import RECORD
+from tfprov.bundle.starter import RECORD, this_platform
 from wheels import build_wheel
 
 pytestmark = [*only_here, pytest.mark.skipif(sys.platform == "win32", reason="Ansible does not run on Windows")]
@@ -37,10 +38,6 @@ HOSTS = ("ada", "bob", "cyd", "dan")
 SETTINGS = """[defaults]
 # Seconds. Otherwise Ansible looks a thousand times a second whether a task is done.
 internal_poll_interval = 0.05
-# To ask a host what it is takes as long as two tasks; a second rollout of a test knows.
-gathering = smart
-fact_caching = jsonfile
-fact_caching_connection = facts
 """
 
 
@@ -298,6 +295,30 @@ def test_another_bundle_at_the_address_is_refused_by_the_host(fleet: Fleet) -> N
     assert not (fleet.folder / "ada" / "tfprov" / "starter").exists()
 
 
+@pytest.mark.parametrize("path", ["../outside", "/outside", "wheels/../../outside"])
+def test_what_starts_tfprov_on_a_host_is_written_nowhere_else(tmp_path: Path, path: str) -> None:
+    served, dest = tmp_path / "served", tmp_path / "host" / "starter"
+    (served / "wheels").mkdir(parents=True)
+    for place in (served / "bootstrap", tmp_path / "outside"):
+        place.write_text("evil")
+    files = [{"path": each, "sha256": hashlib.sha256(b"evil").hexdigest(), "size": 4} for each in ("bootstrap", path)]
+    tools = [{"platform": this_platform(), "wheels": [path]}]
+    (served / "bundle.json").write_text(json.dumps({"name": "x", "files": files, "tools": tools}))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        told = {"url": f"http://127.0.0.1:{server.server_address[1]}", "dest": str(dest)}
+        done = subprocess.run(
+            [sys.executable, str(MODULES / "starter.py"), json.dumps({"ANSIBLE_MODULE_ARGS": told})],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        server.shutdown()
+    assert "[bundle-invalid]" in json.loads(done.stdout)["msg"], done.stdout + done.stderr
+    assert not dest.exists()
+
+
 def test_the_lock_and_all_files_of_the_profile_go_along_and_check_tells_what_would_change(fleet: Fleet) -> None:
     site = fleet.site
     project = site.root / "project"
@@ -392,6 +413,82 @@ def test_a_batch_that_nobody_reaches_is_in_the_report_and_old_results_stay(fleet
     assert "bob: not-asked" in done.stdout
     assert "1 not-asked, 1 no-result" in (fleet.results / "report.html").read_text(encoding="utf-8")
     assert (fleet.results / "ada.json").read_text() == old
+
+
+SAID = {"command": "rollout", "state": "verified", "error": None, "generation": 1, "before": None, "devices": []}
+"""What a module on a host says that it has done."""
+
+
+LOCAL = {"rollout_batches": ["100%"], "environment_profile": "cpu", "rollout_max_fail_percentage": 100}
+Hostile = Callable[[str, Mapping[str, object]], "dict[str, object]"]
+
+
+@pytest.fixture
+def hostile(fleet: Fleet) -> Hostile:
+    """Makes a host that answers what it likes, whatever module it is asked to run."""
+
+    def make(name: str, answer: Mapping[str, object]) -> dict[str, object]:
+        said = {"changed": False, "dest": "/", **answer}
+        program = fleet.folder / f"python-of-{name}"
+        program.write_text(f"#!{sys.executable}\nprint({json.dumps(said)!r})\n")
+        program.chmod(0o755)
+        return {"ansible_python_interpreter": str(program)}
+
+    return make
+
+
+def test_a_host_chooses_nothing_that_the_controller_does(fleet: Fleet, hostile: Hostile) -> None:
+    """What a host says of itself is not a setting of the controller, and not the name of another host."""
+    stolen = fleet.folder / "stolen"
+    commands = {"rollout_tfprov": ["touch", str(stolen)], "environment_controller": ["touch", str(stolen)]}
+    places = {"environment_results": str(stolen), "rollout_results": str(stolen), "ansible_facts": {}}
+    facts = {**commands, **places, "user_dir": str(fleet.folder), "environment_profile": "/etc/passwd"}
+    said = {"result": SAID, "ansible_facts": {**facts, "inventory_hostname": "bob"}}
+    done = fleet.roll_out("ada", "bob", variables=LOCAL, each={"ada": hostile("ada", said), "bob": hostile("bob", {})})
+    assert done.returncode != 0
+    assert not stolen.exists()
+    assert fleet.states() == {"ada": "verified", "bob": "failed"}
+    assert "1 verified, 1 failed" in done.stdout
+
+
+def test_a_host_whose_answer_is_not_a_result_fails_alone(fleet: Fleet, hostile: Hostile) -> None:
+    answers: dict[str, Mapping[str, object]] = {
+        "ada": {"result": SAID},
+        "list": {"result": [1]},
+        "text": {"result": "verified"},
+        "state": {"result": {**SAID, "state": "excellent"}},
+        "unexplained": {"result": {**SAID, "state": "failed"}},
+        "contradiction": {"result": {**SAID, "error": {"code": "internal", "what": "x", "hint": "y"}}},
+        "huge": {"result": {**SAID, "more": "x" * (2 << 20)}},
+        "long": {"failed": True, "msg": "m" * 100_000},
+        "garbage": {"failed": True, "msg": {"a": []}},
+    }
+    each = {name: hostile(name, answer) for name, answer in answers.items()}
+    done = fleet.roll_out(*answers, variables=LOCAL, each=each)
+    assert done.returncode != 0
+    assert fleet.states() == {**dict.fromkeys(answers, "failed"), "ada": "verified"}
+    assert "1 verified, 8 failed" in done.stdout
+    assert len(done.stdout) < 200_000
+
+
+@pytest.mark.parametrize("name", ["../ada", "/ada"])
+def test_no_host_has_a_name_that_leads_out_of_the_folder_of_results(fleet: Fleet, hostile: Hostile, name: str) -> None:
+    before = files_of(fleet.folder)
+    done = fleet.roll_out(name, variables=LOCAL, each={name: hostile("ada", {"result": SAID})})
+    assert "leads out of the folder of results" in done.stdout
+    assert not [path for path in files_of(fleet.folder) if path.endswith("ada.json") and path not in before]
+
+
+def test_a_result_is_not_written_through_what_another_user_has_put_there(fleet: Fleet, hostile: Hostile) -> None:
+    fleet.results.mkdir()
+    (fleet.folder / "mine").write_text("mine")
+    (fleet.results / "ada.json.part").symlink_to(fleet.folder / "mine")
+    os.mkfifo(fleet.results / "bob.json.part")
+    each = {name: hostile(name, {"result": SAID}) for name in ("ada", "bob")}
+    done = fleet.roll_out(*each, variables=LOCAL, each=each)
+    assert done.returncode == 0, done.stdout
+    assert (fleet.folder / "mine").read_text() == "mine"
+    assert fleet.states() == dict.fromkeys(each, "verified")
 
 
 def sshd() -> str | None:

@@ -23,6 +23,8 @@ KEPT = "kept"
 FAILED = "failed"
 SILENT = "no-result"
 NOT_ASKED = "not-asked"
+_LONGEST = 4000
+_MOST_EVIDENCE = 20
 # The host stays in view beside whichever check is scrolled to; on a telephone a long name leaves room for the state.
 _STYLE = """
 .wide th:first-child { position: sticky; left: 0; background: Canvas; }
@@ -158,7 +160,9 @@ def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
             "`tfprov smoke --receipt` or `--attest` wrote",
         )
     why = mapping_of(found.get("error"))
-    state = found.get("state") or (VERIFIED if found.get("ok") else FAILED)
+    state = found.get("state") or (VERIFIED if found.get("ok") is True else FAILED)
+    if state == VERIFIED and why:
+        state = FAILED
     is_known = isinstance(state, str) and state in _MEANING and isinstance(found.get("error") or {}, dict)
     if not isinstance(state, str) or not is_known:
         raise TfprovError("usage", f"`{path}` was made by another version of tfprov", evidence=(f"state `{state}`",))
@@ -167,12 +171,12 @@ def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
     return Host(
         name=name,
         state=state,
-        code=string_of(why.get("code")) or None,
-        what=string_of(why.get("what")),
-        evidence=tuple(string_of(one) for one in list_of(evidence)),
-        hint=string_of(why.get("hint")),
+        code=_text(why.get("code")) or None,
+        what=_text(why.get("what")),
+        evidence=tuple(_text(one) for one in list_of(evidence)[:_MOST_EVIDENCE]),
+        hint=_text(why.get("hint")),
         tensorflow=_version(found),
-        python=next(filter(None, (string_of(each.get("python")) for each in (found, environment, verdict))), ""),
+        python=next(filter(None, (_text(each.get("python")) for each in (found, environment, verdict))), ""),
         before=_number(found.get("before")),
         generation=_number(found.get("generation")) or _number(environment.get("generation")),
         checks=tuple(_checks(found.get("devices"))),
@@ -182,10 +186,10 @@ def _read(path: Path, verify_with: str, environ: Mapping[str, str]) -> Host:
 def _version(found: Mapping[str, object]) -> str:
     target, verdict = found.get("tensorflow"), found.get("verdict")
     if isinstance(target, Mapping):
-        return string_of(target.get("version"))
+        return _text(target.get("version"))
     if isinstance(verdict, Mapping):
-        return string_of(verdict.get("tensorflow"))
-    return string_of(target)
+        return _text(verdict.get("tensorflow"))
+    return _text(target)
 
 
 def _checks(devices: object) -> Iterator[Check]:
@@ -193,16 +197,20 @@ def _checks(devices: object) -> Iterator[Check]:
         legs = mapping_of(device).get("legs")
         for leg in map(mapping_of, list_of(legs)):
             yield Check(
-                device=string_of(mapping_of(device).get("name")),
-                leg=string_of(leg.get("leg")),
+                device=_text(mapping_of(device).get("name")),
+                leg=_text(leg.get("leg")),
                 ok=leg.get("ok") is True,
                 skipped=leg.get("skipped") is True,
-                code=string_of(leg.get("code")) or None,
-                evidence=string_of(leg.get("evidence")),
+                code=_text(leg.get("code")) or None,
+                evidence=_text(leg.get("evidence")),
             )
 
 
-# A result comes from another machine: values of an unexpected type are dropped.
+# A result comes from another machine: values of an unexpected type are dropped, and what nobody would read.
+
+
+def _text(value: object) -> str:
+    return string_of(value)[:_LONGEST]
 
 
 def _number(value: object) -> int | None:

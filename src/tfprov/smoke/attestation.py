@@ -30,6 +30,7 @@ _PLACE = "{}"
 _LARGEST = 16 << 20
 _LARGEST_SIGNATURE = 1 << 20
 _MOST_LINES = 3
+_MOST_SIGNATURES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,13 +152,13 @@ def unverified(envelope: Envelope, *, verify_with: str, environ: Mapping[str, st
         environ: environment variables for the command.
 
     Returns:
-        Why the statement cannot be trusted; empty when at least one signature is valid.
+        Why the statement cannot be trusted; empty when one of its first 16 signatures is valid.
 
     Raises:
         TfprovError: `usage` when the command cannot be parsed or started.
     """
     why = "it is not signed"
-    for signature in envelope.signatures:
+    for signature in envelope.signatures[:_MOST_SIGNATURES]:
         with temporary.temporary("verify") as work:
             place = work / "statement"
             place.write_bytes(envelope.signed)

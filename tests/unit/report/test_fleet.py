@@ -164,3 +164,23 @@ def test_a_result_does_not_hide_another_one_of_the_same_host(tmp_path: Path) -> 
         assert caught.value.evidence == tuple(f"`{path}`" for path in files)
         assert caught.value.hint == "pass the one that counts"
     assert [host.state for host in fleet.gather((*first, *first))] == ["failed"]
+
+
+def test_what_a_host_says_at_length_does_not_fill_the_screen(tmp_path: Path) -> None:
+    long = "x" * 1_000_000
+    error = {"code": long, "what": long, "evidence": [long] * 30, "hint": long}
+    devices = [{"name": long, "legs": [{"leg": long, "ok": False, "evidence": long, "code": long}]}]
+    result = {"command": "rollout", "state": "failed", "error": error, "tensorflow": long, "devices": devices}
+    (tmp_path / "ada.json").write_text(json.dumps(result))
+    hosts = fleet.gather([tmp_path / "ada.json"])
+    made = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    shown = [fleet.describe(hosts), json.dumps(fleet.document(hosts)), fleet.html(hosts, title="T", made=made)]
+    assert all(len(text) < 200_000 for text in shown)
+
+
+@pytest.mark.parametrize("lie", [{"state": "verified", "error": {"code": "usage"}}, {"ok": "no"}, {"ok": 1}])
+def test_a_host_is_verified_only_where_its_result_does_not_contradict_itself(
+    tmp_path: Path, lie: dict[str, object]
+) -> None:
+    (tmp_path / "ada.json").write_text(json.dumps({"command": "rollout", **lie}))
+    assert [host.state for host in fleet.gather([tmp_path / "ada.json"])] == ["failed"]

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tfprov.errors import TfprovError
 from tfprov.report import fleet
 from tfprov.report.verdicts import ReportFiles, save
-from tfprov.smoke.attestation import check_command, opened, sealed, statement
+from tfprov.smoke.attestation import Envelope, check_command, opened, sealed, statement, unverified
 from tfprov.smoke.receipt import make
 from tfprov.smoke.records import Device, Leg, Verdict
 from told import refusal
@@ -196,3 +196,11 @@ def test_envelopes_of_others_are_known_and_stay(tmp_path: Path) -> None:
         fleet.gather([tmp_path / "a.json"])
     words = "`--sign-with` signs the statement of `--attest`, which is not given"
     assert refusal(ReportFiles(sign_with="true {}").check)[:2] == ("usage", words)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a command for a POSIX shell")
+def test_a_statement_with_thousands_of_signatures_starts_few_commands(tmp_path: Path) -> None:
+    envelope = Envelope(payload=b"{}", signatures=(b"x",) * 1000)
+    command = f"sh -c 'echo >> {tmp_path}/started; exit 1' {{}}"
+    assert unverified(envelope, verify_with=command, environ=os.environ)
+    assert len((tmp_path / "started").read_text()) < 100

@@ -9,6 +9,7 @@ import subprocess
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.tfprov.fleet.plugins.plugin_utils.told import told as kept
 
 
 class ActionModule(ActionBase):
@@ -32,7 +33,7 @@ class ActionModule(ActionBase):
         except OSError as error:
             raise AnsibleActionFail("[permission-denied] `%s`: %s" % (error.filename, error.strerror)) from error
         told = {"dest": asked["dest"], "files": files}
-        answer.update(self._execute_module("tfprov.fleet.project", told, task_vars=task_vars))
+        answer.update(kept(self._execute_module("tfprov.fleet.project", told, task_vars=task_vars)))
         if "dest" in answer:
             answer["profile"] = os.path.join(answer["dest"], parts["profile"])
         return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -19,7 +20,10 @@ class ActionModule(ActionBase):
         _, asked = self.validate_argument_spec(
             {"folder": {"type": "str", "required": True}, "result": {"type": "dict"}}
         )
-        path = os.path.join(asked["folder"], "%s.json" % task_vars["inventory_hostname"])
+        host = task_vars["inventory_hostname"]
+        if "/" in host:
+            raise AnsibleActionFail("[path-not-ours] the name of the host, `%s`, leads out of the folder of results" % host)
+        path = os.path.join(asked["folder"], "%s.json" % host)
         try:
             if os.path.lexists(path) and not is_result(path):
                 raise AnsibleActionFail(
@@ -44,8 +48,13 @@ def is_result(path):
 
 
 def put(path, text):
-    """Write a file beside its place, then move it there."""
-    with open(path + ".part", "w", encoding="utf-8") as stream:
-        stream.write(text)
-    os.chmod(path + ".part", 0o644)
-    os.replace(path + ".part", path)
+    """Write a new file beside its place, then move it there."""
+    handle, part = tempfile.mkstemp(dir=os.path.dirname(path), suffix=".part")
+    try:
+        with open(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except OSError:
+        os.unlink(part)
+        raise

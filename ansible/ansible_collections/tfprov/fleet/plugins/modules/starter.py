@@ -62,6 +62,8 @@ from urllib.parse import quote
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
+MOST_MANIFEST = 64 << 20
+
 
 def main():
     """Run as Ansible runs a module: arguments on standard input, a document on standard output."""
@@ -74,7 +76,7 @@ def main():
         supports_check_mode=True,
     )
     url, dest = module.params["url"].rstrip("/"), module.params["dest"]
-    manifest = fetched(module, url, "bundle.json")
+    manifest = fetched(module, url, "bundle.json", MOST_MANIFEST)
     found = hashlib.sha256(manifest).hexdigest()
     if module.params["id"] not in (None, found):
         module.fail_json(
@@ -94,22 +96,24 @@ def main():
             msg="[bundle-unfit] the bundle cannot start tfprov on %s, only on %s; make it with `--platform %s`"
             % (this_platform(), ", ".join(known), this_platform())
         )
+    if any(os.path.isabs(path) or ".." in path.split("/") for path in wheels):
+        module.fail_json(msg="[bundle-invalid] %s/bundle.json names a file outside of the bundle" % url)
     wanted = {path: entries[path]["sha256"] for path in sorted({"bootstrap", *wheels})}
     wanted["bundle.json"] = found
     lacking = [path for path, sha256 in wanted.items() if digest(os.path.join(dest, path)) != sha256]
     if lacking and not module.check_mode:
         for path in lacking:
-            data = manifest if path == "bundle.json" else fetched(module, url, path)
+            data = manifest if path == "bundle.json" else fetched(module, url, path, entries[path]["size"])
             if hashlib.sha256(data).hexdigest() != wanted[path]:
                 module.fail_json(msg="[hash-mismatch] %s/%s is not what bundle.json says" % (url, path))
             put(module, os.path.join(dest, path), data)
     module.exit_json(changed=bool(lacking), command=[os.path.join(dest, "bootstrap")], name=name, fetched=lacking)
 
 
-def fetched(module, url, path):
-    """The bytes of a file of the bundle."""
+def fetched(module, url, path, most):
+    """The bytes of a file of the bundle; one byte more than `most` of a file that is longer."""
     try:
-        return open_url("%s/%s" % (url, quote(path)), timeout=60).read()
+        return open_url("%s/%s" % (url, quote(path)), timeout=60).read(most + 1)
     except Exception as error:  # open_url raises a dozen kinds
         module.fail_json(msg="[net-refused] %s/%s: %s" % (url, path, error))
 
