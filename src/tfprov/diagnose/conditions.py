@@ -429,7 +429,9 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         # Anywhere but on a machine of Google's, TensorFlow asks in vain for a token that public files do not need.
         "token-of-google": _every_line_says(r"Google authentication bearer token"),
         "of-scheduler": _every_line_says(r"slurmstepd|\bsrun:|MESSAGE_TASK_EXIT"),
-        "not-raised": _every_line_says(r"^(?!.*\bF(?: \w+/|\d{4} )|(?:E +)?[\w.]*(?:Error|Exception|Exhausted)\b)"),
+        "not-raised": _every_line_says(
+            r"^(?!.*\bF(?: \w+/|\d{4} )|(?:E +|.{0,60}[>\])|:] ?)?(?:[\w.]*(?:Error|Exception)\b|ResourceExhausted))"
+        ),
         "of-tensorflow-itself": _says(
             r"(?:site|dist)-packages[/\\]tensorflow(?:_core)?[/\\][^:]*: undefined symbol|_pywrap_tensorflow"
         ),

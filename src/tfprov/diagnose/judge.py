@@ -113,7 +113,7 @@ _LISTED_WITHIN = 12
 _FULL = frozenset({"disk-full", "disk-quota"})
 
 
-_DONE_WITHOUT = frozenset({Group.PYTHON_DEPS, Group.INTERPRETER, Group.USAGE})
+_DONE_WITHOUT = frozenset({Group.PYTHON_DEPS, Group.INTERPRETER})
 """Groups of failures that a program which computes after them has done without, or that another run has overcome."""
 
 
@@ -142,7 +142,8 @@ def _meaning(hit: Hit, view: View) -> tuple[str, int]:
     group = CODES[code].group
     if counted_on(view, hit) or _got_over(hit, view, group):
         return NOISE, rank
-    if group in _DONE_WITHOUT and worked_after(view, hit):
+    is_corrected = group is Group.USAGE and not any(end.number > hit.last for end in view.ends)
+    if (group in _DONE_WITHOUT or is_corrected) and worked_after(view, hit):
         return NOTHING, rank
     return code, rank
 
