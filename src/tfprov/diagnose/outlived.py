@@ -10,7 +10,7 @@ from tfprov.diagnose.follows import Rows, explains, first_of, last_of
 from tfprov.diagnose.raising import is_exception
 from tfprov.diagnose.records import NOISE
 from tfprov.diagnose.rules.course import WITHOUT
-from tfprov.diagnose.view import ACHIEVED, SUCCESS, View, asker
+from tfprov.diagnose.view import ACHIEVED, SUCCESS, VERDICT, View, asker
 from tfprov.errors import CODES, Group
 
 TRIED_AGAIN = frozenset({Group.NETWORK, Group.ARTIFACT})
@@ -32,6 +32,8 @@ def survived(by_code: Mapping[str, Rows], view: View) -> list[str]:
 
 def _has_survived(code: str, faults: Mapping[str, Rows], view: View) -> bool:
     last = last_of(faults[code])
+    if CODES[code].group in _OF_RUN and code not in _LASTING and _ended_well(last, view):
+        return True
     traced = view.after(last, "ignored", "traced")
     achieved = None if _lasts(code) else _achieved(code, faults[code], view)
     at = min((number for number in (traced, achieved) if number is not None), default=None)
@@ -80,6 +82,12 @@ def _gone_on(rows: Rows, view: View) -> int | None:
     return next(said, None)
 
 
+def _ended_well(number: int, view: View) -> bool:
+    """Whether the first verdict on a whole run after a line is that it succeeded."""
+    verdict = next((line for line in view.clues.get(VERDICT, ()) if line.number > number), None)
+    return verdict is not None and bool(_WELL.search(verdict.text))
+
+
 def _raised_after(number: int, view: View) -> bool:
     """Whether something that no rule explains is raised after a line."""
     raised = (line for line in view.unaccounted if is_exception(line) or line.text.startswith("panic: "))
@@ -106,6 +114,9 @@ def _is_final(code: str, rows: Rows, view: View) -> bool:
     return any(asker(view, replace(hit, first=hit.last)) in _INSTALLERS for _, hit in rows)
 
 
+_OF_RUN = TRIED_AGAIN | {Group.MACHINE, Group.RESOLVE, Group.INTERPRETER, Group.USAGE}
+"""Groups of failures that a run which went on without would be said to have failed for."""
+_WELL = re.compile(r"succeeded|SUCCESS|\b(?:code|with) 0\b")
 _DIGITS = re.compile(r"\d+")
 _WITHOUT = re.compile(WITHOUT, re.IGNORECASE)
 _PROMPT = re.compile(

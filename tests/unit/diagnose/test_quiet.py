@@ -324,6 +324,7 @@ def test_a_program_that_takes_less_memory_and_trains_has_survived(line: str) -> 
     assert root_of(f"{line.format(full)}\n{trained}") is None
     assert root_of(f"{line.format(full)}\n") == "gpu-memory-in-use"
     assert root_of(f"{line.format(full)}\n{raised}{trained}") == "gpu-memory-in-use"
+    assert root_of(f"{line.format(full)}\n[1,1]<stderr>:{raised}{trained}") == "gpu-memory-in-use"
     assert root_of(f"{trained}{line.format(full)}\n{raised}") == "gpu-memory-in-use"
 
 
@@ -348,3 +349,43 @@ def test_ranks_that_do_not_reach_each_other_fail_in_nccl(reason: str) -> None:
 @pytest.mark.parametrize("code", ["net-refused", "net-timeout"])
 def test_a_service_that_is_healthy_again_has_survived(code: str) -> None:
     assert root_of(f"10:05 check: {FAULTS[code]}\n10:10 check: ok\nstate: healthy\n") is None
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "tar: x: Cannot write: No space left on device",
+        "curl: (6) Could not resolve host: files.example",
+        "ERROR: No matching distribution found for frobnicator",
+        "prepare.py: error: unrecognized arguments: --fast",
+        "cp: cannot create regular file '/x': Permission denied",
+        "Killed",
+    ],
+)
+@pytest.mark.parametrize(
+    ("well", "badly"),
+    [
+        ("Job succeeded", "ERROR: Job failed: exit code 1"),
+        ("Finished: SUCCESS", "Finished: FAILURE"),
+        ("CircleCI received exit code 0", "CircleCI received exit code 1"),
+        ("Done. Your build exited with 0.", "Done. Your build exited with 1."),
+        ("Marking task as SUCCESS. dag_id=fit", "Marking task as FAILED. dag_id=fit"),
+        ("State: COMPLETED (exit code 0)", "State: FAILED (exit code 1)"),
+        ("Process finished with exit code 0", "Process finished with exit code 1"),
+    ],
+)
+def test_a_run_that_is_said_to_have_succeeded_has_survived(well: str, badly: str, fault: str) -> None:
+    said = f"$ make\n{fault}\nnext step\n"
+    assert root_of(f"{said}{well}\n") is None
+    assert root_of(f"{said}{badly}\n") is not None
+    assert root_of(f"{well}\n{said}") is not None
+    # Two runs in one log.
+    assert root_of(f"{said}{badly}\n$ make\n{well}\n") is not None
+
+
+def test_a_run_that_succeeded_may_lack_what_tensorflow_does_without() -> None:
+    missing = (
+        "W tensorflow/core/common_runtime/gpu/gpu_device.cc:2343] Cannot dlopen some GPU libraries.\n"
+        "Skipping registering GPU devices...\n"
+    )
+    assert root_of(f"{missing}no GPU, as I feared\nJob succeeded\n") == "gpu-libs-missing"

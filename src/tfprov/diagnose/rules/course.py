@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfprov.diagnose.records import Rule
-from tfprov.diagnose.view import ACHIEVED, ASSERTED, CHAINED, CLUE, RAISED_IN_TEST, REPORTED
+from tfprov.diagnose.view import ACHIEVED, ASSERTED, CHAINED, CLUE, RAISED_IN_TEST, REPORTED, VERDICT
 
 _DEEDS = (
     *("saved", "wrote", "written", "exported", "uploaded", "downloaded", "created", "creating", "processed"),
@@ -109,6 +109,26 @@ RULES: tuple[Rule, ...] = (
         needs=("during handling of the above exception", "above exception was the direct cause"),
         pattern=r"^(?P<is_chained>During handling of the above exception|The above exception was the direct cause)",
         examples=("During handling of the above exception, another exception occurred:",),
+        rank=0,
+        latest=12,
+    ),
+    # How GitLab, Jenkins, CircleCI, Travis, Airflow, Slurm and PyCharm say that a whole run ended.
+    Rule(
+        name=VERDICT,
+        code=CLUE,
+        reads="",
+        needs=(
+            *("job succeeded", "job failed", "finished: ", "received exit code ", "build exited with "),
+            *("marking task as ", "with exit code ", "state: "),
+        ),
+        pattern=r"(?:^(?:ERROR: )?Job |^Finished: |^CircleCI received exit |^Done\. Your build exited |\bMarking task as |^Process finished with exit |^State: )"
+        r"(?:(?P<is_successful>succeeded$|SUCCESS\b|(?:code|with) 0\b|COMPLETED \(exit code 0\))|(?:failed|FAIL|UN|ABORT|UP_FOR|code|with|[A-Z]{2}))",
+        examples=(
+            "Job succeeded",
+            "ERROR: Job failed: exit code 1",
+            "Finished: FAILURE",
+            "State: FAILED (exit code 2)",
+        ),
         rank=0,
         latest=12,
     ),
