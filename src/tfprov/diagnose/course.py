@@ -6,7 +6,9 @@ import re
 
 from tfprov.diagnose.found import EVIDENCE_LENGTH
 from tfprov.diagnose.records import NOISE, Hit
+from tfprov.diagnose.rules.course import WITHOUT
 from tfprov.diagnose.view import COMMANDS, NO_INDEX, View, numbers
+from tfprov.errors import Group
 
 
 def goes_on(view: View, hit: Hit) -> bool:
@@ -103,12 +105,14 @@ _OWN_TARGET = re.compile(r"\[(?:[^\]]*[: ])?(?:check|tests?|lint|format|run|trai
 _ABOVE = 5
 
 
-def done_without(hit: Hit) -> bool:
-    """All lines say of themselves that something else is done instead."""
-    return all(_INSTEAD.search(line.text) for line in hit.lines)
+def done_without(hit: Hit, group: Group) -> bool:
+    """All lines say of themselves that something else is done instead, or that a package is done without."""
+    instead = _WITHOUT if group is Group.PYTHON_DEPS else _INSTEAD
+    return all(instead.search(line.text) for line in hit.lines)
 
 
 _INSTEAD = re.compile(r"\bfall(?:ing|s)? back\b|\bfallback to\b", re.IGNORECASE)
+_WITHOUT = re.compile(rf"{_INSTEAD.pattern}|{WITHOUT}", re.IGNORECASE)
 _BEFORE_INSTALL = frozenset({"sdist-build-failed", "package-name-wrong", "version-not-available"})
 
 
@@ -145,9 +149,22 @@ def wanted_version(hit: Hit) -> tuple[int, ...] | None:
     return numbers(found[1]) if found else numbers(hit.captures.get("wanted"))
 
 
+def ended_alone(view: View, hit: Hit) -> bool:
+    """All lines are of small commands, whose failure ends no program that computes after them."""
+    return all(_SMALL.match(line.text) for line in hit.lines) and worked_on(view, hit)
+
+
+_SMALL = re.compile(r"(?:cp|ln|mv|rm|tar|chmod|chown|mkdir|rmdir|touch|rsync|unzip): ")
+
+
 def worked_after(view: View, hit: Hit) -> bool:
     """After the last such line, a program computes or serves: another run has what this one lacked, or did without."""
     return view.last.get("is_working", 0) > hit.last
+
+
+def worked_on(view: View, hit: Hit) -> bool:
+    """After the last such line, a program computes or serves, and nothing is said to have ended as a failure."""
+    return worked_after(view, hit) and not any(end.number > hit.last for end in view.ends)
 
 
 def tensorflow_speaks(view: View, hit: Hit) -> bool:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from tfprov.diagnose.certainty import KERNEL_TELLS, sureness
 from tfprov.diagnose.conditions import holds
-from tfprov.diagnose.course import done_without, installed_later, overcome, worked_after
+from tfprov.diagnose.course import done_without, ended_alone, installed_later, overcome, worked_after, worked_on
 from tfprov.diagnose.follows import Rows, explains, first_of, says_so
 from tfprov.diagnose.mentions import is_mentioned
 from tfprov.diagnose.outlived import TRIED_AGAIN, survived
@@ -142,8 +142,7 @@ def _meaning(hit: Hit, view: View) -> tuple[str, int]:
     group = CODES[code].group
     if counted_on(view, hit) or _got_over(hit, view, group):
         return NOISE, rank
-    is_corrected = group is Group.USAGE and not any(end.number > hit.last for end in view.ends)
-    if (group in _DONE_WITHOUT or is_corrected) and worked_after(view, hit):
+    if (group in _DONE_WITHOUT and worked_after(view, hit)) or (group is Group.USAGE and worked_on(view, hit)):
         return NOTHING, rank
     return code, rank
 
@@ -151,9 +150,9 @@ def _meaning(hit: Hit, view: View) -> tuple[str, int]:
 def _got_over(hit: Hit, view: View, group: Group) -> bool:
     if group in TRIED_AGAIN and overcome(view, hit):
         return True
-    if group in _GONE_ON_AFTER and passed_over(view, hit):
+    if group in _GONE_ON_AFTER and (passed_over(view, hit) or ended_alone(view, hit)):
         return True
-    return group is not Group.GPU and done_without(hit)
+    return group is not Group.GPU and done_without(hit, group)
 
 
 def _said(hit: Hit, view: View) -> tuple[str, int]:

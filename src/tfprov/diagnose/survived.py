@@ -149,6 +149,7 @@ _OF_ALL = re.compile(r"\b(?:task|job|step|stage|build|run) failed\b", re.IGNOREC
 """What a scheduler reports of all that it ran, and not a program of a part of its own."""
 _VERDICT = re.compile(
     r"::.* (?:PASSED|SKIPPED|XFAIL|XPASS)\b|^(?:PASSED|SKIPPED|XFAIL|XPASS) |\.\.\. (?:ok|skipped|expected failure)\b"
+    r"|^ok \d+ "
 )
 _QUIET = 40
 """How many lines tests that do not say where they begin are taken to have printed at most."""

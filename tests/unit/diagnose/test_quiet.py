@@ -59,6 +59,7 @@ def test_what_fails_before_or_after_tests_that_pass_is_a_fault(code: str) -> Non
         "SKIPPED [1] test_y.py:6: {}",
         "XFAIL test_y.py::test_abi - {}",
         "test_drv (t.T.test_drv) ... skipped '{}'",
+        "ok 12 drv says {}",
     ],
 )
 def test_the_verdict_of_a_test_that_did_not_fail_is_no_fault(verdict: str, code: str) -> None:
@@ -389,3 +390,18 @@ def test_a_run_that_succeeded_may_lack_what_tensorflow_does_without() -> None:
         "Skipping registering GPU devices...\n"
     )
     assert root_of(f"{missing}no GPU, as I feared\nJob succeeded\n") == "gpu-libs-missing"
+
+
+@pytest.mark.parametrize("command", ["rm", "rmdir", "cp", "tar", "mkdir"])
+def test_a_small_command_ends_no_program_that_computes_after_it(command: str) -> None:
+    said = f"{command}: cannot do that to '/srv/x': Permission denied\n"
+    assert root_of(f"{said}Epoch 1/2\nloss: 0.31\n") is None
+    assert root_of(f"{said}Epoch 1/2\nloss: 0.31\n{said}") == "permission-denied"
+    assert root_of("PermissionError: [Errno 13] Permission denied: '/srv/x'\nEpoch 1/2\n") == "permission-denied"
+
+
+@pytest.mark.parametrize("instead", ["export disabled", "skipping it", "falling back to numpy", "used numpy instead"])
+def test_a_package_that_is_done_without_is_not_missed(instead: str) -> None:
+    missing = "No module named 'pyarrow'"
+    assert root_of(f"pyarrow: {missing}, {instead}\n") is None
+    assert root_of(f"ModuleNotFoundError: {missing}\n") == "import-failed"
