@@ -119,10 +119,10 @@ RULES: tuple[Rule, ...] = (
         reads="",
         needs=(
             *("job succeeded", "job failed", "finished: ", "received exit code ", "build exited with "),
-            *("marking task as ", "with exit code ", "state: "),
+            *("marking task as ", "finished with exit code ", "(exit code "),
         ),
-        pattern=r"(?:^(?:ERROR: )?Job |^Finished: |^CircleCI received exit |^Done\. Your build exited |\bMarking task as |^Process finished with exit |^State: )"
-        r"(?:(?P<is_successful>succeeded$|SUCCESS\b|(?:code|with) 0\b|COMPLETED \(exit code 0\))|(?:failed|FAIL|UN|ABORT|UP_FOR|code|with|[A-Z]{2}))",
+        pattern=r"^(?:ERROR: )?Job (?:succeeded$|failed\b)|^Finished: [A-Z]{4}|^CircleCI received exit code \d|\bMarking task as [A-Z]{4}"
+        r"|^Done\. Your build exited with \d|^Process finished with exit code -?\d|^State: [A-Z]{4,20} \(exit code \d",
         examples=(
             "Job succeeded",
             "ERROR: Job failed: exit code 1",
