@@ -116,11 +116,20 @@ def initialise(number):
     """Called for every visible GPU when the devices are made ready."""
 
 
+def set_logical_device_configuration(device, parts):
+    global cpus
+    cpus = len(parts)
+
+
 def list_logical_devices(kind=None):
     for number in shown():
         initialise(number)
-    names = ["/device:CPU:0"] + ["/device:GPU:%d" % position for position in range(len(shown()))]
+    names = ["/device:CPU:%d" % number for number in range(cpus)]
+    names += ["/device:GPU:%d" % position for position in range(len(shown()))]
     return [types.SimpleNamespace(name=name) for name in names]
+
+
+cpus = 1
 
 
 def set_visible_devices(devices, kind):
@@ -136,6 +145,8 @@ experimental = types.SimpleNamespace(
     enable_tensor_float_32_execution=lambda on: None,
 )
 config = types.SimpleNamespace(
+    LogicalDeviceConfiguration=object,
+    set_logical_device_configuration=set_logical_device_configuration,
     set_soft_device_placement=lambda on: None,
     list_physical_devices=list_physical_devices,
     list_logical_devices=list_logical_devices,

@@ -147,6 +147,7 @@ class GroupOutcome:
         ended: whether the group reached its end. False when a process died outside of any leg, or in one that the
             others depend on, or when the time was used up.
         lost_in: device and leg of every process that died, in order.
+        began: index of the first leg of each group that was started, by name.
     """
 
     legs: list[tuple[str, Leg]] = field(default_factory=list)
@@ -154,6 +155,15 @@ class GroupOutcome:
     log: str = ""
     ended: bool = False
     lost_in: list[tuple[str, str]] = field(default_factory=list)
+    began: dict[str, int] = field(default_factory=dict)
+
+    def split(self) -> GroupOutcome:
+        """Take away everything but the legs of the first group, and return those of the others."""
+        _, *others = self.began.items() or [("", 0)]
+        at = others[0][1] if others else len(self.legs)
+        rest = replace(self, legs=self.legs[at:], log="", began=dict(others))
+        self.legs = self.legs[:at]
+        return rest
 
     def leg(self, device: str, name: str) -> Leg | None:
         """The leg of that name on a device; None when it was not run."""
@@ -191,26 +201,18 @@ def run_group(
     outcome = GroupOutcome()
     finished_legs: list[list[str | bool]] = [[device, leg.leg, leg.ok] for device, leg in done]
     while not outcome.ended:
-        why = session.exhausted()
-        if why is not None:
-            owner = f"GPU:{gpus[0]}" if gpus else ENVIRONMENT
-            outcome.legs.append((owner, Leg(leg=groups[0], ok=True, seconds=0.0, skipped=True, evidence=why)))
+        if (why := session.exhausted()) is not None:
+            # The last group that began has not ended.
+            for group in groups[max(0, len(outcome.began) - 1) :]:
+                skipped = Leg(leg=group, ok=True, seconds=0.0, skipped=True, evidence=why)
+                outcome.legs.append((f"GPU:{gpus[0]}" if gpus else ENVIRONMENT, skipped))
             break
-        numbers = [
-            number for number in (range(_MANY) if gpus is None else gpus) if f"GPU:{number}" not in session.lost.devices
-        ]
-        given = {
-            "groups": groups,
-            "gpus": gpus,
-            "with_cpu": with_cpu,
-            "done": finished_legs,
-            "exit_normally": exit_normally,
-            **(options or {}),
-        }
-        asked = _write_request(session, given)
+        lost = session.lost.devices
+        numbers = [number for number in (range(_MANY) if gpus is None else gpus) if f"GPU:{number}" not in lost]
+        given = {"groups": groups, "gpus": gpus, "with_cpu": with_cpu, "exit_normally": exit_normally}
+        asked = _write_request(session, {**given, "done": finished_legs, **(options or {})})
         at = time.time()
-        limit = len(groups) * _PROCESS_FACTOR * session.request.timeout + _GRACE_S
-        finished = _start(session, asked, session.env if env is None else env, limit)
+        finished = _start(session, asked, session.env if env is None else env, groups=len(groups))
         # A process numbers the GPUs that are visible to it; messages use their numbers on the machine.
         finished = replace(finished, stderr=renumbered(finished.stderr, numbers))
         outcome.log += finished.stderr
@@ -218,7 +220,8 @@ def run_group(
         if ended and begun is None and (finished.ok or not exit_normally):
             outcome.ended = True
             break
-        last = begun or _Begun(device=ENVIRONMENT, leg=f"{groups[-1]}-exit" if ended else f"{groups[0]}-start", at=at)
+        moment = "exit" if ended else "start"
+        last = begun or _Begun(device=ENVIRONMENT, leg=f"{[groups[0], *outcome.began][-1]}-{moment}", at=at)
         _take_in_death(outcome, finished, last, session, seconds=max(0.0, at + finished.seconds - last.at))
         if begun is None or begun.leg in ("import", "context"):
             # There is no leg to leave out in another process, or the other legs depend on the one that failed.
@@ -277,14 +280,16 @@ def renumbered(text: str, numbers: Sequence[int]) -> str:
     return re.sub(r"(?<!physical_device:)\bGPU:(\d+)", number, text)
 
 
-def _start(session: ProbeSession, asked: Path, env: Mapping[str, str], limit: float) -> Finished:
+def _start(session: ProbeSession, asked: Path, env: Mapping[str, str], *, groups: int) -> Finished:
     cwd = asked.parent / "empty"
     cwd.mkdir()
     # -I: no PYTHON* variables, no user site, neither this folder nor the script's on sys.path.
     argv = (session.python, "-I", "-X", "faulthandler", "-u", session.probes / "probe.py", asked)
     try:
         with _watching(session, asked.with_name(_RECORDS)):
-            return process.run(argv, env=env, cwd=cwd, timeout=limit)
+            return process.run(
+                argv, env=env, cwd=cwd, timeout=groups * _PROCESS_FACTOR * session.request.timeout + _GRACE_S
+            )
     except OSError as error:
         raise causes.of_start(session.python, error) from error
 
@@ -354,6 +359,8 @@ def _take_in(
             finished_legs.append([device, leg.leg, leg.ok])
             text = f"smoke: {leg.leg} on {device}: {leg.code or 'ok'}, {leg.seconds:.2f} s"
             session.emit(Note(text=text, level="detail"))
+        elif "group" in record:
+            outcome.began.setdefault(str(record["group"]), len(outcome.legs))
         elif "end" in record:
             ended = True
     return begun, ended

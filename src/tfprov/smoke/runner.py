@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -49,8 +47,10 @@ def smoke(
     started = time.monotonic()
     with probe_session(python, request, environ=environ, emit=emit, activation=activation) as session:
         before = _health(session, "before")
-        core, outcomes = _core(session)
-        outcomes = [before, *outcomes, *_packages(session, core), *_beyond(session, core, outcomes)]
+        with Overlapped(lambda run: run(session), (_core, _files)) as runs:
+            outcomes, files = runs.answer(0, then=1), runs.answer(1)
+        core = outcomes[0]
+        outcomes = [before, *outcomes, *_packages(session, core), *files, *_beyond(session, core, outcomes)]
         for outcome in outcomes:
             _charge_all_reduce(session, outcome)
         outcomes += _scripts(session, core)
@@ -83,78 +83,85 @@ def _slow(verdict: Verdict) -> str:
 class ProbeGroup:
     """A group of legs: one file of the probes folder.
 
-    Groups that follow each other and need the same share a process, because each import of TensorFlow takes seconds.
-
     Attributes:
         name: file in the probes folder, without its suffix.
         levels: at which it runs.
-        needs_tensorflow: False when it is useful even after the import of TensorFlow failed.
+        process: `core` if it continues in the process of the quick level, as every import of TensorFlow takes seconds;
+            `beside` that process, without TensorFlow and devices; `after` it in one of its own.
         only_cuda: whether it runs only where CUDA is required.
-        logical_cpus: number of TensorFlow devices that the CPU is divided into.
     """
 
     name: str
-    levels: tuple[Level, ...]
-    needs_tensorflow: bool = True
+    levels: tuple[Level, ...] = ("standard", "deep")
+    process: Literal["core", "beside", "after"] = "core"
     only_cuda: bool = False
-    logical_cpus: int = 1
 
 
 GROUPS = (
-    ProbeGroup(name="files", levels=("standard", "deep"), needs_tensorflow=False),
-    ProbeGroup(name="linkage", levels=("quick", "standard", "deep"), needs_tensorflow=False),
-    ProbeGroup(name="numerics", levels=("standard", "deep"), logical_cpus=2),
-    ProbeGroup(name="compile", levels=("standard", "deep")),
-    ProbeGroup(name="training", levels=("standard", "deep")),
-    ProbeGroup(name="collective", levels=("standard", "deep"), logical_cpus=2),
-    ProbeGroup(name="memory", levels=("deep",), only_cuda=True),
+    ProbeGroup(name="files", process="beside"),
+    ProbeGroup(name="numerics"),
+    ProbeGroup(name="compile"),
+    ProbeGroup(name="training"),
+    ProbeGroup(name="collective"),
+    ProbeGroup(name="linkage", levels=("quick", "standard", "deep"), process="after"),
+    ProbeGroup(name="memory", levels=("deep",), process="after", only_cuda=True),
 )
 
+_LOGICAL_CPUS = 2
 
-def _beyond(session: ProbeSession, core: GroupOutcome, before: list[GroupOutcome]) -> list[GroupOutcome]:
-    """Run the groups beyond the core of the quick level, without devices that the core found unusable."""
+
+def _groups(session: ProbeSession, process: Literal["core", "beside", "after"]) -> list[str]:
+    """The groups of the request's level that run in or beside the process of the core, or after it."""
+    request = session.request
+    return [
+        group.name
+        for group in GROUPS
+        if group.process == process
+        and request.level in group.levels
+        and (not group.only_cuda or (request.accelerator == "cuda" and request.gpu == "now"))
+    ]
+
+
+def _files(session: ProbeSession) -> list[GroupOutcome]:
+    """Check the files of the environment."""
+    groups = _groups(session, "beside")
+    return [run_group(session, *groups)] if groups else []
+
+
+def _on_devices(session: ProbeSession, *first: str, gpus: tuple[int, ...] | None = None) -> GroupOutcome:
+    """Run the groups that use the devices together, in one process if none of them takes it down."""
+    groups = _groups(session, "core")
+    # The exit of a process is tested in the one that does the most work.
+    options = {"logical_cpus": _LOGICAL_CPUS} if groups else {}
+    return run_group(session, *first, *groups, gpus=gpus, exit_normally=bool(groups), options=options)
+
+
+def _beyond(session: ProbeSession, core: GroupOutcome, outcomes: list[GroupOutcome]) -> list[GroupOutcome]:
+    """Run the groups beyond the core that did not run with it, without devices that it found unusable."""
     request = session.request
     imported = core.leg(ENVIRONMENT, "import")
-    usable = imported is not None and imported.ok and any(leg.ok for _, leg in _legs(before) if leg.leg == "context")
+    usable = imported is not None and imported.ok and any(leg.ok for _, leg in _legs(outcomes) if leg.leg == "context")
     together = core.leg(ENVIRONMENT, "context")
     devices = core.leg(ENVIRONMENT, "devices")
+    # GPUs that work only one at a time have been tested as far as possible.
+    gpus = () if together is not None and not together.ok else None
     # GPUs that work prove that their libraries can be loaded. If no GPU may be used yet, or too few were found, the
     # libraries are loaded separately.
     must_link = request.accelerator == "cuda" and (request.gpu == "later" or devices is None or not devices.ok)
     # The driver numbers GPUs differently from TensorFlow, but both know the PCI bus ids.
-    buses = health.bus_ids("".join(outcome.log for outcome in before))
-    wanted = [
-        group
-        for group in GROUPS
-        if request.level in group.levels
-        and (usable or not group.needs_tensorflow)
-        and (not group.only_cuda or (request.accelerator == "cuda" and request.gpu == "now"))
-        and (group.name != "linkage" or must_link or request.level != "quick")
-    ]
-    processes = [tuple(groups) for _, groups in groupby(wanted, key=attrgetter("needs_tensorflow", "only_cuda"))]
-
-    def run(groups: tuple[ProbeGroup, ...]) -> GroupOutcome:
-        return run_group(
-            session,
-            *(group.name for group in groups),
-            # GPUs that work only one at a time have been tested as far as possible.
-            gpus=() if together is not None and not together.ok else None,
-            # The exit of a process is tested in the one that does the most work.
-            exit_normally=any(group.name == "training" for group in groups),
-            options={
-                "logical_cpus": max(group.logical_cpus for group in groups),
-                "must_link": must_link,
-                "buses": buses,
-            },
-        )
-
-    outcomes: list[GroupOutcome] = []
-    with Overlapped(run, processes) as runs:
-        for index, groups in enumerate(processes):
-            # What needs no TensorFlow uses no device either: the next process may.
-            then = index + 1 if not groups[0].needs_tensorflow and index + 1 < len(processes) else None
-            outcomes.append(runs.answer(index, then=then))
-    return outcomes
+    buses = health.bus_ids("".join(outcome.log for outcome in outcomes))
+    after = _groups(session, "after")
+    found: list[GroupOutcome] = []
+    if "linkage" in after and (must_link or request.level != "quick"):
+        found.append(run_group(session, "linkage", gpus=gpus, options={"must_link": must_link}))
+    ran = core.split()
+    if ran.began:
+        found.append(ran)
+    elif usable and _groups(session, "core"):
+        found.append(_on_devices(session, gpus=gpus))
+    if usable and "memory" in after:
+        found.append(run_group(session, "memory", gpus=gpus, options={"buses": buses}))
+    return found
 
 
 def _packages(session: ProbeSession, core: GroupOutcome) -> list[GroupOutcome]:
@@ -229,17 +236,17 @@ def _is_taken(leg: Leg) -> bool:
     return not leg.ok and (leg.leg == "context" or leg.code == "gpu-memory-in-use")
 
 
-def _core(session: ProbeSession) -> tuple[GroupOutcome, list[GroupOutcome]]:
+def _core(session: ProbeSession) -> list[GroupOutcome]:
     """Run the core of the quick level; if the devices cannot be initialised together, each in its own process.
 
     Returns:
-        The outcome with all devices together, and all outcomes including it.
+        First the outcome with all devices together, and with the groups that continue in its process.
     """
-    core = run_group(session, "core")
+    core = _on_devices(session, "core")
     outcomes = [core]
     context = core.leg(ENVIRONMENT, "context")
     if context is None or context.ok:
-        return core, outcomes
+        return outcomes
     done = tuple((device, leg) for device, leg in core.legs if device == ENVIRONMENT)
     count = core.facts.get("gpus")
     unused = session.request.accelerator == "cpu" or session.request.gpu == "later"
@@ -261,7 +268,7 @@ def _core(session: ProbeSession) -> tuple[GroupOutcome, list[GroupOutcome]]:
         # The failure is attributed to the devices that failed alone. It stays with the environment if none did, because
         # the devices cannot be used together then, and if all did, because not even the CPU can be used.
         core.legs = [(device, leg) for device, leg in core.legs if (device, leg.leg) != (ENVIRONMENT, "context")]
-    return core, outcomes
+    return outcomes
 
 
 def _but_context(done: tuple[tuple[str, Leg], ...]) -> tuple[tuple[str, Leg], ...]:

@@ -56,6 +56,12 @@ def test_a_hang_after_the_last_leg_counts_where_the_end_is_tested(tmp_path: Path
     assert codes(run(tmp_path, HANG_AT_EXIT, timeout=1.5, exit_normally=True)) == {"core-exit": "probe-timeout"}
 
 
+def test_where_the_end_is_tested_everything_is_torn_down(tmp_path: Path) -> None:
+    # What is frozen would not be.
+    frozen = "import atexit, gc\natexit.register(lambda: os._exit(1 if gc.get_freeze_count() else 0))\n"
+    assert codes(run(tmp_path, frozen, exit_normally=True)) == {}
+
+
 def test_where_the_end_is_not_tested_nobody_waits_for_it(tmp_path: Path) -> None:
     outcome = run(tmp_path, HANG_AT_EXIT)
     assert codes(outcome) == {}

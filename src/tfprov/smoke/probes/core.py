@@ -35,7 +35,7 @@ FLOAT32_LIMIT = 1e-5
 
 
 def run(probe):
-    """The legs of the quick level, the root cause first."""
+    """The legs of the quick level, the root cause first; False if TensorFlow cannot be used."""
     found = distributions()
     probe.facts(
         python=platform.python_version(),
@@ -47,17 +47,18 @@ def run(probe):
     probe.leg(ENVIRONMENT, "distribution", one_tensorflow, found, probe.request)
     probe.leg(ENVIRONMENT, "files", files_present, found)
     if not probe.leg(ENVIRONMENT, "import", import_tensorflow, probe):
-        return
+        return False
     probe.leg(ENVIRONMENT, "version", right_version, probe, found)
     probe.leg(ENVIRONMENT, "devices", list_devices, probe)
     # A GPU that takes the process down does so here. Then each is tried in a process of its own.
     alone = probe.request["gpus"]
     owner = ENVIRONMENT if alone is None else f"GPU:{alone[0]}" if alone else "CPU:0"
     if not probe.leg(owner, "context", make_context, probe):
-        return
-    for name, placed in probe.devices():
+        return False
+    for name, placed in probe.one_cpu():
         probe.leg(name, "matmul", matmul, probe.tensorflow(), placed)
         probe.leg(name, "gradient", gradient, probe.tensorflow(), placed)
+    return True
 
 
 def cures():

@@ -7,6 +7,7 @@ Records are lines of JSON in the file that the request names. They do not go to 
 plug-ins write to. A leg is announced before it starts, so that whoever reads the file knows which leg took the
 process down:
 
+    {"group": "core"}
     {"begin": "matmul", "device": "GPU:0"}
     {"leg": "matmul", "device": "GPU:0", "ok": true, "seconds": 0.41, "evidence": "relative error 2.1e-07 ..."}
     {"facts": {"tensorflow": "2.21.0"}}
@@ -143,14 +144,19 @@ class Probe:
         return True
 
     def group(self, name):
-        """Run the legs of one group. What one group lacks for its start, another may not need."""
+        """Run the legs of one group; False if it found that no further one can run.
+
+        What one group lacks for its start, another may not need.
+        """
         start = name + "-start"
         if (ENVIRONMENT, start) in self._done:
-            return
+            return None
+        self.write({"group": name})
         try:
-            load(name).run(self)
+            return load(name).run(self)
         except Exception as error:
             self.fail(ENVIRONMENT, start, 0.0, error)
+            return None
 
     def fail(self, device, name, seconds, error):
         """Report an exception that nothing expects."""
@@ -167,8 +173,7 @@ class Probe:
             try:
                 import tensorflow as tf
             finally:
-                # Where the end of the process is tested, it has to tear down everything.
-                if not self.request["exit_normally"] and sys.version_info >= (3, 7):
+                if hasattr(gc, "freeze"):  # not in Python 3.6
                     gc.freeze()
                 gc.enable()
             if tuple(map(int, tf.__version__.split(".")[:2])) < (2, 5):
@@ -286,13 +291,17 @@ def main():
     probe = Probe(request)
     probe.arm()
     for name in request["groups"]:
-        probe.group(name)
+        if probe.group(name) is False:
+            break
     probe.write({"end": True})
     sys.stdout.flush()
     sys.stderr.flush()
     if not request["exit_normally"]:
         # Tearing TensorFlow down takes a third of a second and proves nothing about the devices.
         os._exit(0)
+    if hasattr(gc, "unfreeze"):
+        # Where the end of the process is tested, it has to tear down everything.
+        gc.unfreeze()
 
 
 if __name__ == "__main__":
