@@ -396,6 +396,9 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "deep-import": _says(r"site-packages.{0,200}circular import|circular import\) \(.*(?:site|dist)-packages"),
         # Only what loads a library of operations names its failure so.
         "loads-operations": _says(r"NotFoundError: "),
+        "of-own-file": _every_line_says(
+            r"cannot import name .{1,80} \((?!.*(?:-packages|\blib(?:64)?[/\\]))[^()]+\.py\)$"
+        ),
         "of-display": _every_line_says(r"\binit server\b"),
         "driver-compiles": lambda view, _: any(other.rule.name == "tf-ptxas-driver" for other in view.hits),
         "tool-missing": _every_line_says(r"nvidia-smi: (?:command )?not found"),

@@ -45,7 +45,7 @@ def is_mentioned(view: View, hit: Hit, line: LogLine) -> bool:
         return True
     message = pattern.search(plain(text))
     under = _UNDER.search(text[: message.start()]) if message else None
-    return under is not None and not _SAYING.fullmatch(under["key"])
+    return under is not None and not _SAYING.fullmatch(under["key"] or under["key__bare"])
 
 
 _SAID_BY_SYSTEMS = frozenset({Group.NETWORK, Group.ARTIFACT, Group.MACHINE, Group.GPU, Group.INTERRUPTED})
@@ -53,7 +53,7 @@ _ROW = re.compile(r"[\w /-]{1,60}?(?:(?: {2,}[\d.]+%?){2,}| {4,}\d+)")
 """A row of a table of numbers, as of how well failures of these names are told apart, or of how often each occurred."""
 _CELLS = re.compile(r"\d{1,7}(?: {2,}\S+(?: \S+)*){3,}|\d{1,7}(?:\t[^\t]+)+|(?=\d*,|.*,\d+$)[^,]*(?:,(?! )[^,]*){3,}")
 """A row of a table of pandas, or of one with commas between its cells, with numbers in some of them."""
-_UNDER = re.compile(r"\"(?P<key>[\w. -]{1,40})\": ?\"[^\"]*$")
+_UNDER = re.compile(r"(?:\"(?P<key>[\w. -]{1,40})\"|^(?:- )?(?P<key__bare>[a-z][\w-]{1,40})): ?\"[^\"]*$")
 _SAYING = re.compile(
     r"(?:error|message|msg|log|event|detail|reason|stderr|stdout|output|exception|description|status|text_payload|caused|cause|trace)\w*"
     r"|\w*(?:error|message|reason|output|exception)",

@@ -17,6 +17,9 @@ FAULTS = {
 PYTEST = "============================= test session starts ==============================\n"
 PASSED = "=================== 2 passed, 3 skipped, 1 xfailed in 0.72s ====================\n"
 FAILED = "=================== 1 failed, 2 passed in 0.72s ====================\n"
+FRAME = (
+    'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    from models.unet import UNet3D\n'
+)
 NO_DRIVER = (
     "2026-01-02 03:04:05.678901: I external/local_tsl/tsl/cuda/cudart_stub.cc:31] Could not find cuda drivers on your "
     "machine, GPU will not be used.\n"
@@ -231,6 +234,8 @@ def test_a_script_that_installs_something_after_a_failure_has_gone_on() -> None:
         "28 ENOSPC {}",
         "--on-failure=WORD         what to do after {}",
         'failures_total{{kind="{}"}} 3',
+        'disk: "{}"',
+        '- title: "{}"',
         "  Warning  Unhealthy  41s  kubelet  Readiness probe failed: Get http://10.8.1.4/: {}",
     ],
 )
@@ -405,3 +410,15 @@ def test_a_package_that_is_done_without_is_not_missed(instead: str) -> None:
     missing = "No module named 'pyarrow'"
     assert root_of(f"pyarrow: {missing}, {instead}\n") is None
     assert root_of(f"ModuleNotFoundError: {missing}\n") == "import-failed"
+
+
+@pytest.mark.parametrize("path", ["/home/u/p/models/unet.py", "C:\\p\\unet.py", "models/unet.py"])
+def test_a_name_that_a_file_of_ones_own_does_not_have_is_a_mistake_in_the_program(path: str) -> None:
+    assert root_of(f"{FRAME}ImportError: cannot import name 'UNet3D' from 'models.unet' ({path})\n") is None
+
+
+@pytest.mark.parametrize("folder", ["/v/lib/python3.11/site-packages", "/usr/lib/python3/dist-packages", "C:\\v\\Lib"])
+def test_a_name_that_an_installed_package_does_not_have_is_a_fault(folder: str) -> None:
+    assert (
+        root_of(f"{FRAME}ImportError: cannot import name 'UNet3D' from 'models.unet' ({folder}/unet.py)\n") is not None
+    )

@@ -369,7 +369,7 @@ RULES: tuple[Rule, ...] = (
         pattern=r"(?<!_: )(?:No module named|[Cc]annot import name) '?(?P<module>[\w.]+)",
         examples=("ModuleNotFoundError: No module named 'frobnicator'", "ImportError: cannot import name 'frobnicate'"),
         rank=12,
-        cases=_IF_IT_ENDED_THE_PROGRAM,
+        cases=(Case(when="of-own-file", code=NOTHING), *_IF_IT_ENDED_THE_PROGRAM),
         follows=tuple(sorted({group.label for group in Group})),
     ),
     Rule(
