@@ -163,7 +163,8 @@ def test_mise_and_nu_get_what_they_parse(site: Site) -> None:
     mise = tomlkit.parse(site.run("env", "train.toml", "--format", "mise").stdout).unwrap()["env"]
     assert mise["_"] == {"path": [commands]}
     assert mise["GREETING"] == "{{ env.WHO }} at home"
-    assert re.fullmatch(r"\{% raw %\}.*\{% endraw %\}", mise["ODD"])
+    assert mise["ODD"].replace("{{ '{' }}", "{") == ODD
+    assert not re.search(r"\{[{%#]", mise["ODD"].replace("{{ '{' }}", ""))
     # NUON is a superset of JSON.
     nu = json.loads(site.run("env", "train.toml", "--format", "nu").stdout)
     assert (nu["ODD"], nu["PATH"][0]) == (ODD, commands)

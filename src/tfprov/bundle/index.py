@@ -96,7 +96,8 @@ def _anchor(wheel: IndexedWheel) -> str:
     sha256 = hashlib.sha256(wheel.metadata).hexdigest()
     return (
         f'<a href="{_url(wheel)}#sha256={wheel.sha256}"{python}'
-        f' data-core-metadata="sha256={sha256}" data-dist-info-metadata="sha256={sha256}">{wheel.filename}</a>'
+        f' data-core-metadata="sha256={sha256}" data-dist-info-metadata="sha256={sha256}">'
+        f"{html.escape(wheel.filename)}</a>"
     )
 
 

@@ -15,8 +15,8 @@ from tfprov.structured import json_of
 
 _SCRIPTS = Path("etc/conda/activate.d")
 _SECONDS = 30.0
-# A shell sets these by itself.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A shell sets these by itself.
 _OF_THE_SHELL = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "PS1"})
 
 # `conda env config vars unset` leaves this value, which stands for none.
@@ -84,5 +84,5 @@ def _of_files(prefix: Path) -> dict[str, str]:
             document = document.get("env_vars") if isinstance(document, dict) else None
         if isinstance(document, dict):
             found |= {str(key): str(value) for key, value in document.items() if value != _UNSET}
-    # The system takes no others.
-    return {key: value for key, value in found.items() if key and "=" not in key and "\0" not in key + value}
+    # No shell takes other names: what follows a `;` in one would be a command.
+    return {key: value for key, value in found.items() if _VARIABLE.fullmatch(key) and "\0" not in value}

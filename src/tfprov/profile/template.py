@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from tfprov.harmless import harmless, lined
 from tfprov.structured import minor_of
 
 _TEMPLATE = """\
@@ -80,6 +81,7 @@ def profile_template(
         unknown: modules that they import, too, whose packages are not known.
         old: a use of something that only TensorFlow 1 has, with its file; None without one.
     """
+    file, python, why, *bounds = (harmless(lined((each,))) for each in (file, python, why, *bounds))
     lines = ['requirements = []              # such as "pandas>=2"']
     if requirements or unknown:
         lines = ["# What the Python files here import:", "requirements = ["]
@@ -89,7 +91,7 @@ def profile_template(
         lines.append(f"# They also import {modules}: add the packages that contain them.")
     wanted = f'# version = ">={minor_of(version)}"'
     if old is not None:
-        wanted = f'version = "<2"                 # `{old}`: TensorFlow 2 does not have that'
+        wanted = f'version = "<2"                 # `{harmless(lined((old,)))}`: TensorFlow 2 does not have that'
     return _TEMPLATE.format(
         name=name,
         file=file,

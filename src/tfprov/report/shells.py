@@ -188,8 +188,10 @@ def _mise(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
     for name, value in changes.values.items():
         template = changes.templates.get(name)
         # mise reads values as Tera templates.
-        words = [_tera(part) for part in (_REFERENCE.split(template) if template is not None else [value])]
-        table[name] = "".join(words)
+        parts = _REFERENCE.split(template) if template is not None else [value]
+        table[name] = "".join(
+            "{{ env." + part[2:-1] + " }}" if at % 2 else _tera(part) for at, part in enumerate(parts)
+        )
     if changes.path:
         table.append(tomlkit.key(["_", "path"]), tomlkit.item([_tera(each) for each in changes.path]))
     document = tomlkit.document()
@@ -198,9 +200,7 @@ def _mise(changes: Changes, _environ: Mapping[str, str]) -> list[str]:
 
 
 def _tera(part: str) -> str:
-    if _REFERENCE.fullmatch(part):
-        return "{{ env." + part[2:-1] + " }}"
-    return "{% raw %}" + part + "{% endraw %}" if re.search(r"\{[{%#]", part) else part
+    return part.replace("{", "{{ '{' }}")
 
 
 def _dotenv(changes: Changes, _environ: Mapping[str, str]) -> list[str]:

@@ -91,3 +91,13 @@ def test_a_variable_that_the_user_has_removed_again_is_not_set(environment: Path
     (environment / "conda-meta" / "state").write_text(state)
     assert activated(environment)["BOTH"] == "package"
     assert "unset***" not in script(environment, "train")
+
+
+@pytest.mark.parametrize("name", ["A;touch {};B", "A\ntouch {}\nB", "$(touch {})", "A B", "é", "1A"])
+def test_the_name_of_a_variable_of_a_package_is_never_a_command(environment: Path, tmp_path: Path, name: str) -> None:
+    made = tmp_path / "made"
+    odd = {name.format(made): "1", "GOOD": "1"}
+    (environment / "etc" / "conda" / "env_vars.d" / "odd.json").write_text(json.dumps(odd))
+    assert not set(activated(environment)) & {name.format(made)}
+    subprocess.run(["sh", "-c", script(environment, "train")], env={"PATH": os.environ["PATH"]}, check=False)
+    assert not made.exists()

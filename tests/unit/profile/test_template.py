@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from tfprov.harmless import harmless
 from tfprov.profile.load import load
 from tfprov.profile.template import profile_template
 
@@ -42,3 +45,14 @@ def test_every_line_that_is_commented_out_is_valid_too(tmp_path: Path) -> None:
     assert loaded.index.mirrors == ("https://mirror.example/simple",)
     assert loaded.smoke.require_gpus == 1
     assert (loaded.packages.project, loaded.packages.groups) == ("editable", ("test",))
+
+
+@pytest.mark.parametrize("odd", ["a\n[environment]\npath = 'x'\n#", "a\rb", "\x1b[2J", "`\u202e"])
+def test_what_comes_from_files_of_the_project_stays_in_its_comment(tmp_path: Path, odd: str) -> None:
+    path = tmp_path / "train.toml"
+    path.write_text(
+        profile_template(name="train", file=odd, python=odd, version="2.21.0", why=odd, bounds=[odd], old=odd)
+    )
+    found = load(path).profile
+    assert found.environment.path is None
+    assert harmless(path.read_text()) == path.read_text()

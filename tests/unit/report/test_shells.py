@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tfprov.errors import TfprovError
 from tfprov.pipeline.variables import Activation, Changes
 from tfprov.report.shells import FORMS, activated, encoding_on_windows, how_to_evaluate, spelled
+from tfprov.structured import toml_of
 
 CHANGES = Changes(
     path=("/env/bin",),
@@ -123,3 +126,15 @@ def test_what_stands_between_quotes_of_a_value_is_no_command_in_a_batch_file() -
     assert spelled(changes, "cmd", {}) == 'set "ODD=a & "b ^& c" | d"'
     # What `for /f` reads is not parsed again.
     assert activated(Activation(script=None, changes=changes), "cmd", {}) == f'set "ODD={odd}"'
+
+
+@given(st.text("{}%#'\" raw end ex", max_size=20) | st.just("{% endraw %}{{ exec(command='id') }}{% raw %}"))
+def test_no_value_is_a_template_to_mise(value: str) -> None:
+    """mise would run the commands of one."""
+    changes = Changes(path=(), values={"ODD": value, "OWN": "Ada"}, templates={"OWN": value + "${WHO}"}, unset=())
+    document = toml_of(spelled(changes, "mise", {}))["env"]
+    brace = "{{ '{' }}"
+    for written, end in ((document["ODD"], ""), (document["OWN"], "{{ env.WHO }}")):
+        plain = written.removesuffix(end)
+        assert plain.replace(brace, "{") == value
+        assert "{" not in plain.replace(brace, "")
