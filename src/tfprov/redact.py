@@ -12,8 +12,8 @@ from tfprov.secret import SIGNING, hidden
 # proportion to its length.
 _BEGIN = r"://(?<=[a-zA-Z0-9+.-]://)"
 # user:password@ or token@ in a URL. The user goes too: with token authentication it is the secret. Up to the last @ of
-# the authority, because people forget to encode the one in a password.
-_USERINFO = re.compile(_BEGIN + r"(?P<login>[^\s/?#\"'<>]+)@")
+# the authority, because people forget to encode the one in a password. `git` is no secret, nor a name before a hash.
+_USERINFO = re.compile(_BEGIN + r"(?!git@)(?P<login>[^\s/?#\"'<>]+)@(?!sha256:[0-9a-f]{8})")
 # A password with unencoded characters that end the authority. Digits that look like a port are one. A password with
 # quotes or blanks is recognised only where something like a host follows it.
 _ODD_USERINFO = re.compile(
@@ -29,6 +29,7 @@ _QUERY = re.compile(
 )
 _QUERY_PART = re.compile(r"(?P<key>[?&;][^=\s&?;#\"']{1,80}=)(?P<value>[A-Za-z0-9_+/%~-]{20,}=*)(?![\w.])")
 _QUOTED_USERINFO = re.compile(r"(?i)(?P<key>%3a%2f%2f)(?:(?!%2f|%3a%2f)[^\s&\"'])+(?=%40)")
+_SLASHED_USERINFO = re.compile(r"(?P<key>:\\/\\/)[^\s/?#\"'<>\\]+(?=@)")
 # As a header, as a JSON member, or as the repr of a dictionary. The secret follows the scheme (`Bearer`, `token`, …);
 # with some schemes it is one of several parameters.
 _HEADER = re.compile(
@@ -51,35 +52,58 @@ _PRIVATE_KEY = re.compile(r"(?P<key>-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)[^-]
 # By the name of a setting (INI, JSON, XML, forms) or of an option. A word, a number or code behind such a name is not
 # one, except for a password.
 _SETTING = re.compile(
-    r"(?i)(?P<key>(?:(?P<certain>passw(?:or)?d|passphrase)|token|secret|credentials?|(?<=_)auth|(?:api|access)[_-]?key)"
-    r"(?:[_-]?(?:access[_-]?)?key|_\d+)?(?:[\"']?[ \t]{0,8}=[ \t]{0,8}|[\"'][ \t]?:[ \t]{0,8}))"
-    r"(?P<value>\"(?:[^\"\\\n]|\\.)*\"|\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;&)}\]<`]+)"
+    r"(?i)(?P<key>(?:(?P<certain>passw(?:or)?d|passphrase)|token|secret|credentials?"
+    r"|(?<=_)(?:auth|pass|pwd)|(?<=[\"'])auth(?=[\"'])|(?:api|access|account)[_-]?key)"
+    r"(?:[_-]?(?:access[_-]?)?key|_\d+)?(?:\\?[\"']?[ \t]{0,8}=[ \t]{0,8}|\\?[\"'][ \t]?:[ \t]{0,8}))"
+    r"(?P<value>\"(?:[^\"\\\n]|\\.)*\"|\\?\"[^\"\n]*\"|'[^'\n]*'|[\"']?[^\s\"',;&)}\]<`]+)"
 )
+# Of a variable in YAML, and where its name and its value are two members.
+_VARIABLE = re.compile(
+    r"(?im)(?P<key>^[ \t-]{0,40}[\w.-]{0,60}"
+    r"(?:(?P<certain>(?!))|token|secret|(?:api|access)[_-]?key|_pass|_pwd):[ \t]+)"
+    r"(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s\"']+)(?=[ \t]*$)"
+)
+_MEMBER = re.compile(
+    r"(?i)(?P<key>\b(?:name|key)[\"']?[ \t]?[:=][ \t]?[\"']?[\w.-]{0,60}?"
+    r"(?:(?P<certain>passw(?:or)?d|passphrase)|token|secret|api_?key)[\w.-]{0,20}[\"']?,?\s{0,40}[\"']?value[\"']?"
+    r"[ \t]?[:=][ \t]?)(?P<value>\"[^\"\n]*\"|'[^'\n]*'|[^\s\"',;}<]+)"
+)
+# The next of some arguments, in a shell or in a list.
+_NEXT = r"(?:[ \t]+|=|[\"'],[ \t]*(?=[\"']))[\"']?"
+_WORD = r"(?:(?<=\")[^\"\n]+|(?<=')[^'\n]+|[^\s\"'`,;<]+)"
 _OPTION = re.compile(
-    r"(?i)(?P<key>(?:(?<!-)--(?=\w)[\w-]{0,40}(?:token|secret|(?<!cache-)(?<!public-)(?<!recv-)(?<!restore-)(?<!sort-)key"
-    r"|(?P<certain>passw(?:or)?d|passphrase))|\bbearer)"
-    r"[ \t]+)(?P<value>(?!(?-i:[a-z]+\b|[A-Z]+\b))[^\s\"'`,;]+)"
+    r"(?i)(?P<key>(?:(?<![\w-])--?(?=\w)[\w-]{0,40}"
+    r"(?:token|secret|(?<!cache-)(?<!public-)(?<!recv-)(?<!restore-)(?<!sort-)key"
+    rf"|(?P<certain>passw(?:or)?d|passphrase|storepass|keypass|(?<=-)pass)){_NEXT}|\bbearer[ \t]+))"
+    rf"(?P<value>(?!-|(?<![\"'])(?-i:[a-z]+\b|[A-Z]+\b)){_WORD})"
 )
 _LOGIN = re.compile(
-    r"(?im)(?P<key>\b(?:sshpass|twine[ \t]+upload)\b[^\n|;]{0,200}?[ \t]-p[ \t]?"
-    r"|\blogin[ \t]+\S{1,80}[ \t]+password[ \t]+|\bcurl\b[^\n|;]{0,200}?[ \t](?:-u|--user)[ =]?[^\s:]{1,80}:"
+    r"(?im)(?P<key>\b(?:sshpass|twine[ \t]+upload|(?:docker|podman|az|oc)[ \t]+login)\b"
+    rf"[^\n|;]{{0,200}}?[ \t\"']-p(?:{_NEXT})?|\bredis-cli\b[^\n|;]{{0,200}}?[ \t\"']-a{_NEXT}"
+    r"|\b(?:mysql(?:dump|admin|import)?|mariadb)\b[^\n|;]{0,200}?[ \t\"']-p[\"']?(?=[^\s\"',;])"
+    rf"|-pass(?:in|out)?{_NEXT}pass:"
+    r"|\blogin[ \t]+\S{1,80}[ \t]+password[ \t]+"
+    rf"|\bcurl\b[^\n|;]{{0,200}}?[ \t\"'](?:-u|--user)(?:{_NEXT})?[^\s:\"']{{1,80}}:"
     r"|(?:password|passphrase):[ \t]+(?!(?:none|null|true|false|yes|no|required)\b)(?=\S+[ \t]*$)"
     r"|(?:password|passphrase|token|secret|(?:api|access|secret)[_-]?key)>(?=[^<\s]{1,200}</))"
-    r"[^\s\"'`,;<]+"
+    rf"{_WORD}"
 )
-_AFTER_KEY = (_PATH_TOKEN, _QUERY, _QUOTED_USERINFO, _TOKEN, _WEB_TOKEN, _PRIVATE_KEY)
+_AFTER_KEY = (_PATH_TOKEN, _QUERY, _QUOTED_USERINFO, _SLASHED_USERINFO, _TOKEN, _WEB_TOKEN, _PRIVATE_KEY)
 # Without one of these words, the patterns that ignore case, which are slow, find nothing.
 _TELLING = (
-    *("passw", "passphrase", "token", "secret", "credential", "key", "auth", "art-api", "cookie", "bearer"),
-    *("sshpass", "twine", "curl"),
+    *("pass", "_pwd", "token", "secret", "credential", "key", "auth", "art-api", "cookie", "bearer"),
+    *("twine", "curl", "login", "mysql", "mariadb", "redis-cli"),
 )
 _PLACEHOLDER = re.compile(r"(?i)[$*%<{\[(]|(?:none|null|true|false|0x\w+|\d{1,5})$|[a-z_][\w.]*[(\[]")
 _VERSION = r"(?:[<>=!~^]=?=?[ ]?)?v?\d{1,6}(?:\.\d{1,6})+(?:\.?(?:a|b|rc|dev|post)\d{1,6})*(?:\.\*)?"
 # Behind the name of a package, with the build of conda; an attribute in a traceback; a file.
 _PLAIN = re.compile(
     rf"{_VERSION}(?:,[ ]?{_VERSION})*(?:=[\w*]+)?$|\d{{4}}-\d\d-\d\d|(?:self|cls|args|config|os|settings)\.[a-z_]"
+    r"|[A-Za-z]+(?:[_-][A-Za-z]+)+(?:[_-]?\d{1,3})?$"
     r"|[/.~][\w./~ -]*\.(?:cfg|ini|json|pem|toml|txt|ya?ml)$|/(?:var/)?run/secrets/[\w./-]+$"
 )
+_MARK = re.compile(r"\\?[\"']")
+_MARK_OF_KEY = re.compile(r"\\?\"(?=:\s*$)")
 _SHORTEST_TOKEN = 6
 _DIGITS_INSIDE = re.compile(r"(?<=[A-Za-z])\d+(?=[A-Za-z])")
 _GROUPS_OF_DIGITS = 2
@@ -97,7 +121,7 @@ def redact(text: str) -> str:
     for pattern in _AFTER_KEY:
         text = pattern.sub(r"\g<key>****", text)
     if _is_telling(text):
-        lines = _HEADER.sub(r"\g<key>****", text).split("\n")
+        lines = _MEMBER.sub(_without_value, _HEADER.sub(r"\g<key>****", text)).split("\n")
         text = "\n".join(_without_named(line) if _is_telling(line) else line for line in lines)
     return _QUERY_PART.sub(lambda found: f"{found['key']}****" if _is_random(found["value"]) else found[0], text)
 
@@ -111,7 +135,7 @@ def _without_named(line: str) -> str:
     """A line without the secrets that it names."""
     for pattern in (_COOKIE, _LOGIN):
         line = pattern.sub(r"\g<key>****", line)
-    for pattern in (_SETTING, _OPTION):
+    for pattern in (_SETTING, _VARIABLE, _OPTION):
         line = pattern.sub(_without_value, line)
     return line
 
@@ -121,14 +145,14 @@ def _without_value(found: re.Match[str]) -> str:
 
     Quotes stay, so that a document of JSON or TOML is still one; JSON gets them for a number.
     """
-    value = found["value"].strip("\"'")
+    value = found["value"].strip("\\\"'")
     is_secret = found["certain"] or (
         len(value) >= _SHORTEST_TOKEN and any(map(str.isdigit, value)) and not _PLAIN.match(value)
     )
     if not value or not is_secret or _PLACEHOLDER.match(value):
         return found[0]
-    mark = found["value"][0] if found["value"][0] in "\"'" else '"' if found["key"].rstrip().endswith('":') else ""
-    return f"{found['key']}{mark}****{mark}"
+    mark = _MARK.match(found["value"]) or _MARK_OF_KEY.search(found["key"])
+    return f"{found['key']}{mark[0]}****{mark[0]}" if mark else f"{found['key']}****"
 
 
 def _is_random(value: str) -> bool:

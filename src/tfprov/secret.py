@@ -25,7 +25,7 @@ _LONG = 12
 _USERINFO = re.compile(r"://(?P<user>[^:/?#]*)(?::(?!\d{1,5}[/?#\s])(?P<password>.*))?@", re.DOTALL)
 _PATH_TOKEN = re.compile(r"://[^\s/]+/t/(?P<token>[^\s/]+)")
 SIGNING = (
-    r"(?:sig|key|key-pair-id|auth|jwt|pwd|pass|hmac|hdnts|sas|assertion|(?:(?<!;)|(?<=amp;))(?:code|otp|policy|sid)"
+    r"(?:sig|key|key-pair-id|auth|jwt|pwd|pass|hmac|hdnts|sas|assertion|(?:(?<!;)|(?<=amp;))(?:code(?!=[1-5]\d\d(?![\w.-]))|otp|policy|sid)"
     r"|(?=[^=%\s&?;#]{0,40}?(?:token|signature|credential|passw(?:or)?d|passphrase|secret|session|ticket|saml"
     r"|(?:api|access|private)[_-]?key(?!id)))[^=%\s&?;#]{1,60})"
 )

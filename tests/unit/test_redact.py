@@ -76,6 +76,10 @@ def test_secrets_are_replaced_and_what_is_around_them_stays(text: str, expected:
         "GOOGLE_APPLICATION_CREDENTIALS=/home/me/key2.json token=/var/run/secrets/token2 token=self.token2",
         "apt-key adv --recv-key A4B469963BF863CC --cache-key v1-linux --restore-key Linux-py3.12",
         "https://discuss.tensorflow.org/t/unable-to-install/18742",
+        "docker://ubuntu@sha256:0123456789abcdef, ssh://git@host/x.git, GET https://host/x?code=404 HTTP/1.1",
+        "pad_token = \"PAD_TOKEN_1\", eos_token_id=50256, tokenizer=bert-base-uncased1, '?code=503'",
+        "parser.add_argument('--token', '-t'); ssh -p 2222 host; mysql -u root -p db; docker run -p 8080:80 x; pass=3",
+        "token_count: 12\nkey: pip-3.11-linux2\nmax_tokens: 4096",
         "<Error><Code>NoSuchKey</Code><Key>x/tensorflow-2.16.1.whl</Key></Error>",
         'id-token: write, authorization: required, "cookie": null, password: required',
     ],
@@ -116,6 +120,25 @@ SECRET = "hunterTwo99x"
             for name in ("code", "session", "sessionid", "ticket", "Policy", "otp")
         ),
         *(f"https://host/a?{name}=%s" for name in ("Key-Pair-Id", "SAMLResponse", "assertion", "sid", "hdnts")),
+        # Arguments, in a shell and in a list.
+        *('["curl", "--password", "%s"]', "['--token', '%s']", '--password "%s"', "--passphrase '%s and more'"),
+        *("sshpass -p 'my %s' ssh host", "sshpass -p%s ssh host", '["sshpass", "-p", "%s", "ssh"]', "-storepass %s"),
+        *('["curl", "-u", "me:%s"]', "curl --user 'me:%s' https://host", "curl -ume:%s https://host"),
+        *("mysql -u root -p%s db", "Popen(['mysqldump', '-p%s'])", 'mariadb -p"%s"', "redis-cli -a %s"),
+        *("docker login -u me -p %s host", "podman login -p=%s host", "openssl rsa -passin pass:%s"),
+        # Variables and members.
+        *("MYSQL_PWD=%s", "ansible_become_pass: %s", "  API_KEY: %s", "- HF_TOKEN: '%s'", "AccountKey=%s==;x"),
+        *(
+            '{"name": "DB_PASSWORD", "value": "%s"}',
+            "- name: HF_TOKEN\n  value: %s",
+            '<add key="Password" value="%s"/>',
+        ),
+        *(
+            '{\\"password\\": \\"%s\\"}',
+            'PASSWORD="%s',
+            '"auths": {"host": {"auth": "%s=="}}',
+            "https:\\/\\/me:%s@host\\/x",
+        ),
     ],
 )
 def test_a_value_is_a_secret_by_the_name_before_it(line: str) -> None:
@@ -251,7 +274,20 @@ def test_a_reference_to_a_variable_and_other_names_stay_in_a_report(line: str) -
     "part",
     [
         *("http://x:yhttp", "http://a:b c", "ssh://x:y@", "://a/t/", "a:", "a.b-", "a+", "-", "_", "KEY_", "A_"),
-        *("password>", "-token:", "--a", "-eyJ", "sk-", "curl ", "login a ", "&a", "%3f"),
+        *(
+            "password>",
+            "-token:",
+            "--a",
+            "-eyJ",
+            "mysql ",
+            "docker login ",
+            "-p",
+            "name:token",
+            "a_token: ",
+            ":\\\\/\\\\/",
+        ),
+        *("--token '", "-pass", "redis-cli -a", "name=key"),
+        *("sk-", "curl ", "login a ", "&a", "%3f"),
         *("?token=", "?", "?token", "?sig", "authorization: ", "authorization", "TOKEN=", "TOKEN ", "a@", "/home/"),
     ],
 )
