@@ -361,7 +361,7 @@ class _Reader:
                 words = "is a member of a uv workspace, and no `pyproject.toml` here or above lists it"
                 self._basket.problem(self._where("tool.uv.sources"), f"`{requirement.name}` {words}")
                 return text, {}
-            entry = {"path": member}
+            entry = {"path": member, "editable": entry.get("editable", True)}
         return (text, {}) if entry is None else (with_source(requirement, entry), entry)
 
     def _is_meant(self, source: Table) -> bool:

@@ -208,6 +208,21 @@ def test_a_member_finds_the_others_by_the_workspace_above_it(
     assert (here / asked).resolve() == (tmp_path / place).resolve()
 
 
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [("workspace = true", "editable"), ("workspace = true, editable = false", "wheel"), ("path = 'base'", "wheel")],
+)
+def test_members_of_a_workspace_are_links_as_in_uv(tmp_path: Path, source: str, kind: str) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "pyproject.toml").write_text("[project]\nname = 'base'\nversion = '1'\n")
+    (tmp_path / "pyproject.toml").write_text(
+        "[project]\nname = 'app'\ndependencies = ['base']\n"
+        f"[tool.uv]\nworkspace.members = ['base']\nsources.base = {{ {source} }}\n"
+    )
+    found = read((tmp_path / "pyproject.toml",), tmp_path, ProjectParts())
+    assert [folder.kind for folder in found.folders] == [kind]
+
+
 def test_a_member_of_a_workspace_that_is_not_here_is_told(read_file: Read) -> None:
     text = "[project]\nname = 'app'\ndependencies = ['base==1.0']\n[tool.uv.sources]\nbase = { workspace = true }\n"
     assert read_file("pyproject.toml", text).problems == (
