@@ -68,6 +68,18 @@ def test_a_command_about_a_conda_profile_wants_the_extra(bootstrap: ModuleType, 
     assert not bootstrap.wants("conda", [])
 
 
+@pytest.mark.parametrize("named", [".", "bin/python"])
+def test_the_adoption_of_a_conda_environment_wants_the_extra(bootstrap: ModuleType, tmp_path: Path, named: str) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
+    assert not bootstrap.wants("conda", ["adopt", str(tmp_path / named)])
+    (tmp_path / "conda-meta").mkdir()
+    assert bootstrap.wants("conda", ["adopt", str(tmp_path / named), "-o", "x.toml"])
+    assert not bootstrap.wants("conda", ["adopt", str(tmp_path / named), "--set", "environment.kind=venv"])
+    assert not bootstrap.wants("conda", ["smoke", "--python", str(tmp_path / named)])
+    assert not bootstrap.wants("attestations", ["adopt", str(tmp_path / named)])
+
+
 def test_a_profile_that_wants_attestations_wants_the_extra_for_them(bootstrap: ModuleType, tmp_path: Path) -> None:
     profile = tmp_path / "p.toml"
     profile.write_text('[index]\nattestations = "prefer"\n')
