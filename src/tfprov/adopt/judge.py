@@ -152,11 +152,15 @@ def _metadata(found: ForeignEnvironment) -> Iterator[Defect]:
             )
     for one in found.distributions:
         if one.lacks:
+            is_closed = any(os.path.lexists(one.metadata / name) for name in one.lacks) or (
+                one.metadata.is_dir() and not os.access(one.metadata, os.R_OK | os.X_OK)
+            )
+            why = "this user may not read them" if is_closed else "an installation was interrupted"
             yield Defect(
-                code="uninstall-metadata",
+                code="permission-denied" if is_closed else "uninstall-metadata",
                 path=one.metadata.name,
                 expected="complete metadata",
-                found=f"without {' and '.join(f'`{name}`' for name in one.lacks)}: an installation was interrupted",
+                found=f"without {' and '.join(f'`{name}`' for name in one.lacks)}: {why}",
             )
     for each in found.beside:
         if each.kind == "leftover":

@@ -56,11 +56,11 @@ def _from_wheel(folder: Path, root: Path) -> FoundDistribution:
         version=version,
         metadata=folder,
         installer=_text(folder / "INSTALLER").strip(),
-        is_requested=(folder / "REQUESTED").exists(),
+        is_requested=os.access(folder / "REQUESTED", os.F_OK),
         requires=tuple(head.get("Requires-Dist", ())),
         tags=tuple(headers(_text(folder / "WHEEL")).get("Tag", ())),
         origin=_origin(_text(folder / "direct_url.json")),
-        lacks=tuple(name for name in ("METADATA", "RECORD") if not (folder / name).is_file()),
+        lacks=tuple(name for name in ("METADATA", "RECORD") if not os.access(folder / name, os.R_OK)),
         commands=tuple(_commands(folder, root)),
     )
 

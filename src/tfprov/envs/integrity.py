@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -170,7 +171,8 @@ def _digest(path: str) -> str:
 
 
 def _files(folder: Path, prefix: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
+    # Of a folder that this user may not read, nothing is known but what its package says.
+    with contextlib.suppress(PermissionError), os.scandir(folder) as entries:
         for entry in entries:
             path = f"{prefix}/{entry.name}"
             if trees.is_folder(entry):

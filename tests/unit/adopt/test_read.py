@@ -323,6 +323,33 @@ def test_a_venv_file_that_leads_nowhere_is_no_environment_itself(tmp_path: Path,
     assert failure.value.what == f"`{tmp_path / '.venv'}` is a file, and its first line is not the path of a folder"
 
 
+@pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root is kept from nothing without setpriv"
+)
+@pytest.mark.parametrize("closed", ["helper.py", "helper-1.0.dist-info", "helper-1.0.dist-info/RECORD", "pkg"])
+def test_what_this_user_may_not_read_is_a_finding_and_ends_nothing(made: Path, closed: str) -> None:
+    """As `sudo pip install` leaves it under a strict umask."""
+    path = library(made) / closed
+    path.mkdir(exist_ok=True) if closed == "pkg" else None
+    path.chmod(0o000)
+    code = (
+        "import sys; from pathlib import Path; from tfprov.adopt.judge import findings; "
+        "from tfprov.adopt.read import read; found = read(Path(sys.argv[1])); "
+        "print([(one.name, one.version) for one in found.distributions]); "
+        "print(*[f'{each.path}: {each.found}' for each in findings(found)], sep='\\n')"
+    )
+    bare = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    try:
+        done = subprocess.run([*bare, sys.executable, "-c", code, made], capture_output=True, text=True, check=False)
+    finally:
+        path.chmod(0o755)
+    first, *others = done.stdout.splitlines() or [done.stderr]
+    assert first == "[('helper', '1.0')]"
+    told = [line for line in others if "helper" in line]
+    assert told or closed == "pkg"
+    assert all("Permission denied" in line or "this user may not read" in line for line in told), told
+
+
 def test_in_place_of_a_folder_the_environment_in_it_is_to_be_named(tmp_path: Path) -> None:
     for name in ("env", ".venv"):
         (tmp_path / name).mkdir()
