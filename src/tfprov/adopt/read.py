@@ -145,7 +145,7 @@ def root_of(path: Path) -> Path:
     if path.is_file() and (led := _led_to(path)) is not None:
         return led
     if path.is_file() and path.name == ".venv":
-        what = f"`{path}` is a file, and its first line is not the path of a folder"
+        what = f"`{path}` is a file, and its first line leads to no environment"
     elif path.is_file():
         folder = Path(os.path.realpath(path)).parent
         # The installer for Windows puts `python.exe` beside `Lib`, elsewhere it is in a folder of its own.
@@ -154,11 +154,17 @@ def root_of(path: Path) -> Path:
 
 
 def _led_to(path: Path) -> Path | None:
-    """The folder whose path is the first line of a text file, as `.venv` may be; None for any other file."""
+    """The folder that the first line of a text file names, as `.venv` may; None for any other file.
+
+    The line is a path, or the name of an environment of pipenv or virtualenvwrapper.
+    """
     with contextlib.suppress(OSError, ValueError), regular(path) as stream:
         line = stream.read(_LONGEST_PATH).decode().partition("\n")[0].strip()
-        folder = Path(os.path.normpath(path.parent / expanded(line)))
-        return folder if line and folder.is_dir() else None
+        places = (os.environ.get("WORKON_HOME", ""), "~/.local/share/virtualenvs", "~/.virtualenvs")
+        for place in (path.parent, *(expanded(each) for each in places if each)):
+            folder = Path(os.path.normpath(place / expanded(line)))
+            if line and folder.is_dir():
+                return folder
     return None
 
 

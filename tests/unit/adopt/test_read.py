@@ -314,13 +314,27 @@ def test_a_file_with_the_path_of_an_environment_leads_to_it(tmp_path: Path, text
     assert os.path.samefile(read(tmp_path / "project" / ".venv").root, there)
 
 
+@pytest.mark.parametrize("folder", ["work", ".local/share/virtualenvs", ".virtualenvs"])
+def test_a_file_with_the_name_of_an_environment_leads_to_that_of_pipenv_or_virtualenvwrapper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    there = tmp_path / folder / "train-x1Y2z3"
+    there.mkdir(parents=True)
+    (there / "pyvenv.cfg").write_text("version = 3.11.7\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WORKON_HOME", str(tmp_path / "work"))
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / ".venv").write_text("train-x1Y2z3\n")
+    assert os.path.samefile(read(tmp_path / "project" / ".venv").root, there)
+
+
 @pytest.mark.parametrize("content", ["gone\n", "", "\n", "x" * 5000])
 def test_a_venv_file_that_leads_nowhere_is_no_environment_itself(tmp_path: Path, content: str) -> None:
     (tmp_path / ".venv").write_text(content)
     with pytest.raises(TfprovError) as failure:
         read(tmp_path / ".venv")
     assert failure.value.code.name == "environment-missing"
-    assert failure.value.what == f"`{tmp_path / '.venv'}` is a file, and its first line is not the path of a folder"
+    assert failure.value.what == f"`{tmp_path / '.venv'}` is a file, and its first line leads to no environment"
 
 
 @pytest.mark.skipif(
