@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import MISSING, asdict, fields, replace
 from difflib import get_close_matches
@@ -152,7 +153,10 @@ def load(text: str) -> Facts:
         raise _no_facts((f"it is not valid JSON: {error}",)) from error
     if found.memory_bytes.value < _LEAST_MEMORY:
         raise _no_facts((f"`memory_bytes.value` is {found.memory_bytes.value}; it must be in bytes",))
-    return _edited(found)
+    edited = _edited(found)
+    if wrong := tuple(_not_numbers(asdict(edited))):
+        raise _no_facts(wrong)
+    return edited
 
 
 def _edited(facts: Facts) -> Facts:
@@ -165,6 +169,18 @@ def _edited(facts: Facts) -> Facts:
     if facts.system.value != "linux":
         version = replace(version, value=version.value.lstrip(string.ascii_letters + " "))
     return replace(facts, gpus=replace(facts.gpus, value=gpus), os_version=version)
+
+
+def _not_numbers(value: object, key: str = "") -> Iterator[str]:
+    """What is wrong with the versions and compute capabilities in a document: decisions compare their numbers."""
+    name = key.rpartition(".")[2]
+    if isinstance(value, (dict, tuple)):
+        for part, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _not_numbers(each, f"{key}.{part}".lstrip("."))
+    elif name == "compute_capability" and value and not re.fullmatch(r"\d{1,2}\.\d", str(value)):
+        yield f"`{key}` must be a number such as `7.5`, not {redact(shown(value))}"
+    elif name in ("version", "cuda") and value and not re.match(r"\d+(\.\d|$)", str(value)):
+        yield f"`{key}` must be a version such as `12.4`, not {redact(shown(value))}"
 
 
 def _without_envelope(document: object) -> object:

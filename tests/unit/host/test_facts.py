@@ -174,6 +174,30 @@ def edited(**changes: object) -> str:
             edited(libc={"value": {"kind": "glibc", "version": "2", "x": 1}, "source": ""}),
             "`libc.value.x`: is not a key of the facts",
         ),
+        (
+            edited(gpus={"value": [{"index": 0, "name": "T4", "compute_capability": "sm_75"}], "source": ""}),
+            '`gpus.value.0.compute_capability` must be a number such as `7.5`, not `"sm_75"`',
+        ),
+        (
+            edited(gpus={"value": [{"index": 0, "name": "T4", "compute_capability": "75"}], "source": ""}),
+            '`gpus.value.0.compute_capability` must be a number such as `7.5`, not `"75"`',
+        ),
+        (
+            edited(driver={"value": {"version": "latest"}, "source": ""}),
+            '`driver.value.version` must be a version such as `12.4`, not `"latest"`',
+        ),
+        (
+            edited(driver={"value": {"version": "550.54", "cuda": "cu124"}, "source": ""}),
+            '`driver.value.cuda` must be a version such as `12.4`, not `"cu124"`',
+        ),
+        (
+            edited(libc={"value": {"kind": "glibc", "version": "new"}, "source": ""}),
+            '`libc.value.version` must be a version such as `12.4`, not `"new"`',
+        ),
+        (
+            edited(interpreters={"value": [{"path": "/opt/python", "version": "python3.12"}], "source": ""}),
+            '`interpreters.value.0.version` must be a version such as `12.4`, not `"python3.12"`',
+        ),
         ("", "it is not valid JSON"),
         ("[]", "the document must be an object, not `[]`"),
         ("{", "it is not valid JSON"),
