@@ -150,6 +150,8 @@ def test_a_row_is_told_with_all_that_it_needs() -> None:
         ({"tensorflow-probability": "0.25.0"}, []),
         ({"tensorflow-cpu": "2.15.1", "tensorflow-io": "0.37.1", "keras": "2.15.0"}, ["tensorflow-io<=0.36.0"]),
         ({"tensorflow-cpu": "2.17.1", "tensorflow-io": "0.37.1", "keras": "3.12.0"}, []),
+        ({"tensorflow-cpu": "2.21.0", "tensorflow-estimator": "2.15.0"}, ["tensorflow<2.16"]),
+        ({"tensorflow-cpu": "2.15.1", "tensorflow-estimator": "2.15.0"}, []),
         # Nothing older would fit either: what cannot be had is the resolver's to say.
         ({"tensorflow": "2.21.0", "tensorflow-addons": "0.23.0"}, []),
     ],
