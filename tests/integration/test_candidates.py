@@ -921,6 +921,33 @@ def test_a_companion_that_asks_for_the_full_tensorflow_decides_on_the_release_of
     assert dict(versions_in(site.lock.read_text())) == {"garden": "2.0", "tensorflow": OLDER}
 
 
+def test_a_companion_that_asks_for_the_smaller_tensorflow_decides_on_the_release_of_the_full_one(
+    site: Site, tmp_path: Path
+) -> None:
+    """On Windows, where `tensorflow` has no CUDA, tfprov installs that."""
+    more, tag = tmp_path / "more", "py3-none-win_amd64"
+    releases = {("tensorflow", RELEASE), ("tensorflow", OLDER), ("tensorflow-cpu", RELEASE), ("tensorflow-cpu", OLDER)}
+    site.offer(
+        *(build_wheel(more, package, release, tag=tag) for package, release in sorted(releases)),
+        build_wheel(more, "plugin", "1.0", requires=[f"tensorflow-cpu=={OLDER}"]),
+        build_wheel(more, "both", "1.0", requires=["plugin", "tensorflow"]),
+    )
+    facts = json.loads(site.run("facts", "--json").stdout)
+    facts |= {"system": {"value": "windows", "source": ""}, "os_version": {"value": "10.0.22631", "source": ""}}
+    facts["machine"]["value"], facts["libc"]["value"] = "x86_64", None
+    (site.root / "host.json").write_text(json.dumps(facts))
+
+    def there(*requirements: str) -> tuple[str, str]:
+        ask(site, *requirements)
+        done = site.run("plan", "train.toml", "--host", "host.json", "--json")
+        assert done.returncode == 0, done.stderr
+        chosen = json.loads(done.stdout)["decision"]["tensorflow"]
+        return chosen["package"], chosen["version"]
+
+    assert there("plugin") == ("tensorflow-cpu", OLDER)
+    assert there("both")[0] == "tensorflow"
+
+
 def test_who_wants_the_smaller_tensorflow_beside_one_that_asks_for_the_other_is_told_how_and_gets_it(
     site: Site, tmp_path: Path
 ) -> None:

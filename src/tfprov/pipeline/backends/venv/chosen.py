@@ -33,7 +33,7 @@ def decided(context: Context, plan: Plan, best: Solution) -> Plan:
     if taken == first:
         return plan
     if taken.tensorflow.package != first.tensorflow.package:
-        context.emit(Note(text=taken_instead_of(first.tensorflow.package)))
+        context.emit(Note(text=taken_instead_of(first.tensorflow.package, taken.tensorflow.package)))
     now, before = taken.tensorflow.version, first.tensorflow.version
     refused = plan.refused
     if now != before:

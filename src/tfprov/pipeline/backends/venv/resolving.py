@@ -287,9 +287,9 @@ def _fail_again(known: TfprovError) -> str:
     ) from known
 
 
-def taken_instead_of(package: str) -> str:
-    """The note for users that `tensorflow` replaces the chosen package, because another one depends on that name."""
-    text = f"another package needs `tensorflow`: it is taken instead of `{package}`"
+def taken_instead_of(package: str, taken: str = "tensorflow") -> str:
+    """The note for users that another distribution replaces the chosen one, because a package depends on its name."""
+    text = f"another package needs `{taken}`: it is taken instead of `{package}`"
     if package == "tensorflow-cpu":
         text += '; `packages.exclude = ["tensorflow"]` keeps the smaller one, which has the same modules'
     return text

@@ -38,8 +38,7 @@ _NO_SUCH_VERSION = re.compile(
     r"[Bb]ecause (?:there is no version of (?P<line>(?P<name>[\w.-]+?)[=<>!~][^ ]*) and you require (?P=line)"
     r"|only (?P<other>[\w.-]+?)[=<>!~][^ ]* is available and you require (?P=other)[=<>!~])"
 )
-# A wrong name is wrong for every Python.
-_SAME_EVERYWHERE = frozenset({"package-name-wrong"})
+_SAME_EVERYWHERE = frozenset({"package-name-wrong"})  # a wrong name is wrong for every Python
 _OF_PYTHON = frozenset({Group.INTERPRETER, Group.PLATFORM})
 
 _Asked: TypeAlias = tuple[str, str, Builds]
@@ -165,16 +164,15 @@ def _best(
     )
     if (best := search.run()) is not None:
         return best
-    # The failure to report is one on a Python that has all wheels, preferably one that is not about the range of
-    # releases. That other Pythons lack wheels is only a consequence of the pins.
+    # The failure to report is one on a Python that has all wheels, preferably not one about the range of releases. That
+    # other Pythons lack wheels is only a consequence of the pins.
     told = min(search.failures, key=lambda each: (each[1].code.group in _OF_PYTHON, _is_of_range(*each)))
     others = [each for each in search.failures if each is not told]
-    candidate, first = told
     if once:
-        raise first
+        raise told[1]
     try:
         # Once more, with all rungs: a stale index page may hide the solution.
-        return solve(context, machine, profile, candidate, once=False)
+        return solve(context, machine, profile, told[0], once=False)
     except TfprovError as error:
         error.tried = (*error.tried, *(f"{_named(each)}: {reason(why)}" for each, why in others))
         raise
@@ -305,12 +303,11 @@ def solve(
         TfprovError: the resolver's failure.
     """
     decision = candidate.best
-    what = _named(candidate) + (
-        ", building what has no wheel" if builds != "none" and profile.packages.build != "never" else ""
-    )
+    building = ", building what has no wheel" if builds != "none" and profile.packages.build != "never" else ""
+    what = _named(candidate) + building
     context.emit(Progress(stage="plan", what=what, done=next(machine.tries), total=None, unit="tries"))
-    known = next((row for row in table().releases if row.version == decision.tensorflow.version), None)
-    own = {canonicalize_name(Requirement(text).name) for text in known.requires} if known else set()
+    known = table().release(decision.tensorflow.version)
+    own = {canonicalize_name(Requirement(text).name) for text in (known.requires if known else ())}
     asked = [text for text in profile.packages.requirements if not is_tensorflow(text)]
     before = [text for text in asked if canonicalize_name(Requirement(text).name) not in own]
     selection = selection_of(machine, profile, decision)
@@ -329,15 +326,16 @@ def solve(
 
     document = ask(candidate.requirement)
     name = decision.tensorflow.package
-    if name == "tensorflow-cpu" and "tensorflow" in tensorflows_in(document):
-        # A package depends on `tensorflow`. Both distributions contain the same files, so the full one serves all. The
-        # resolver does not know that, and may choose a different release for each.
-        name, releases = "tensorflow", Requirement(candidate.requirement).specifier
-        document = ask(f"{name}{releases}")
+    other = {"tensorflow-cpu": "tensorflow", "tensorflow": "tensorflow-cpu"}.get(name)
+    if other in tensorflows_in(document) and (other == "tensorflow" or decision.tensorflow.accelerator == "cpu"):
+        # A package depends on the other one. Both have the same files: one serves all, the full one if both are needed.
+        swapped = ask(f"{other}{Requirement(candidate.requirement).specifier}")
+        if other == "tensorflow" or name not in tensorflows_in(swapped):
+            name, document = other, swapped
     release = dict(versions_in(document)).get(canonicalize_name(name))
     taken = next((each for each in candidate.decisions if each.tensorflow.version == release), decision)
-    taken = replace(taken, tensorflow=replace(taken.tensorflow, package=name))
-    return Solution(candidate=candidate, decision=taken, document=document)
+    chosen = replace(taken.tensorflow, package=name)
+    return Solution(candidate=candidate, decision=replace(taken, tensorflow=chosen), document=document)
 
 
 def selection_of(machine: Machine, profile: Profile, decision: Decision) -> Selection:
