@@ -32,6 +32,7 @@ class NoWheelsError(TfprovError):
         names: of the projects, normalised.
         versions: those of their versions that the resolver names one by one, by normalised name; of several, the
             newest.
+        others: the same failures on other Pythons.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class NoWheelsError(TfprovError):
         super().__init__(failure.code.name, failure.what, evidence=failure.evidence, hint=failure.hint)
         self.names = names
         self.versions = versions
+        self.others: tuple[NoWheelsError, ...] = ()
 
 
 def failure_of(answer: Answer) -> TfprovError:

@@ -226,7 +226,8 @@ def _resolved_elsewhere(
             best = _unbroken(context, machine, asked, candidates)
         except NoWheelsError as error:
             known = {each.requirement for each in apart}
-            lacking = [name for name in _without_wheels(machine, plan.decision, error) if name not in known]
+            every = (_without_wheels(machine, plan.decision, error), _only_sources(machine, error))
+            lacking = next(filter(None, ([name for name in names if name not in known] for names in every)), ())
             if not lacking:
                 names = ", ".join(f"`{name}`" for name in error.names)
                 return plan, (f"{_NOT_TOGETHER} (uv also tried versions of {names} without one)",)
@@ -269,6 +270,16 @@ def _without_wheels(machine: Machine, decision: Decision, error: NoWheelsError) 
         or machine.lacks_wheels(name, python=python, tags=tags)
         or machine.newest_source(name) is not None
     ]
+
+
+def _only_sources(machine: Machine, error: NoWheelsError) -> Sequence[str]:
+    """Those of the projects that have no wheel for any Python, or none of the version that is needed on one of them."""
+    pins = {(name, each.versions.get(name)) for each in (error, *error.others) for name in each.names}
+    return sorted(
+        name
+        for name, version in pins
+        if (machine.only_sources(name, version) if version else not machine.has_wheels(name))
+    )
 
 
 def _unbroken(context: Context, machine: Machine, profile: Profile, candidates: Sequence[Candidate]) -> Solution:

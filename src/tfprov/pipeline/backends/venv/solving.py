@@ -175,6 +175,8 @@ def _best(
         return solve(context, machine, profile, told[0], once=False)
     except TfprovError as error:
         error.tried = (*error.tried, *(f"{_named(each)}: {reason(why)}" for each, why in others))
+        if isinstance(error, NoWheelsError):
+            error.others = tuple(why for _, why in others if isinstance(why, NoWheelsError))
         raise
 
 
