@@ -20,6 +20,7 @@ from tfprov.diagnose.course import (
     wanted_version,
     without_index,
     worked_after,
+    worked_on,
 )
 from tfprov.diagnose.quotes import any_quotes, plain
 from tfprov.diagnose.records import NOISE, NOTHING, Hit
@@ -426,6 +427,7 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
         "skipped": _every_line_says(r"skip"),
         "tensorflow-speaks": tensorflow_speaks,
         "worked-after": worked_after,
+        "worked-on": worked_on,
         "achieved-after": lambda view, hit: view.after(hit.last, ACHIEVED) is not None,
         "read-otherwise": _read_otherwise,
         "name-too-long": lambda view, hit: view.context.system != "windows" and _NAME_TOO_LONG(view, hit),

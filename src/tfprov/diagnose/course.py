@@ -7,7 +7,7 @@ import re
 from tfprov.diagnose.found import EVIDENCE_LENGTH
 from tfprov.diagnose.records import NOISE, Hit
 from tfprov.diagnose.rules.course import WITHOUT
-from tfprov.diagnose.view import COMMANDS, NO_INDEX, View, numbers
+from tfprov.diagnose.view import COMMANDS, NO_INDEX, VERDICT, View, numbers
 from tfprov.errors import Group
 
 
@@ -164,7 +164,18 @@ def worked_after(view: View, hit: Hit) -> bool:
 
 def worked_on(view: View, hit: Hit) -> bool:
     """After the last such line, a program computes or serves, and nothing is said to have ended as a failure."""
-    return worked_after(view, hit) and not any(end.number > hit.last for end in view.ends)
+    if ended_well(view, hit.last) is False or any(end.number > hit.last for end in view.ends):
+        return False
+    return worked_after(view, hit)
+
+
+def ended_well(view: View, number: int) -> bool | None:
+    """Whether the first verdict on a whole run after a line is that it succeeded; None without one."""
+    verdict = next((line for line in view.clues.get(VERDICT, ()) if line.number > number), None)
+    return bool(_WELL.search(verdict.text)) if verdict is not None else None
+
+
+_WELL = re.compile(r"succeeded|SUCCESS|\b(?:code|with) 0\b")
 
 
 def tensorflow_speaks(view: View, hit: Hit) -> bool:

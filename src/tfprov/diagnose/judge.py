@@ -11,7 +11,7 @@ from types import MappingProxyType
 from tfprov.diagnose.certainty import KERNEL_TELLS, sureness
 from tfprov.diagnose.conditions import holds
 from tfprov.diagnose.course import done_without, ended_alone, installed_later, overcome, worked_after, worked_on
-from tfprov.diagnose.follows import Rows, explains, first_of, says_so
+from tfprov.diagnose.follows import Rows, explains, first_of, last_of, says_so
 from tfprov.diagnose.mentions import is_mentioned
 from tfprov.diagnose.outlived import TRIED_AGAIN, survived
 from tfprov.diagnose.raising import Raised, raised
@@ -59,7 +59,7 @@ def judge(scanned: Scanned, context: LogContext) -> Diagnosis:
             by_code.setdefault(code, []).append((rank, hit))
     for code in survived(by_code, view):
         by_code.setdefault(NOISE, []).extend(by_code.pop(code))
-    for code in _listed(by_code):
+    for code in dict.fromkeys((*_listed(by_code), *_cleaning(by_code))):
         by_code.setdefault(NOISE, []).extend(by_code.pop(code))
     noise = [_noise(hit) for _, hit in by_code.pop(NOISE, ())]
     ended = _of_status(view)
@@ -105,6 +105,15 @@ def _listed(by_code: Mapping[str, Rows]) -> list[str]:
     return list(faults) if len(apart) >= _LISTED and is_close else []
 
 
+def _cleaning(by_code: Mapping[str, Rows]) -> list[str]:
+    """Codes of what commands that clean up say after something else had failed."""
+    faults = {code: rows for code, rows in by_code.items() if code != NOISE}
+    first = min(map(last_of, faults.values()), default=0)
+    later = {code: rows for code, rows in faults.items() if first_of(rows) > first}
+    return [code for code, rows in later.items() if all(_REMOVES(line.text) for _, hit in rows for line in hit.lines)]
+
+
+_REMOVES = re.compile(r"(?:rm|rmdir|unlink): ").match
 _LISTED = 3
 _LISTED_WITHIN = 12
 """Most lines between two lines of a list."""

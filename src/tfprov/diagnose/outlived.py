@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tfprov.diagnose.course import ended_well
 from tfprov.diagnose.follows import Rows, explains, first_of, last_of
 from tfprov.diagnose.raising import is_exception
 from tfprov.diagnose.records import NOISE
 from tfprov.diagnose.rules.course import WITHOUT
-from tfprov.diagnose.view import ACHIEVED, SUCCESS, VERDICT, View, asker
+from tfprov.diagnose.view import ACHIEVED, SUCCESS, View, asker
 from tfprov.errors import CODES, Group
 
 TRIED_AGAIN = frozenset({Group.NETWORK, Group.ARTIFACT})
@@ -32,7 +33,7 @@ def survived(by_code: Mapping[str, Rows], view: View) -> list[str]:
 
 def _has_survived(code: str, faults: Mapping[str, Rows], view: View) -> bool:
     last = last_of(faults[code])
-    if CODES[code].group in _OF_RUN and code not in _LASTING and _ended_well(last, view):
+    if CODES[code].group in _OF_RUN and code not in _LASTING and ended_well(view, last):
         return True
     traced = view.after(last, "ignored", "traced")
     achieved = None if _lasts(code) else _achieved(code, faults[code], view)
@@ -82,12 +83,6 @@ def _gone_on(rows: Rows, view: View) -> int | None:
     return next(said, None)
 
 
-def _ended_well(number: int, view: View) -> bool:
-    """Whether the first verdict on a whole run after a line is that it succeeded."""
-    verdict = next((line for line in view.clues.get(VERDICT, ()) if line.number > number), None)
-    return verdict is not None and bool(_WELL.search(verdict.text))
-
-
 def _raised_after(number: int, view: View) -> bool:
     """Whether something that no rule explains is raised after a line."""
     raised = (line for line in view.unaccounted if is_exception(line) or line.text.startswith("panic: "))
@@ -116,7 +111,6 @@ def _is_final(code: str, rows: Rows, view: View) -> bool:
 
 _OF_RUN = TRIED_AGAIN | {Group.MACHINE, Group.RESOLVE, Group.INTERPRETER, Group.USAGE}
 """Groups of failures that a run which went on without would be said to have failed for."""
-_WELL = re.compile(r"succeeded|SUCCESS|\b(?:code|with) 0\b")
 _DIGITS = re.compile(r"\d+")
 _WITHOUT = re.compile(WITHOUT, re.IGNORECASE)
 _PROMPT = re.compile(

@@ -332,6 +332,7 @@ def test_a_program_that_takes_less_memory_and_trains_has_survived(line: str) -> 
     assert root_of(f"{line.format(full)}\n{raised}{trained}") == "gpu-memory-in-use"
     assert root_of(f"{line.format(full)}\n[1,1]<stderr>:{raised}{trained}") == "gpu-memory-in-use"
     assert root_of(f"{trained}{line.format(full)}\n{raised}") == "gpu-memory-in-use"
+    assert root_of(f"{line.format(full)}\nFinished: FAILURE\n{trained}Finished: SUCCESS\n") == "gpu-memory-in-use"
 
 
 def test_a_warning_of_dpkg_is_no_fault() -> None:
@@ -422,3 +423,11 @@ def test_a_name_that_an_installed_package_does_not_have_is_a_fault(folder: str) 
     assert (
         root_of(f"{FRAME}ImportError: cannot import name 'UNet3D' from 'models.unet' ({folder}/unet.py)\n") is not None
     )
+
+
+@pytest.mark.parametrize("code", sorted(FAULTS))
+@pytest.mark.parametrize("command", ["rm", "rmdir", "unlink"])
+def test_a_command_that_cleans_up_is_no_cause_of_what_failed_before(command: str, code: str) -> None:
+    cleaned = f"{command}: cannot remove '/srv/x': Permission denied\n"
+    assert root_of(f"{FAULTS[code]}\n{cleaned}exit status 1\n") == code
+    assert root_of(f"{cleaned}exit status 1\n") == "permission-denied"

@@ -180,7 +180,7 @@ RULES: tuple[Rule, ...] = (
         cases=(
             Case(when="no-failure", code=NOTHING),
             Case(when="host-memory and worked-after", code=NOTHING),
-            Case(when="not-raised and worked-after", code=NOTHING),
+            Case(when="not-raised and worked-on", code=NOTHING),
             Case(when="host-memory", code="oom-killed", rank=80),
             Case(when="informational-line", code="gpu-memory-in-use", rank=24),
         ),
