@@ -14,9 +14,10 @@ from tfprov.ladder.classify import classify_text
 from tfprov.lock.question import Answer
 
 _NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
-# A name may have extras in brackets and a marker in braces.
-_PIN = re.compile(r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?==(?P<version>[\w.!+]+)")
-_UNUSABLE = re.compile(r"(?:[\w.-]+(?:\[[^\]]*\])?(?:\{[^}]*\})?==[\w.!+]+\s+)+ha(?:s|ve)\s+no\s+usable\s+wheels")
+# A name may have extras in brackets and a marker in braces. The limits are there because an index chooses the words.
+_PINNED = r"(?<![\w.-])(?P<name>[\w.-]{1,200})(?:\[[^\]]{0,500}\])?(?:\{[^}]{0,500}\})?==(?P<version>[\w.!+]{1,200})"
+_PIN = re.compile(_PINNED)
+_UNUSABLE = re.compile(rf"(?:{_PINNED}\s{{1,200}}){{1,200}}ha(?:s|ve)\s+no\s+usable\s+wheels")
 _FAILED_BUILD = re.compile(
     r"Failed to (?:download and )?build `(?P<what>[^`]+)`|Failed to resolve requirements from `(?:build-system|setup)"
 )

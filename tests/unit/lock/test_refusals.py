@@ -28,3 +28,12 @@ def test_versions_without_wheels_are_read_with_all_that_stands_beside_a_name(
     error = failure_of(Answer(returncode=1, stdout="", stderr=text, document="", work=Path()))
     assert isinstance(error, NoWheelsError)
     assert dict(error.versions) == versions
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("word", ["a", "a.", "a[", "[a", "a{}==1 ", "a==", "a==1 "])
+def test_words_of_any_length_are_read_in_a_time_in_proportion(word: str) -> None:
+    # A time that grew with the square of the length would exceed the limit; an index chooses what the resolver names.
+    said = "Wheels are required for `x` because building from source is disabled " + word * (60_000 // len(word))
+    said += " x==1 has no usable wheels"
+    assert isinstance(failure_of(Answer(returncode=1, stdout="", stderr=said, document="", work=Path())), NoWheelsError)
