@@ -184,6 +184,14 @@ def test_a_source_that_wants_the_network_to_tell_what_it_needs_is_not_a_dead_ind
     assert error["code"] == "build-failed"
     assert "`greedy==1.0` has no wheel that fits, and its source does not provide metadata" in str(error["what"])
     assert "the build tried to use the network, which builds may not use" in error["evidence"]  # type: ignore[operator]
+    # It fails like this everywhere, so that nothing else is tried; and the way on is one that works.
+    assert error["hint"] == (
+        "make its wheel where the network may be used (`pip wheel --no-deps`), and ask for `NAME @ ./FILE.whl`; or "
+        "leave it out"
+    )
+    made = build_wheel(site.root, "greedy", "1.0")
+    ask(site, f"greedy @ ./{made.name}")
+    assert site.run("lock", "train.toml").returncode == 0
 
 
 def test_a_build_has_neither_the_network_nor_variables_of_the_user(site: Site) -> None:

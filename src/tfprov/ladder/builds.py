@@ -20,6 +20,12 @@ _NETWORK = re.compile(
     r"Temporary failure in name resolution|Name or service not known|Network is unreachable"
     r"|Could not resolve host|nodename nor servname|getaddrinfo failed|failed to lookup address"
 )
+USES_NETWORK = "the build tried to use the network, which builds may not use"
+"""Evidence of a failed build, which fails on every Python alike."""
+_ELSEWHERE = (
+    "make its wheel where the network may be used (`pip wheel --no-deps`), and ask for `NAME @ ./FILE.whl`; or leave "
+    "it out"
+)
 # Old sources use what later releases of setuptools removed: pkg_resources (82), 2to3 (58), `setup.py test` (72).
 _OLDER_SETUPTOOLS = (
     (re.compile(r"No module named '?pkg_resources\b(?!\.(?:extern|py))"), "setuptools<82"),
@@ -115,8 +121,10 @@ def build_failure(what: str, output: str, *, kept: str | None = None) -> TfprovE
         start = output.rfind("\n", 0, found.start()) + 1
         line = redact(output[start:].split("\n", 1)[0].strip()[:_LINE_LENGTH])
         return TfprovError("build-tool-missing", f"{what}: it needs {name}", evidence=(line, *log), hint=hint)
-    tried = ("the build tried to use the network, which builds may not use",) if _NETWORK.search(output) else ()
-    return TfprovError("build-failed", what, evidence=(*tried, *_telling(output), *log))
+    evidence = (*_telling(output), *log)
+    if _NETWORK.search(output):
+        return TfprovError("build-failed", what, evidence=(USES_NETWORK, *evidence), hint=_ELSEWHERE)
+    return TfprovError("build-failed", what, evidence=evidence)
 
 
 def needs_of(projects: Collection[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from tfprov.diagnose.remedies import near_name
 from tfprov.errors import TfprovError
+from tfprov.ladder.builds import USES_NETWORK
 from tfprov.lock.resolve import NO_PROJECT, NOT_BUILT, OF_BUILDS, is_tensorflow
 from tfprov.pipeline.backends.venv.changes import Change, any_version, changes, near_of_all, pair, with_all_possible
 from tfprov.pipeline.backends.venv.resolving import ask_resolver
@@ -51,7 +52,7 @@ def add_tried_hint(context: Context, machine: Machine, profile: Profile, error: 
         profile: what did not resolve.
         error: the failure; its hint is replaced.
     """
-    if not any(not is_tensorflow(text) for text in profile.packages.requirements):
+    if all(map(is_tensorflow, profile.packages.requirements)) or USES_NETWORK in error.evidence:
         return
     limit = SearchTime(_SEARCH_SECONDS)
     found: list[str] = []
