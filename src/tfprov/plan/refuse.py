@@ -218,6 +218,11 @@ def _newer_driver(oldest: str | None, *, is_wsl: bool) -> str:
     )
 
 
+def _without_gpus(context: DecisionContext) -> str:
+    """What a profile that requires GPUs must take back, for hints after which none is proved."""
+    return " with `smoke.require-gpus = 0`" if context.profile.smoke.require_gpus else ""
+
+
 def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
     """Hints where CUDA can use no GPU: changes of the machine first, then of the profile."""
     if refusal.driver is not None:
@@ -244,9 +249,10 @@ def _gpu_ways(context: DecisionContext, refusal: Refusal) -> Iterator[str]:
             release = f"TensorFlow {wheel.candidate.text}"
             yield f'use `conda.tensorflow = "wheel"`: {release} has a wheel for this GPU and driver'
     if refusal.code in ("docker-no-gpu", "gpu-no-driver") and not context.facts.wsl.value:
-        yield 'to build here for another machine, set `smoke.gpu = "later"` and `tensorflow.accelerator = "cuda"`'
+        later = 'set `smoke.gpu = "later"` and `tensorflow.accelerator = "cuda"`'
+        yield f"to build here for another machine, {later}{_without_gpus(context)}"
     yield from ways.other_accelerators(context)
-    yield "or use the CPU"
+    yield f"or use the CPU{_without_gpus(context)}"
 
 
 def into_container(kind: str | None, why: str) -> str:
@@ -320,7 +326,7 @@ def _hints(context: DecisionContext, nearest: Miss, accelerator: Accelerator) ->
         if not isinstance(context.gpus, Refusal):
             yield from _gpu_hints(context, context.gpus, nearest)
             if refusal.code != "gpu-driver-too-old":
-                yield "or use the CPU"
+                yield f"or use the CPU{_without_gpus(context)}"
         return
     if refusal.code == "glibc-too-old":
         older = ways.last_with(context, lambda offer: offer.has_platform(context.tags))
@@ -337,7 +343,7 @@ def _hints(context: DecisionContext, nearest: Miss, accelerator: Accelerator) ->
     elif accelerator in ("metal", "rocm") and refusal.code != "resolver-conflict":
         yield without_accelerator(context)
     if refusal.code == "wheel-without-cuda":
-        yield "or use the CPU"
+        yield f"or use the CPU{_without_gpus(context)}"
 
 
 def without_accelerator(context: DecisionContext) -> str:

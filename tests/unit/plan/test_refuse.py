@@ -26,6 +26,29 @@ def test_cuda_cannot_be_built_for_later_where_no_wheel_has_it() -> None:
     assert caught.value.code.name == "wheel-without-cuda"
 
 
+@pytest.mark.parametrize("required", [0, 1])
+@pytest.mark.parametrize(
+    "host",
+    [
+        Host(),
+        Host(container="docker"),
+        Host(gpus=(hosts.RTX5090,), driver="575.57.08"),
+        Host(gpus=(hosts.ORIN,), driver="540.4.0", **ARM),
+        hosts.WINDOWS,
+    ],
+)
+def test_who_requires_gpus_is_told_to_take_that_back_where_none_is_to_be_proved(host: Host, required: int) -> None:
+    """A profile that requires a GPU on the CPU, or later, is refused."""
+    accelerator = "auto" if required else "cuda"
+    with pytest.raises(TfprovError) as caught:
+        plan(profile(accelerator=accelerator, smoke={"require-gpus": required}), host)
+    ways = [
+        way for way in caught.value.hint.split("; ") if way.endswith("the CPU") or "later" in way or "require" in way
+    ]
+    assert ways
+    assert [way.endswith(" with `smoke.require-gpus = 0`") for way in ways] == [bool(required)] * len(ways)
+
+
 def test_a_new_gpu_beside_a_served_one_names_the_way_out() -> None:
     with pytest.raises(TfprovError) as caught:
         plan(profile(accelerator="cuda"), HOSTS["rtx 5090 beside v100"][0])
