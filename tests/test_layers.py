@@ -30,6 +30,7 @@ LAYERS = (
         "harmless",
         "index_address",
         "jobs",
+        "overlapped",
         "paths",
         "process",
         "products",
