@@ -63,7 +63,7 @@ _ALL = [
     *_rows(
         Group.USAGE,
         ("usage", "the command line cannot be understood", "see `tfprov --help`"),
-        ("profile-invalid", "the profile has mistakes", "correct the lines named in the report"),
+        ("profile-invalid", "the profile has mistakes", "correct what is named above"),
         (
             "index-setting-invalid",
             "an index setting cannot be read; no other index is used instead",

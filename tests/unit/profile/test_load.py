@@ -562,7 +562,7 @@ def test_a_wheel_that_is_not_there_is_told_without_the_hint_of_the_schema(tmp_pa
     assert report(path) == [
         "profile-invalid: `DIR/train.toml` has a mistake",
         f"train.toml:3: `{name} @ ./x-0-py3-none-any.whl`: there is no such file here; {way}",
-        "hint: correct the lines named in the report",
+        "hint: correct what is named above",
     ]
 
 

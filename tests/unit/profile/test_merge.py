@@ -87,4 +87,4 @@ class TestWants:
         with pytest.raises(TfprovError) as failure:
             self.loaded(tmp_path, "", r="sklearn\n-e .\n")
         assert failure.value.code.name == "profile-invalid"
-        assert failure.value.hint == "correct the lines named in the report"
+        assert failure.value.hint == "correct what is named above"
