@@ -363,3 +363,20 @@ def beside(path: Path, ending: str) -> Path:
 def shortened(name: str) -> str:
     """The part of a name that is repeated in the names that `beside` gives."""
     return os.fsencode(name)[:_MOST_OF_A_NAME].decode("utf-8", "ignore")
+
+
+def is_trusted_above(path: Path, folder: Path) -> bool:
+    """Whether a file in a folder above counts for a folder: anybody may put one into `/tmp`.
+
+    It does if it is of this user, of root, or of whoever owns the folder or the one that it is in.
+
+    Raises:
+        OSError: one of them cannot be examined.
+    """
+    users = (os.getuid(), 0) if hasattr(os, "getuid") else (0,)
+    return owner_of(path) in (*users, owner_of(folder), owner_of(path.parent))
+
+
+def owner_of(path: Path) -> int:
+    """The user that a path belongs to, not what it leads to; Windows says 0 for all."""
+    return path.lstat().st_uid

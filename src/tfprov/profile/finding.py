@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from tfprov.contents import content_of
 from tfprov.errors import TfprovError
-from tfprov.paths import expanded
+from tfprov.paths import expanded, is_trusted_above
 from tfprov.structured import toml_of
 from tfprov.wants.python_files import NAMES as PYTHON_FILES
 from tfprov.words import quoted
@@ -64,20 +63,10 @@ def nearest(cwd: Path) -> Path | None:
     """
     for folder in (cwd, *cwd.parents):
         for path in (folder / PROFILE, folder / "pyproject.toml"):
-            is_ours = path.is_file() and (folder == cwd or _owner(path) in (*_users(), *map(_owner, (cwd, folder))))
+            is_ours = path.is_file() and (folder == cwd or is_trusted_above(path, cwd))
             if is_ours and (path.name == PROFILE or _has_own_table(path)):
                 return path
     return next(iter(lists(cwd)), None)
-
-
-def _owner(path: Path) -> int:
-    """The user that a path belongs to, not what it leads to; Windows says 0 for all."""
-    return path.lstat().st_uid
-
-
-def _users() -> tuple[int, ...]:
-    """This user and root."""
-    return (os.getuid(), 0) if hasattr(os, "getuid") else (0,)
 
 
 def _has_own_table(path: Path) -> bool:

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from tfprov import project_folder
 from tfprov.contents import content_of, is_readable
-from tfprov.paths import relative
+from tfprov.paths import is_trusted_above, relative
 from tfprov.structured import toml_of
 from tfprov.wants.basket import Basket, Part
 from tfprov.wants.records import ProjectParts
@@ -391,14 +391,18 @@ class _Reader:
         return None
 
     def _workspace(self) -> tuple[Path, Table]:
-        """The folder and the table of the workspace that the file belongs to; as in uv, the nearest one above."""
+        """The folder and the table of the workspace that the file belongs to; as in uv, the nearest one above.
+
+        Its members are built, so that of another user does not count.
+        """
         here = self._basket.origin.path.parent
         if own := table(self._document, "tool", "uv", "workspace"):
             return here, own
         for folder in here.parents:
             # A file that cannot be read is none of this project.
             with contextlib.suppress(OSError, ValueError, RecursionError):
-                document = toml_of(decoded(content_of(folder / "pyproject.toml")))
+                path = folder / "pyproject.toml"
+                document = toml_of(decoded(content_of(path))) if is_trusted_above(path, here) else {}
                 if found := table(document, "tool", "uv", "workspace"):
                     return folder, found
         return here, {}

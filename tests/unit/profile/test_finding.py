@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from profiles import write
+from tfprov import paths
 from tfprov.errors import TfprovError
 from tfprov.profile import finding
 from tfprov.profile.finding import find, namesakes, nearest, shipped, shipped_folder, with_companions
@@ -242,7 +243,7 @@ def test_what_another_user_puts_into_a_folder_above_is_not_the_profile(
     planted.write_text("[tool.tfprov]\n")
     (tmp_path / "tfprov.toml").write_text("")
     owners: dict[Path, int] = {}
-    monkeypatch.setattr(finding, "_owner", lambda path: owners.get(path, os.getuid() if os.name == "posix" else 0))
+    monkeypatch.setattr(paths, "owner_of", lambda path: owners.get(path, os.getuid() if os.name == "posix" else 0))
     assert nearest(work) == planted
     owners[planted] = 4242
     assert nearest(planted.parent) == planted
@@ -254,7 +255,7 @@ def test_a_profile_of_whoever_owns_the_folder_is_taken(tmp_path: Path, monkeypat
     """As by root in a container, in the checkout of a user."""
     (tmp_path / "work").mkdir()
     (tmp_path / "tfprov.toml").write_text("")
-    monkeypatch.setattr(finding, "_owner", lambda _: 4242)
+    monkeypatch.setattr(paths, "owner_of", lambda _: 4242)
     assert nearest(tmp_path / "work") == tmp_path / "tfprov.toml"
 
 
@@ -266,7 +267,7 @@ def test_a_profile_of_whoever_owns_the_folder_that_it_is_in_is_taken(
     work.mkdir(parents=True)
     profile.write_text("")
     owners = {profile: 4242, profile.parent: 4242}
-    monkeypatch.setattr(finding, "_owner", lambda path: owners.get(path, os.getuid() if os.name == "posix" else 0))
+    monkeypatch.setattr(paths, "owner_of", lambda path: owners.get(path, os.getuid() if os.name == "posix" else 0))
     assert nearest(work) == profile
 
 
@@ -275,7 +276,7 @@ def test_a_profile_of_another_user_that_is_not_taken_is_named(tmp_path: Path, mo
     work.mkdir(parents=True)
     planted.write_text("")
     own = os.getuid() if os.name == "posix" else 0
-    monkeypatch.setattr(finding, "_owner", lambda path: 4242 if path == planted else own)
+    monkeypatch.setattr(paths, "owner_of", lambda path: 4242 if path == planted else own)
     with pytest.raises(TfprovError) as failure:
         find("", cwd=work)
     assert failure.value.evidence == (

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tfprov import paths
 from tfprov.wants.recognise import read
 from tfprov.wants.records import ProjectParts
 from wants_files import Read, texts
@@ -221,6 +222,24 @@ def test_members_of_a_workspace_are_links_as_in_uv(tmp_path: Path, source: str, 
     )
     found = read((tmp_path / "pyproject.toml",), tmp_path, ProjectParts())
     assert [folder.kind for folder in found.folders] == [kind]
+
+
+def test_a_workspace_of_another_user_in_a_folder_above_is_not_the_one_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `/tmp`: members of a workspace are built, which runs what is in them."""
+    here, planted = tmp_path / "common" / "app", tmp_path / "common" / "pyproject.toml"
+    for path, called in ((here, "app"), (tmp_path / "common" / "base", "base")):
+        path.mkdir(parents=True)
+        (path / "pyproject.toml").write_text(f"[project]\nname = '{called}'\n")
+    planted.write_text("[tool.uv.workspace]\nmembers = ['*']\n")
+    text = "[project]\nname = 'app'\ndependencies = ['base']\n[tool.uv.sources]\nbase.workspace = true\n"
+    (here / "pyproject.toml").write_text(text)
+    monkeypatch.setattr(paths, "owner_of", lambda path: 4242 if path == planted else 4243)
+    found = read((here / "pyproject.toml",), here, ProjectParts())
+    assert ["is a member of a uv workspace" in problem for problem in found.problems] == [True]
+    monkeypatch.undo()
+    assert read((here / "pyproject.toml",), here, ProjectParts()).problems == ()
 
 
 def test_a_member_of_a_workspace_that_is_not_here_is_told(read_file: Read) -> None:
