@@ -22,7 +22,7 @@ _SHORTEST = 6
 # A word of at least this length does not occur in a text by chance.
 _LONG = 12
 # Digits that look like a port are one, unless an `@` follows immediately.
-_USERINFO = re.compile(r"://(?P<user>[^:/?#]*)(?::(?!\d{1,5}[/?#\s])(?P<password>.*))?@", re.DOTALL)
+_USERINFO = re.compile(r"\A.{0,300}?://(?P<user>[^:/?#]*)(?::(?!\d{1,5}[/?#\s])(?P<password>.*))?@", re.DOTALL)
 _PATH_TOKEN = re.compile(r"://[^\s/]+/t/(?P<token>[^\s/]+)")
 SIGNING = (
     r"(?:sig|key|key-pair-id|auth|jwt|pwd|pass|hmac|hdnts|sas|assertion|(?:(?<!;)|(?<=amp;))(?:code(?!=[1-5]\d\d(?![\w.-]))|otp|policy|sid)"
@@ -34,7 +34,7 @@ _TELLING = re.compile(r"(?i)(?:^|_)(?:token|password|passwd|secret|credentials?|
 _QUERY = re.compile(rf"(?i)[?&;#]{SIGNING}=(?P<value>[^&\s\"'#]+)")
 # The same as `html.escape`; its module has a table of all entities, which every start of tfprov would load.
 _IN_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
-_NEXT_ADDRESS = re.compile(r"[\s,]+(?=(?:[A-Za-z0-9_.-]+=)?[A-Za-z][A-Za-z0-9+.-]*://)")
+_NEXT_ADDRESS = re.compile(r"(?<![\s,])[\s,]+(?=(?:[A-Za-z0-9_.-]+=)?[A-Za-z][A-Za-z0-9+.-]*://)")
 
 _known: tuple[tuple[str, re.Pattern[str], str], ...] = ()
 _remembering = threading.Lock()

@@ -125,3 +125,11 @@ def test_a_document_has_names_in_place_of_values() -> None:
     Secret("value-of-a-variable", shown="${NAME}")
     document = {"a": ["value-of-a-variable", {"b": "https://host/value-of-a-variable/x"}]}
     assert redact_all(document) == {"a": ["${NAME}", {"b": "https://host/${NAME}/x"}]}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("part", [" ", "\t", ", ", "://", "a://", "x=a://", "://a:", "a"])
+def test_a_long_text_is_searched_for_addresses_in_a_time_in_proportion(part: str) -> None:
+    # A time that grew with the square of the length would exceed the limit.
+    text = "http://host/" + part * (60_000 // len(part))
+    assert noticed(text) == text

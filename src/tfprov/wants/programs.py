@@ -15,7 +15,8 @@ _OF_SHELL = re.compile(r"^\s*%%(?:bash|sh|shell|script\s+(?:ba|z)?sh)\b")
 _TO_FILE = re.compile(r"^\s*%%(?:writefile|file)\s+(?:-\w+\s+)*['\"]?(?P<to>[^\s'\"]+)")
 # `!pip`, `%pip`, `found = !pip`, and `pip install` alone, which IPython takes for a magic.
 _MAGIC = re.compile(
-    r"^(?P<margin>\s*)(?:(?:[\w, ]+=\s*)?(?P<mark>!!?|%%?)|(?=(?:pip3?|conda|mamba|uv pip) install\s))(?P<command>.*)"
+    r"^(?P<margin>\s*)(?!\s)"
+    r"(?:(?:[\w, ]+=\s*)?(?P<mark>!!?|%%?)|(?=(?:pip3?|conda|mamba|uv pip) install\s))(?P<command>.*)"
 )
 _COMMENTED = re.compile(r"^\s*#\s*(?:MAGIC\s+)?(?P<command>[!%](?:\S*pip[\d.]*|conda|mamba|uv pip)\s+install\s.*)")
 _STARTS = frozenset({"run", "call", "check_call", "check_output", "Popen", "getoutput", "getstatusoutput"})

@@ -70,3 +70,12 @@ def test_any_text_can_be_searched(text: str) -> None:
     for code in (text, f"os.system({text})", f"!{text}\n{text}"):
         list(of_cell(code))
         of_program(code)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("part", [" ", "\t", "a, ", "a", "# ", "%", "!", "x = "])
+def test_a_long_line_is_read_in_a_time_in_proportion(part: str) -> None:
+    # A time that grew with the square of the length would exceed the limit.
+    line = part * (60_000 // len(part))
+    of_program(f"{line}\nx\n")
+    of_program(f"{line}|\nx\n")
