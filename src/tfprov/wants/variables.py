@@ -13,7 +13,7 @@ _DOCKERFILE = re.compile(r"^\s*(?:ARG|ENV)\s+(?P<rest>.*)$", re.IGNORECASE)
 _PYTHON = re.compile(rf"^\s*(?P<name>{_NAME})\s*=\s*(?P<quote>['\"])(?P<value>[^'\"]*)(?P=quote)\s*(?:#.*)?$")
 _GIVEN = re.compile(rf"^(?P<name>{_NAME})=(?P<value>.*)$", re.DOTALL)
 _USED = re.compile(
-    rf"\$(?P<plain>{_NAME})|\$\{{(?P<name>{_NAME})(?::?-(?P<default>[^}}]*))?\}}|(?<!\$)\{{(?P<python>{_NAME})\}}"
+    rf"\$(?P<plain>{_NAME})|\$\{{(?P<name>{_NAME})(?::?-(?P<default>[^{{}}]*))?\}}|(?<!\$)\{{(?P<python>{_NAME})\}}"
 )
 # `${VERSION:+==$VERSION}`: the second part only where there is a value.
 _IF_SET = re.compile(rf"\$\{{(?P<name>{_NAME}):?\+(?P<then>(?:[^{{}}]|\{{[^{{}}]*\}})*)\}}")

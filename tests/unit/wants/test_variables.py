@@ -57,3 +57,11 @@ def test_values_are_final_whatever_stands_there(lines: list[str], kind: Kind) ->
     values = values_in(kind, lines)
     for value in values.values():
         assert filled(value, values) == value or "{" in value
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("part", ["${a:-b", "${a-", "${a:+b", "$a", "{a", "${a:-"])
+def test_a_long_line_is_filled_in_a_time_in_proportion(part: str) -> None:
+    # A time that grew with the square of the length would exceed the limit.
+    line = part * (300_000 // len(part))
+    assert filled(line, {}) == line
