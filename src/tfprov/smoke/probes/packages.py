@@ -170,7 +170,7 @@ def modules_of(one):
 def is_bycatch(name):
     """Whether a module only got among the others because whoever built the distribution did not leave it out."""
     parts = name.split(".")
-    return parts[0] in _BYCATCH or "src" in parts
+    return parts[0] in _BYCATCH or parts[-1] in ("test", "tests") or "src" in parts
 
 
 def plain(name):

@@ -100,6 +100,8 @@ def test_the_time_that_tensorflow_takes_is_not_taken_from_a_package(
         (("src/__init__.py", "src/core.py"), ["src"]),
         (("good/__init__.py", "tests/__init__.py", "good/src/__init__.py"), ["good"]),
         (("space/one/__init__.py",), ["space.one"]),
+        # As matplotlib 3.3 has it: its tests need pictures that its wheels do not contain.
+        (("good/__init__.py", "space/one/__init__.py", "space/tests/__init__.py"), ["good", "space.one"]),
     ],
 )
 def test_what_got_into_a_distribution_by_mistake_stands_for_it_only_where_nothing_else_does(
