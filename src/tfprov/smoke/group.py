@@ -147,7 +147,7 @@ class GroupOutcome:
         ended: whether the group reached its end. False when a process died outside of any leg, or in one that the
             others depend on, or when the time was used up.
         lost_in: device and leg of every process that died, in order.
-        began: index of the first leg of each group that was started, by name.
+        began: index of the first leg of each group that was started, or is told as skipped, by name.
     """
 
     legs: list[tuple[str, Leg]] = field(default_factory=list)
@@ -204,6 +204,7 @@ def run_group(
         if (why := session.exhausted()) is not None:
             # The last group that began has not ended.
             for group in groups[max(0, len(outcome.began) - 1) :]:
+                outcome.began.setdefault(group, len(outcome.legs))
                 skipped = Leg(leg=group, ok=True, seconds=0.0, skipped=True, evidence=why)
                 outcome.legs.append((f"GPU:{gpus[0]}" if gpus else ENVIRONMENT, skipped))
             break

@@ -386,6 +386,26 @@ def test_each_leg_is_announced_while_it_runs(tmp_path: Path) -> None:
     assert [note.split(":")[1].split(" on")[0].strip() for note in notes][:3] == ["distribution", "files", "import"]
 
 
+@pytest.mark.parametrize("hanging", [3, 5])
+def test_groups_for_which_no_time_is_left_are_told_once(tmp_path: Path, hanging: int) -> None:
+    sabotage = (
+        "GPUS = 5\n"
+        "healthy = matmul\n"
+        "def matmul(left, right):\n"
+        f"    if number_of_gpu() in range({hanging}):\n"
+        "        time.sleep(600)\n"
+        "    return healthy(left, right)\n"
+    )
+    request = SmokeRequest(timeout=1.5, level="standard")
+    verdict = smoke(make_environment(tmp_path / "e", sabotage), request, environ=os.environ, emit=ignore)
+    assert [name for name in names(verdict) if name.endswith(("numerics", "compile", "training", "collective"))] == [
+        "environment numerics",
+        "environment compile",
+        "environment training",
+        "environment collective",
+    ]
+
+
 def test_a_gpu_that_hangs_when_it_is_initialised_is_narrowed_to_itself(tmp_path: Path) -> None:
     sabotage = "GPUS = 2\ndef initialise(number):\n    time.sleep(600 if number == 0 else 0)\n"
     python = make_environment(tmp_path / "e", sabotage)
