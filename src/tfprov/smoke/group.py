@@ -224,10 +224,14 @@ def run_group(
         moment = "exit" if ended else "start"
         last = begun or _Begun(device=ENVIRONMENT, leg=f"{[groups[0], *outcome.began][-1]}-{moment}", at=at)
         _take_in_death(outcome, finished, last, session, seconds=max(0.0, at + finished.seconds - last.at))
-        if begun is None or begun.leg in ("import", "context"):
-            # There is no leg to leave out in another process, or the other legs depend on the one that failed.
+        again: list[str | bool] = [last.device, last.leg, False]
+        # Without a leg, only a group behind the first can be left out in another process, and only once.
+        if begun is None and (ended or len(outcome.began) < 2 or again in finished_legs):
             break
-        finished_legs.append([begun.device, begun.leg, False])
+        if last.leg in ("import", "context"):
+            # The other legs depend on the one that failed.
+            break
+        finished_legs.append(again)
     return outcome
 
 

@@ -85,6 +85,22 @@ def test_a_group_behind_a_leg_that_died_is_run_and_none_is_run_twice(tmp_path: P
     assert (ENVIRONMENT, "hashes") in names
 
 
+def test_a_group_that_takes_the_process_down_before_its_first_leg_does_not_end_the_others(tmp_path: Path) -> None:
+    leaves = (
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'numpy':\n"
+        "            os._exit(7)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+    )
+    outcome = run(tmp_path, leaves, groups=("core", "numerics", "files"))
+    assert codes(outcome) == {"numerics-start": "probe-failed"}
+    names = [(device, leg.leg) for device, leg in outcome.legs]
+    assert len(names) == len(set(names))
+    assert (ENVIRONMENT, "hashes") in names
+    assert outcome.ended
+
+
 def test_a_leg_that_dies_every_time_is_tried_once(tmp_path: Path) -> None:
     counter = tmp_path / "tries"
     sabotage = (
