@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import tempfile
 import threading
@@ -33,6 +34,8 @@ _PROCESS_FACTOR = 3.0
 _GRACE_S = 10.0
 # Time that a smoke test may lose to legs that time out, in multiples of their limit; after that no more are started.
 _LOST_FACTOR = 3.0
+# Bytes in the path of a temporary folder that leave enough of the 104 of a socket (macOS; Linux has 108).
+_LONGEST_TEMPORARY = 60
 # More GPUs than any machine has, for a group that uses all of them when their number is not known.
 _MANY = 256
 # Interval in seconds at which the records of a running probe are polled; shorter would make no visible difference.
@@ -118,8 +121,9 @@ def probe_session(
     """
     with temporary("smoke") as scratch, resources.as_file(resources.files("tfprov.smoke") / "probes") as probes:
         # TensorFlow leaves files in the temporary folder when a process ends without its teardown.
-        files = scratch / "temporary"
+        files = scratch / "t"
         files.mkdir()
+        is_short = len(os.fsencode(files)) <= _LONGEST_TEMPORARY
         yield ProbeSession(
             # Never resolved: a venv's interpreter is a link to an interpreter outside of the environment.
             python=python.absolute(),
@@ -129,7 +133,7 @@ def probe_session(
             # At level 0 TensorFlow logs why it does not use a GPU, which is evidence.
             env={
                 **process.clean_environment(environ, TF_CPP_MIN_LOG_LEVEL="0"),
-                **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(files)),
+                **dict.fromkeys(("TMPDIR", "TEMP", "TMP") if is_short else (), str(files)),
                 **activation,
             },
             emit=emit,

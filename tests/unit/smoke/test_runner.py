@@ -483,16 +483,30 @@ def test_a_gpu_that_the_driver_shows_and_tensorflow_does_not_is_told(
     assert "Ignoring visible gpu device" in finding.evidence
 
 
-def test_files_that_tensorflow_leaves_in_the_temporary_folder_are_deleted(
+def test_files_that_tensorflow_leaves_in_the_temporary_folder_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        leaves = "import tempfile\nos.close(tempfile.mkstemp()[0])\n"
+        python = make_environment(Path(folder) / "e", leaves)
+        assert run(python).ok
+        assert [path.name for path in Path(folder).iterdir()] == ["e"]
+
+
+def test_a_package_can_make_a_socket_in_the_temporary_folder_however_long_its_path_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    leaves = "import tempfile\nos.close(tempfile.mkstemp()[0])\n"
-    assert run(make_environment(tmp_path / "e", leaves)).ok
-    assert list(temporary.iterdir()) == []
+    folder = tmp_path / "e"
+    python = make_environment(
+        folder,
+        "import socket, tempfile\n"
+        "socket.socket(socket.AF_UNIX).bind(os.path.join(tempfile.mkdtemp(prefix='pymp-'), 'listener-12345678'))\n",
+    )
+    for room in (1, 20, 30, 40):
+        with tempfile.TemporaryDirectory(dir="/tmp", prefix="x" * room) as temporary:
+            monkeypatch.setenv("TMPDIR", temporary)
+            monkeypatch.setattr(tempfile, "tempdir", None)
+            assert run(python).ok, room
 
 
 # Levels
