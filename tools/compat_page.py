@@ -39,7 +39,7 @@ page. Every row of the table names its source; the sources stand at the end.
 
 ## How the decision goes
 
-1. Nothing gets past: a musl C library, an x86-64 processor without AVX, x86-64 under emulation.
+1. Nothing gets past: a musl C library, or an x86-64 processor without AVX, emulated ones included.
 2. The newest release first. Pre-releases count only when `tensorflow.version` names one. A release known not to work is
    never taken, and a pin on it is an error.
 3. `accelerator = "auto"` means CUDA where it can work: a visible NVIDIA GPU, a driver that serves the release, and code
