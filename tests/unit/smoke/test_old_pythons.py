@@ -89,3 +89,8 @@ def test_bytecode_that_was_compiled_ahead_is_taken(tmp_path: Path, minor: str) -
     code = f"import sys; sys.path.insert(0, {str(library)!r}); import six"
     said = process.run([python, "-I", "-v", "-c", code], env=ENVIRON).stderr
     assert f"six.cpython-{minor.replace('.', '')}.pyc matches" in said
+
+
+def test_no_script_asks_for_generators_that_numpy_before_1_17_lacks() -> None:
+    """TensorFlow 2.0 and 2.1 run with NumPy 1.16."""
+    assert not [path for path in SCRIPTS if "default_rng" in path.read_text(encoding="utf-8")]

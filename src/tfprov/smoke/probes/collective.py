@@ -49,9 +49,9 @@ def all_reduce(tf, devices, sizes):
 
     report = []
     for count in sizes:
-        generator = np.random.default_rng()
+        generator = np.random.RandomState()
         # Sums of these stay below 2^24, where float32 still counts one by one.
-        parts = [generator.integers(0, 1 << 16, count).astype(np.float32) for _ in devices]
+        parts = [generator.randint(0, 1 << 16, count).astype(np.float32) for _ in devices]
         distributed = strategy.experimental_distribute_values_from_function(
             lambda context, parts=parts: on_device(tf, devices, parts, context.replica_id_in_sync_group)
         )

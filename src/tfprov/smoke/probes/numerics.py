@@ -69,7 +69,7 @@ class Judge:
 
     def __init__(self):
         self.seed = int.from_bytes(os.urandom(4), "big")
-        self._generator = np.random.default_rng(self.seed)
+        self._generator = np.random.RandomState(self.seed)
         self._seen = []
 
     def normal(self, *shape):

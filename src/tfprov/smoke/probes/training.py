@@ -45,7 +45,7 @@ def a_model(tf):
 
 def train(tf, device, steps, dtype="float32"):
     """First and last loss of a regression that can be learnt; the loss is in float32 whatever the model computes in."""
-    generator = np.random.default_rng()
+    generator = np.random.RandomState()
     x = generator.standard_normal((256, 8)).astype(np.float32)
     y = (x @ generator.standard_normal((8, 1))).astype(np.float32)
     with tf.device("/" + device):
